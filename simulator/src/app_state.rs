@@ -1,0 +1,234 @@
+//! One app of the world: its dynos, its formation, and what has been seen of them.
+//!
+//! What happens to them in time is in `lifecycle`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::agenda::Agenda;
+use crate::drain::Drain;
+use crate::dyno::Dyno;
+use crate::logs::{Line, whole_seconds};
+
+/// Process types that are no part of the formation: one-off dynos, the release phase, Heroku Scheduler.
+const ONE_OFF: [&str; 3] = ["run", "release", "scheduler"];
+
+/// The size of every dyno, and what `Process running mem=` is measured against.
+pub(crate) const SIZE: &str = "Standard-1X";
+
+pub(crate) struct AppState {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) fir: bool,
+    pub(crate) release: Release,
+    pub(crate) boot_time: Duration,
+    pub(crate) restart_lag: Duration,
+    pub(crate) formation: BTreeMap<String, Formation>,
+    pub(crate) dynos: Vec<Dyno>,
+    /// The fewest dynos that were up at any moment, by process type.
+    pub(crate) fewest: BTreeMap<String, usize>,
+    /// Names of the dynos restarted through the API.
+    pub(crate) restarts: Vec<String>,
+    /// Megabytes a minute, by process type.
+    pub(crate) leaks: BTreeMap<String, f64>,
+    pub(crate) log: Vec<Line>,
+    pub(crate) drains: Vec<Drain>,
+}
+
+pub(crate) struct Release {
+    pub(crate) id: String,
+    pub(crate) version: u32,
+    /// The middle part of a Fir dyno's name.
+    pub(crate) hash: String,
+}
+
+/// One process type and how many dynos of it there should be.
+pub(crate) struct Formation {
+    id: String,
+    pub(crate) quantity: usize,
+    created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+impl Release {
+    pub(crate) fn new(agenda: &mut Agenda, version: u32) -> Release {
+        Release { id: agenda.uuid(), version, hash: agenda.hex()[..10].to_owned() }
+    }
+}
+
+impl AppState {
+    pub(crate) fn new(agenda: &mut Agenda, name: &str) -> AppState {
+        AppState {
+            id: agenda.uuid(),
+            name: name.to_owned(),
+            created_at: agenda.now,
+            fir: false,
+            release: Release::new(agenda, 42),
+            boot_time: Duration::from_secs(5),
+            restart_lag: Duration::ZERO,
+            formation: BTreeMap::new(),
+            dynos: Vec::new(),
+            fewest: BTreeMap::new(),
+            restarts: Vec::new(),
+            leaks: BTreeMap::new(),
+            log: Vec::new(),
+            drains: Vec::new(),
+        }
+    }
+
+    pub(crate) fn dyno(&self, slot: u64) -> Option<&Dyno> {
+        self.dynos.iter().find(|dyno| dyno.slot == slot)
+    }
+
+    pub(crate) fn dyno_mut(&mut self, slot: u64) -> Option<&mut Dyno> {
+        self.dynos.iter_mut().find(|dyno| dyno.slot == slot)
+    }
+
+    pub(crate) fn dyno_named(&self, name: &str) -> Option<&Dyno> {
+        self.dynos.iter().find(|dyno| dyno.name == name)
+    }
+
+    pub(crate) fn up(&self, process_type: &str) -> usize {
+        let is_up = |dyno: &&Dyno| dyno.process_type == process_type && dyno.state == "up";
+        self.dynos.iter().filter(is_up).count()
+    }
+
+    /// To be called after every change to the dynos: lowers the minimum where it must be.
+    pub(crate) fn count(&mut self) {
+        let types: Vec<String> = self.dynos.iter().map(|d| d.process_type.clone()).collect();
+        for process_type in types.into_iter().chain(self.fewest.keys().cloned().collect::<Vec<_>>()) {
+            let up = self.up(&process_type);
+            let fewest = self.fewest.entry(process_type).or_insert(up);
+            *fewest = up.min(*fewest);
+        }
+    }
+
+    /// Starts the minimum anew.
+    pub(crate) fn watch(&mut self) {
+        self.fewest.clear();
+        self.count();
+    }
+
+    pub(crate) fn set_quantity(&mut self, agenda: &mut Agenda, process_type: &str, quantity: usize) {
+        if ONE_OFF.contains(&process_type) {
+            return;
+        }
+        let now = agenda.now;
+        let row = self.formation.entry(process_type.to_owned()).or_insert_with(|| Formation {
+            id: agenda.uuid(),
+            quantity,
+            created_at: now,
+            updated_at: now,
+        });
+        row.quantity = quantity;
+        row.updated_at = now;
+    }
+
+    /// Adds a line to the log and to every drain. No two lines have the same time, so that
+    /// their order survives whatever sorts them.
+    pub(crate) fn log(&mut self, now: Timestamp, source: &'static str, process: &str, text: impl Into<String>) {
+        let after_last = self.log.last().map(|last| last.at + Duration::from_micros(1));
+        let line = Line {
+            at: after_last.map_or(now, |at| at.max(now)),
+            source,
+            process: process.to_owned(),
+            text: text.into(),
+        };
+        for drain in &mut self.drains {
+            drain.push(line.clone());
+        }
+        self.log.push(line);
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let AppState { id, name, .. } = self;
+        let generation = if self.fir { "fir" } else { "cedar" };
+        let stack = json!({ "id": id, "name": if self.fir { "cnb" } else { "heroku-24" } });
+        let created = whole_seconds(self.created_at);
+        json!({
+            "acm": false,
+            "archived_at": null,
+            "build_stack": stack,
+            "buildpack_provided_description": null,
+            "created_at": created,
+            "generation": { "id": id, "name": generation },
+            "git_url": format!("https://git.heroku.com/{name}.git"),
+            "id": id,
+            "internal_routing": null,
+            "maintenance": false,
+            "name": name,
+            "organization": null,
+            "owner": { "email": "owner@example.com", "id": OWNER },
+            "process_tier": "production",
+            "region": { "id": "59accabd-516d-4f0e-83e6-6e3757701145", "name": "us" },
+            "released_at": created,
+            "repo_size": null,
+            "slug_size": null,
+            "space": null,
+            "stack": stack,
+            "team": null,
+            "updated_at": created,
+            "web_url": format!("https://{name}-{}.herokuapp.com/", &id[24..]),
+        })
+    }
+
+    pub(crate) fn formation_json(&self, process_type: &str) -> Option<Value> {
+        let row = self.formation.get(process_type)?;
+        Some(json!({
+            "app": { "id": self.id, "name": self.name },
+            "command": command(process_type),
+            "created_at": whole_seconds(row.created_at),
+            "dyno_size": { "id": OWNER, "name": SIZE },
+            "id": row.id,
+            "quantity": row.quantity,
+            "size": SIZE,
+            "type": process_type,
+            "updated_at": whole_seconds(row.updated_at),
+        }))
+    }
+
+    pub(crate) fn dyno_json(&self, dyno: &Dyno) -> Value {
+        let mut json = json!({
+            "app": { "id": self.id, "name": self.name },
+            "attach_url": null,
+            "command": command(&dyno.process_type),
+            "created_at": whole_seconds(dyno.created_at),
+            "id": dyno.id,
+            "name": dyno.name,
+            "release": { "id": self.release.id, "version": self.release.version },
+            "size": SIZE,
+            "state": dyno.state,
+            "type": dyno.process_type,
+            "updated_at": whole_seconds(dyno.updated_at),
+        });
+        for (field, value) in &dyno.edits {
+            match (value, json.as_object_mut()) {
+                (Some(value), Some(object)) => {
+                    object.insert((*field).to_owned(), value.clone());
+                }
+                (None, Some(object)) => {
+                    object.remove(*field);
+                }
+                (_, None) => unreachable!("a dyno is an object"),
+            }
+        }
+        json
+    }
+}
+
+/// The account that owns everything.
+pub(crate) const OWNER: &str = "0f5e1c2a-7b3d-4c68-a9e4-2d6b8f013579";
+
+/// The line of the Procfile.
+pub(crate) fn command(process_type: &str) -> String {
+    match process_type {
+        "web" => "bin/rails server -p ${PORT:-5000} -e production".to_owned(),
+        "worker" => "bundle exec sidekiq".to_owned(),
+        "run" => "bash".to_owned(),
+        other => format!("bin/{other}"),
+    }
+}

@@ -1,0 +1,145 @@
+//! The handle of the whole simulation.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use crate::app::App;
+use crate::app_state::AppState;
+use crate::faults::{Fault, On};
+use crate::record::Call;
+use crate::server::serve;
+use crate::simulation::{Simulation, run_engine};
+
+/// How long [`Heroku::until`] waits, in what may be virtual time.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// A simulated Heroku. Cheap to clone; clones share the world.
+///
+/// It lives as long as the runtime that it was started in.
+#[derive(Clone)]
+pub struct Heroku {
+    simulation: Arc<Simulation>,
+    port: u16,
+}
+
+impl Heroku {
+    /// The OAuth token that the API accepts.
+    pub const TOKEN: &str = crate::TOKEN;
+
+    /// Serves on a free port of this machine.
+    ///
+    /// # Panics
+    ///
+    /// When there is no free port.
+    pub async fn start() -> Heroku {
+        Heroku::start_on(0).await.expect("the machine has a free port")
+    }
+
+    /// Serves on this port of this machine; 0 is a free one.
+    pub async fn start_on(port: u16) -> io::Result<Heroku> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        let port = listener.local_addr()?.port();
+        let simulation = Arc::new(Simulation::new());
+        tokio::spawn(run_engine(Arc::clone(&simulation)));
+        tokio::spawn(serve(listener, Arc::clone(&simulation)));
+        Ok(Heroku { simulation, port })
+    }
+
+    /// The base URL of the API.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Creates a Cedar app that has no dynos yet.
+    ///
+    /// # Panics
+    ///
+    /// When there is an app of this name.
+    pub fn create_app(&self, name: &str) -> App {
+        self.simulation.change(|state| {
+            let world = &mut state.world;
+            assert!(!world.apps.contains_key(name), "there is an app {name} already");
+            let app = AppState::new(&mut world.agenda, name);
+            world.apps.insert(name.to_owned(), app);
+        });
+        self.app(name)
+    }
+
+    /// The app of this name.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub fn app(&self, name: &str) -> App {
+        let known = self.simulation.with(|state| state.world.apps.contains_key(name));
+        assert!(known, "there is no app {name}");
+        App::new(Arc::clone(&self.simulation), name)
+    }
+
+    /// The next `times` requests that match get the fault; `usize::MAX` is for ever. Several calls
+    /// queue up: the later fault begins when the earlier one has been used up.
+    pub fn misbehave(&self, on: On, fault: Fault, times: usize) {
+        self.simulation.change(|state| state.faults.add(on, fault, times));
+    }
+
+    /// Forgets all faults.
+    pub fn behave(&self) {
+        self.simulation.change(|state| state.faults.clear());
+    }
+
+    /// Every request, in order of arrival, with the status of its answer once it has one.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.simulation.with(|state| state.record.calls.clone())
+    }
+
+    /// The simulated wall clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.simulation.clock.now()
+    }
+
+    /// How many calls are left in the account's bucket of 4500; it gains 75 a minute.
+    pub fn set_rate_limit_remaining(&self, tokens: u32) {
+        self.simulation.change(|state| state.account.set_remaining(state.world.agenda.now, tokens));
+    }
+
+    /// The scope of the token, `write` at first. `read` alone does not allow a restart.
+    pub fn set_token_scope(&self, scope: &[&str]) {
+        let scope = scope.iter().map(|&scope| scope.to_owned()).collect();
+        self.simulation.change(|state| state.account.scope = scope);
+    }
+
+    /// From now on the token is refused.
+    pub fn revoke_token(&self) {
+        self.simulation.change(|state| state.account.revoked = true);
+    }
+
+    /// Accepts whatever token is sent, with global scope, as the Heroku CLI needs it.
+    pub fn accept_any_token(&self) {
+        self.simulation.change(|state| state.account.any_token = true);
+    }
+
+    /// Waits until it is so. Looks again at each change.
+    ///
+    /// # Panics
+    ///
+    /// When it is not so within an hour.
+    pub async fn until(&self, what: impl Fn(&Heroku) -> bool) {
+        let mut changes = self.simulation.changes();
+        let so = async {
+            // The sender lives in `self.simulation`, so `changed` cannot fail.
+            while !what(self) {
+                changes.changed().await.ok();
+            }
+        };
+        let so = timeout(PATIENCE, so).await;
+        assert!(so.is_ok(), "not so within an hour; the calls so far: {:#?}", self.calls());
+    }
+}

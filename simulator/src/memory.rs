@@ -1,0 +1,76 @@
+//! Leaks: dynos whose memory grows until the platform complains, and then kills.
+
+use std::time::Duration;
+
+use crate::agenda::{Agenda, What};
+use crate::app_state::AppState;
+use crate::clock::since;
+use crate::lifecycle::Cause;
+
+/// Megabytes of a Standard-1X dyno, and what a leaking process uses when it starts.
+const QUOTA: f64 = 512.0;
+const AT_START: f64 = 256.0;
+
+/// The platform looks about this often ("about once every 20 seconds").
+const MEASURE_EVERY: Duration = Duration::from_secs(20);
+
+impl AppState {
+    /// From now on the processes of this type leak; a rate of zero ends it.
+    pub(crate) fn leak(&mut self, agenda: &mut Agenda, process_type: &str, megabytes_per_minute: f64) {
+        self.leaks.insert(process_type.to_owned(), megabytes_per_minute);
+        let of_type = |dyno: &&crate::dyno::Dyno| dyno.process_type == process_type;
+        let slots: Vec<u64> = self.dynos.iter().filter(of_type).map(|dyno| dyno.slot).collect();
+        agenda.forget(|due| {
+            due.app == self.name && slots.contains(&due.slot) && matches!(due.what, What::Measure { .. })
+        });
+        for slot in slots {
+            self.begin_leak(agenda, slot);
+        }
+    }
+
+    /// This instance has just begun to leak, if its type does.
+    pub(crate) fn begin_leak(&mut self, agenda: &mut Agenda, slot: u64) {
+        if let Some(dyno) = self.dyno_mut(slot) {
+            dyno.leaks_since = agenda.now;
+        }
+        self.plan_measurement(agenda, slot);
+    }
+
+    /// Looks how much memory the instance uses, says so when it is too much, kills it when it
+    /// is far too much. Fir says nothing, and kills at the quota.
+    pub(crate) fn measure(&mut self, agenda: &mut Agenda, slot: u64) {
+        let Some(dyno) = self.dyno(slot) else { return };
+        let name = dyno.name.clone();
+        let minutes = since(dyno.leaks_since, agenda.now).as_secs_f64() / 60.0;
+        let rate = self.leaks.get(&dyno.process_type).copied().unwrap_or(0.0);
+        let used = AT_START + rate * minutes;
+        let share = used / QUOTA * 100.0;
+        let limit = if self.fir { 100.0 } else { 200.0 };
+        if dyno.state != "up" || share <= 100.0 {
+            return self.plan_measurement(agenda, slot);
+        }
+        if !self.fir {
+            let text = format!("Process running mem={used:.0}M({share:.1}%)");
+            self.log(agenda.now, "heroku", &name, text);
+        }
+        if share < limit {
+            self.log(agenda.now, "heroku", &name, "Error R14 (Memory quota exceeded)");
+            return self.plan_measurement(agenda, slot);
+        }
+        if !self.fir {
+            self.log(agenda.now, "heroku", &name, "Error R15 (Memory quota vastly exceeded)");
+        }
+        self.log(agenda.now, "heroku", &name, "Stopping process with SIGKILL");
+        self.log(agenda.now, "heroku", &name, "Process exited with status 137");
+        self.replace(agenda, slot, Cause::Killed);
+    }
+
+    fn plan_measurement(&mut self, agenda: &mut Agenda, slot: u64) {
+        let Some(dyno) = self.dyno(slot) else { return };
+        if self.leaks.get(&dyno.process_type).is_some_and(|rate| *rate > 0.0) {
+            let instance = dyno.id.clone();
+            let due = self.due(slot, What::Measure { instance });
+            agenda.after(MEASURE_EVERY, due);
+        }
+    }
+}

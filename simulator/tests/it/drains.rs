@@ -1,0 +1,187 @@
+//! What arrives at a log drain, and what is lost on the way.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode};
+use simulator::{App, Heroku};
+use tokio::net::TcpListener;
+use tokio::time::sleep;
+
+use crate::client::{get, send_json};
+
+/// Takes batches, and answers with the statuses it was given, then 204. 0 is no answer.
+#[derive(Clone, Default)]
+struct Receiver {
+    batches: Arc<Mutex<Vec<(HeaderMap, String)>>>,
+    statuses: Arc<Mutex<VecDeque<u16>>>,
+}
+
+impl Receiver {
+    async fn start(statuses: &[u16]) -> (Receiver, String) {
+        let receiver = Receiver::default();
+        receiver.statuses.lock().expect("no panic").extend(statuses);
+        let router = Router::new().fallback(take).with_state(receiver.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+        let address = listener.local_addr().expect("it is bound");
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (receiver, format!("http://user:secret@{address}/drain?a=b"))
+    }
+
+    fn header(&self, batch: usize, name: &str) -> String {
+        let batches = self.batches.lock().expect("no panic");
+        batches[batch].0[name].to_str().expect("it is text").to_owned()
+    }
+
+    fn bodies(&self) -> Vec<String> {
+        let batches = self.batches.lock().expect("no panic");
+        batches.iter().map(|(_, body)| body.clone()).collect()
+    }
+}
+
+async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: String) -> StatusCode {
+    receiver.batches.lock().expect("no panic").push((headers, body));
+    let status = receiver.statuses.lock().expect("no panic").pop_front();
+    match status.unwrap_or(204) {
+        0 => std::future::pending().await,
+        status => StatusCode::from_u16(status).expect("it is a status"),
+    }
+}
+
+async fn shop(url: &str) -> (Heroku, App) {
+    let heroku = Heroku::start().await;
+    let shop = heroku.create_app("shop").with("web", 2);
+    shop.drain_to(url).await;
+    (heroku, shop)
+}
+
+/// The messages of a body, by their octet counts.
+fn messages(mut body: &str) -> Vec<&str> {
+    let mut messages = Vec::new();
+    while let Some((count, rest)) = body.split_once(' ') {
+        let (message, next) = rest.split_at(count.parse().expect("it begins with a count"));
+        messages.push(message);
+        body = next;
+    }
+    messages
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_refused_is_lost_for_good_and_told_of() {
+    let (receiver, url) = Receiver::start(&[403]).await;
+    let (_heroku, shop) = shop(&url).await;
+    shop.dyno("web.1").crash();
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(receiver.bodies().len(), 1);
+    shop.dyno("web.2").crash();
+    sleep(Duration::from_secs(60)).await;
+    let bodies = receiver.bodies();
+    let told = messages(&bodies[1]);
+    assert!(told[0].starts_with("<172>1 "), "{told:?}");
+    assert!(told[0].contains(" host heroku logplex - Error L10 (output buffer overflow): 2 messages dropped since "));
+    assert_eq!((told.len(), receiver.header(1, "logplex-msg-count")), (3, "3".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_fails_comes_three_times_with_the_same_id() {
+    let (receiver, url) = Receiver::start(&[503, 429, 500]).await;
+    let (_heroku, shop) = shop(&url).await;
+    shop.dyno("web.1").crash();
+    sleep(Duration::from_secs(60)).await;
+    let ids: Vec<String> = (0..3).map(|batch| receiver.header(batch, "logplex-frame-id")).collect();
+    assert_eq!(ids, vec![ids[0].clone(); 3]);
+    assert_eq!(receiver.bodies().len(), 3);
+    shop.dyno("web.2").crash();
+    sleep(Duration::from_secs(60)).await;
+    assert_ne!(receiver.header(3, "logplex-frame-id"), ids[0]);
+    assert!(receiver.bodies()[3].contains("2 messages dropped"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_waited_for_five_seconds() {
+    let (receiver, url) = Receiver::start(&[0]).await;
+    let (_heroku, shop) = shop(&url).await;
+    shop.dyno("web.1").crash();
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(receiver.bodies().len(), 1);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(receiver.bodies().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_more_lines_than_the_buffer_holds_the_oldest_are_lost() {
+    let (receiver, url) = Receiver::start(&[0]).await;
+    let (_heroku, shop) = shop(&url).await;
+    shop.dyno("web.1").crash();
+    sleep(Duration::from_secs(1)).await;
+    for _ in 0..520 {
+        shop.dyno("web.1").set_state("up").set_state("crashed");
+    }
+    sleep(Duration::from_secs(60)).await;
+    let bodies = receiver.bodies();
+    assert!(messages(&bodies[2])[0].contains("Error L10 (output buffer overflow): 16 messages dropped"));
+    assert_eq!(messages(&bodies[2]).len(), 1 + 1024);
+    assert!(bodies[2].len() <= 102_400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_looks_like_one_of_logplex() {
+    let (receiver, url) = Receiver::start(&[]).await;
+    let (heroku, shop) = shop(&url).await;
+    shop.dyno("web.1").restart_from_outside();
+    heroku.until(|_| shop.state("web.1") == "up").await;
+    sleep(Duration::from_secs(1)).await;
+    let bodies = receiver.bodies();
+    let lines: Vec<&str> = bodies.iter().flat_map(|body| messages(body)).collect();
+    assert_eq!(lines.len(), 6);
+    assert!(lines.iter().all(|line| line.starts_with("<134>1 ") && line.ends_with('\n')));
+    assert!(lines[1].ends_with("+00:00 host heroku web.1 - State changed from up to starting\n"));
+    assert_eq!(receiver.header(0, "authorization"), "Basic dXNlcjpzZWNyZXQ=");
+    assert_eq!(receiver.header(0, "content-type"), "application/logplex-1");
+    assert_eq!(receiver.header(0, "user-agent"), "Logplex/v72");
+    assert_eq!(receiver.header(0, "content-length"), bodies[0].len().to_string());
+    assert!(receiver.header(0, "logplex-drain-token").starts_with("d."));
+    let frame_id = receiver.header(0, "logplex-frame-id");
+    assert!(frame_id.len() == 32 && frame_id == frame_id.to_uppercase());
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_of_the_same_moment_come_together() {
+    let (receiver, url) = Receiver::start(&[]).await;
+    let (_heroku, shop) = shop(&url).await;
+    shop.leak("web", 64.0);
+    sleep(Duration::from_secs(261)).await;
+    let bodies = receiver.bodies();
+    assert_eq!(bodies.len(), 1);
+    assert_eq!(messages(&bodies[0]).len(), 4);
+    assert!(bodies[0].contains("host heroku web.2 - Error R14 (Memory quota exceeded)\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_added_through_the_api_ships_too() {
+    let (receiver, url) = Receiver::start(&[]).await;
+    let heroku = Heroku::start().await;
+    let shop = heroku.create_app("shop").with("web", 1);
+    let body = format!(r#"{{"url":"{}"}}"#, url.replace("user:secret", ":secret"));
+    let added = send_json(&heroku, Method::POST, "/apps/shop/log-drains", &body).await;
+    assert_eq!(added.status, 201);
+    assert_eq!(get(&heroku, "/apps/shop/log-drains").await.json()[0], added.json());
+    shop.dyno("web.1").crash();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(receiver.bodies().len(), 1);
+    // Logplex forgets the empty user name, so the password takes its place.
+    assert_eq!(receiver.header(0, "authorization"), "Basic c2VjcmV0Og==");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_is_no_http_url_is_refused() {
+    let (heroku, _shop) = shop("http://127.0.0.1:9/").await;
+    for url in ["https://example.com/", "nonsense", ""] {
+        let body = format!(r#"{{"url":"{url}"}}"#);
+        let answer = send_json(&heroku, Method::POST, "/apps/shop/log-drains", &body).await;
+        assert_eq!((answer.status.as_u16(), answer.json()["id"].as_str()), (422, Some("invalid_params")));
+    }
+}

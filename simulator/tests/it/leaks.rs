@@ -1,0 +1,79 @@
+//! Dynos that leak are complained of, then killed.
+
+use std::time::Duration;
+
+use simulator::{App, Heroku};
+use tokio::time::sleep;
+
+use crate::client::delete;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn shop() -> (Heroku, App) {
+    let heroku = Heroku::start().await;
+    let shop = heroku.create_app("shop").with("web", 1).with("worker", 1);
+    (heroku, shop)
+}
+
+fn lines(app: &App, text: &str) -> usize {
+    app.log().iter().filter(|line| line.contains(text)).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_the_quota_a_pair_of_lines_comes_every_20_seconds() {
+    let (_heroku, shop) = shop().await;
+    shop.leak("web", 64.0);
+    sleep(4 * MINUTE).await;
+    assert!(shop.log().is_empty(), "{:#?}", shop.log());
+    sleep(MINUTE).await;
+    assert_eq!(lines(&shop, "heroku[web.1]: Error R14 (Memory quota exceeded)"), 3);
+    assert_eq!(lines(&shop, "heroku[web.1]: Process running mem=533M(104.2%)"), 1);
+    assert_eq!(lines(&shop, "worker"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_twice_the_quota_the_platform_kills_and_restarts() {
+    let (_heroku, shop) = shop().await;
+    shop.leak("web", 256.0);
+    sleep(3 * MINUTE).await;
+    assert_eq!(lines(&shop, "Error R15 (Memory quota vastly exceeded)"), 1);
+    assert_eq!(lines(&shop, "Stopping process with SIGKILL"), 1);
+    assert_eq!(shop.state("web.1"), "starting");
+    assert!(shop.restarts().is_empty());
+    sleep(MINUTE).await;
+    assert_eq!((shop.state("web.1"), lines(&shop, "R15")), ("up".to_owned(), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_gives_the_memory_back() {
+    let (heroku, shop) = shop().await;
+    shop.leak("web", 64.0);
+    sleep(5 * MINUTE).await;
+    delete(&heroku, "/apps/shop/dynos/web.1").await;
+    let before = lines(&shop, "R14");
+    sleep(4 * MINUTE).await;
+    assert_eq!(lines(&shop, "R14"), before);
+    sleep(MINUTE).await;
+    assert!(lines(&shop, "R14") > before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leak_can_be_mended_and_is_measured_once() {
+    let (_heroku, shop) = shop().await;
+    shop.leak("web", 64.0);
+    shop.leak("web", 64.0);
+    sleep(5 * MINUTE).await;
+    assert_eq!(lines(&shop, "R14"), 3);
+    shop.leak("web", 0.0);
+    sleep(60 * MINUTE).await;
+    assert_eq!(lines(&shop, "R14"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fir_says_nothing_and_kills_at_the_quota() {
+    let (_heroku, shop) = shop().await;
+    let shop = shop.fir();
+    shop.leak("web", 64.0);
+    sleep(5 * MINUTE).await;
+    assert_eq!((lines(&shop, "R14"), lines(&shop, "SIGKILL")), (0, 1));
+}

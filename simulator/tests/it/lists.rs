@@ -1,0 +1,61 @@
+//! Lists come in pages, and the next one has to be asked for as the platform says.
+
+use simulator::Heroku;
+
+use crate::client::{Answer, get, list};
+
+async fn of_five() -> Heroku {
+    let heroku = Heroku::start().await;
+    heroku.create_app("shop").with("web", 5);
+    heroku
+}
+
+fn next(page: &Answer) -> &str {
+    page.header("next-range")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_next_range_that_was_not_given_out_is_refused() {
+    let heroku = of_five().await;
+    let page = list(&heroku, "name ..; max=2").await;
+    let altered = next(&page).replace("max=2", "max=3");
+    for range in [altered.as_str(), "name ]web.2..; max=2", "name", "size ..", "name ..; max=0", "name ..; max=1001"] {
+        let answer = list(&heroku, range).await;
+        assert_eq!(answer.status, 416, "{range}");
+        assert_eq!(answer.json()["id"], "requested_range_not_satisfiable");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_follow_each_other_to_the_end() {
+    let heroku = of_five().await;
+    let first = list(&heroku, "name ..; max=2").await;
+    assert_eq!((first.status.as_u16(), first.column("name")), (206, vec!["web.1".into(), "web.2".into()]));
+    assert_eq!(first.header("content-range"), "name web.1..web.2; max=2");
+    assert_eq!(first.header("accept-ranges"), "id, name");
+    let second = list(&heroku, next(&first)).await;
+    assert_eq!(second.column("name"), ["web.3", "web.4"]);
+    let third = list(&heroku, next(&second)).await;
+    assert_eq!((third.status.as_u16(), third.column("name")), (200, vec!["web.5".into()]));
+    assert!(!third.headers.contains_key("next-range"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_can_be_asked_for() {
+    let heroku = of_five().await;
+    let down = list(&heroku, "name ..; max=3,order=desc;").await;
+    assert_eq!(down.column("name"), ["web.5", "web.4", "web.3"]);
+    assert_eq!(list(&heroku, next(&down)).await.column("name"), ["web.2", "web.1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_range_a_page_has_200_dynos_in_the_order_of_their_ids() {
+    let heroku = Heroku::start().await;
+    heroku.create_app("shop").with("web", 201);
+    let page = get(&heroku, "/apps/shop/dynos").await;
+    assert_eq!(page.status, 206);
+    let ids = page.column("id");
+    assert_eq!(ids.len(), 200);
+    assert!(ids.is_sorted());
+    assert_eq!(list(&heroku, "id ..; max=1000").await.status, 200);
+}

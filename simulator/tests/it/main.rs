@@ -1,0 +1,9 @@
+//! The simulated Heroku through its front door, in virtual time.
+
+mod api;
+mod client;
+mod drains;
+mod dynos;
+mod faults;
+mod leaks;
+mod lists;
