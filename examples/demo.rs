@@ -1,0 +1,192 @@
+//! The whole thing on one machine, no account needed: a simulated Heroku with an app that leaks, the service in front of
+//! it, and an alert as `LogEntries` sends it.
+//!
+//! ```sh
+//! cargo run --example demo             # shows one alert and what it leads to, in under a minute
+//! cargo run --example demo -- --serve  # keeps running, to play with
+//! ```
+
+#![expect(clippy::print_stdout, reason = "it is a show")]
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use dyno_restarter::config::Config;
+use dyno_restarter::connections::{self, Listen};
+use dyno_restarter::shutdown;
+use simulator::{App, Heroku};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+const KEY: &str = "demo-key-0123456789";
+
+const PROCESSES: [&str; 5] = ["web.1", "web.2", "web.3", "web.4", "worker.1"];
+
+/// The show is over long before this; if not, something is wrong.
+const LONGEST_SHOW: Duration = Duration::from_secs(58);
+
+/// With `--serve`, where the service and the simulated Heroku listen.
+const SERVICE_PORT: u16 = 3000;
+const HEROKU_PORT: u16 = 5001;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let serve = std::env::args().any(|argument| argument == "--serve");
+    let curtain = Instant::now();
+    let heroku =
+        Heroku::start_on(if serve { HEROKU_PORT } else { 0 }).await.expect("the port of the simulator is free");
+    let listener = connections::bind(Listen::At(([127, 0, 0, 1], if serve { SERVICE_PORT } else { 0 }).into()));
+    let listener = listener.expect("the port of the service is free");
+    let stage = Stage { shop: leaking_shop(&heroku), url: address(&listener), curtain };
+    log_to_the_show(curtain);
+    tokio::spawn(run_service(heroku.clone(), listener));
+    if serve {
+        return stage.play(&heroku).await;
+    }
+    tokio::select! {
+        code = stage.show(&heroku) => code,
+        () = tokio::time::sleep(LONGEST_SHOW) => stage.fail("the show took too long"),
+    }
+}
+
+/// Four web dynos, one of them crashed, that leak so fast that they are over their quota when Heroku looks for the first
+/// time; and a worker.
+fn leaking_shop(heroku: &Heroku) -> App {
+    heroku.accept_any_token();
+    let shop = heroku.create_app("shop").with("web", 4).with("worker", 1).boot_time(Duration::from_secs(4));
+    shop.dyno("web.4").crash();
+    shop.leak("web", 900.0);
+    shop.watch();
+    shop
+}
+
+fn address(listener: &TcpListener) -> String {
+    format!("http://{}/restart_web_dynos", listener.local_addr().expect("it is bound"))
+}
+
+/// The service as it runs on Heroku, but for its variables.
+async fn run_service(heroku: Heroku, listener: TcpListener) {
+    let environment = HashMap::from([
+        ("RESTART_API_KEY", Heroku::TOKEN.to_owned()),
+        ("APP_NAME", "shop".to_owned()),
+        ("RESTART_WEBHOOK_KEY", KEY.to_owned()),
+        ("HEROKU_API_URL", heroku.url()),
+    ]);
+    let config =
+        Config::from_lookup(|name| environment.get(name).map(OsString::from)).expect("the environment is right");
+    let signal = shutdown::signal().expect("signals can be listened for");
+    let end = async {
+        signal.await;
+    };
+    dyno_restarter::run(config, listener, end).await.expect("the service does not fail");
+    std::process::exit(0);
+}
+
+/// What the audience sees.
+struct Stage {
+    shop: App,
+    url: String,
+    curtain: Instant,
+}
+
+impl Stage {
+    async fn show(&self, heroku: &Heroku) -> ExitCode {
+        println!("A shop with four web dynos, one of them crashed, and a worker. The web dynos leak.");
+        println!("Heroku looks at their memory every 20 s, so this takes a moment.\n");
+        println!("{:>8}  {}", "", PROCESSES.map(|name| format!("{name:<9}")).join(" "));
+        tokio::select! {
+            () = self.show_every_change(heroku) => {}
+            () = self.wait_for_r14_and_send_the_alert(heroku) => {}
+        }
+        tokio::select! {
+            () = self.show_every_change(heroku) => {}
+            () = self.until_all_are_up_again(heroku) => {}
+        }
+        // The service looks once more and writes its report.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let (restarts, fewest_up) = (self.shop.restarts(), self.shop.fewest_up("web"));
+        if restarts != ["web.1", "web.2", "web.3"] || fewest_up != 2 {
+            return self.fail(&format!("restarted {restarts:?}, fewest up {fewest_up}"));
+        }
+        println!(
+            "\nThe three running web dynos were restarted, one after the other. Two of them served at every moment."
+        );
+        println!("The crashed web.4 and the worker were left alone. Play with it: cargo run --example demo -- --serve");
+        ExitCode::SUCCESS
+    }
+
+    /// Keeps running until Ctrl-C.
+    async fn play(&self, heroku: &Heroku) -> ExitCode {
+        let (url, api) = (&self.url, heroku.url().replace("127.0.0.1", "localhost"));
+        println!("The service:      curl -H 'Authorization: Bearer {KEY}' '{url}?dry_run=true'");
+        println!("                  curl -X POST -H 'Authorization: Bearer {KEY}' '{url}'");
+        println!("As LogEntries:    curl -X POST '{url}?key={KEY}' --data-urlencode 'payload={{}}'");
+        println!("Just one dyno:    curl -X POST '{url}?key={KEY}&dyno=web.2&force=true'");
+        println!("The real CLI:     HEROKU_HOST={api} HEROKU_API_KEY=any heroku ps -a shop");
+        println!(
+            "Its dynos leak; an alert within 5 minutes of a restart finds them too young (MIN_AGE). Ctrl-C ends it.\n"
+        );
+        println!("{:>8}  {}", "", PROCESSES.map(|name| format!("{name:<9}")).join(" "));
+        self.show_every_change(heroku).await;
+        ExitCode::SUCCESS
+    }
+
+    /// A line whenever a dyno changes its state; never ends.
+    async fn show_every_change(&self, heroku: &Heroku) {
+        let states = || PROCESSES.map(|name| self.shop.state(name));
+        let mut shown = states().map(|_| String::new());
+        loop {
+            heroku.until(|_| states() != shown).await;
+            shown = states();
+            self.say(shown.clone().map(|state| format!("{state:<9}")).join(" ").trim_end());
+        }
+    }
+
+    /// Plays `LogEntries`: it sees the line in the log and pokes the webhook.
+    async fn wait_for_r14_and_send_the_alert(&self, heroku: &Heroku) {
+        let r14 = || self.shop.log().into_iter().find(|line| line.contains("Error R14"));
+        heroku.until(|_| r14().is_some()).await;
+        let line = r14().expect("it is there");
+        self.say(format_args!("log of shop   {line}"));
+        let payload = serde_json::json!({ "alert": { "name": "Heroku R14" }, "event": { "m": line } }).to_string();
+        let form: String = form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload).finish();
+        let request = reqwest::Client::new()
+            .post(format!("{}?key={KEY}", self.url))
+            .header("user-agent", "Logentries/1.2")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form);
+        let answer = request.send().await.expect("the service answers");
+        let (status, text) = (answer.status(), answer.text().await.expect("the answer is whole"));
+        self.say(format_args!("LogEntries    POST /restart_web_dynos?key=... -> {status}: {text}"));
+    }
+
+    async fn until_all_are_up_again(&self, heroku: &Heroku) {
+        heroku.until(|_| self.shop.restarts().len() == 3 && self.shop.up("web") == 3).await;
+    }
+
+    fn say(&self, what: impl fmt::Display) {
+        println!("{:>6.1} s  {what}", self.curtain.elapsed().as_secs_f64());
+    }
+
+    fn fail(&self, why: &str) -> ExitCode {
+        self.say(format_args!("the demo failed: {why}"));
+        ExitCode::FAILURE
+    }
+}
+
+/// Shows the service's log between the other lines.
+fn log_to_the_show(curtain: Instant) {
+    use tracing_subscriber::fmt::format::Writer;
+    use tracing_subscriber::fmt::time::FormatTime;
+
+    struct SinceCurtain(Instant);
+    impl FormatTime for SinceCurtain {
+        fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+            write!(writer, "{:>6.1} s  its log      ", self.0.elapsed().as_secs_f64())
+        }
+    }
+    tracing_subscriber::fmt().with_timer(SinceCurtain(curtain)).with_ansi(false).with_target(false).init();
+}

@@ -1,0 +1,150 @@
+//! Who may ask for a restart: whoever knows one of the keys. [`Authorized`] in a handler's arguments *is* the check; it
+//! runs before the body is read.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::StatusCode;
+use axum::http::header::{AUTHORIZATION, HeaderMap};
+use axum::http::request::Parts;
+use axum::response::Response;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use subtle::{Choice, ConstantTimeEq};
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::answer::Format;
+
+/// Refusals are told of at most this often: strangers must not fill the log.
+const TELL_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The keys that open the door, as digests: comparing those takes the same time whatever was sent, and however long.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    digests: Arc<[Digest]>,
+    refusals: Arc<Mutex<Refusals>>,
+}
+
+/// Proof that a request carries a key.
+#[derive(Debug)]
+pub struct Authorized(());
+
+type Digest = [u8; SHA256_OUTPUT_LEN];
+
+#[derive(Debug, Default)]
+struct Refusals {
+    untold: u64,
+    told_at: Option<Instant>,
+}
+
+/// A key as a request presents it.
+#[derive(Default)]
+struct Presented {
+    /// The token of `Bearer`, or user name and password of `Basic`: some senders put the key in one, some in the other.
+    header: Option<(String, String)>,
+    /// `?key=`.
+    query: Option<String>,
+    /// A key is there more than once in the same place; nobody sends that in good faith.
+    repeated: bool,
+}
+
+impl Keys {
+    /// Any of these keys will do, so that a key can be rotated without a gap.
+    #[must_use]
+    pub fn new<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Self {
+        let digests = keys.into_iter().map(|key| sha256(key.as_ref())).collect();
+        Self { digests, refusals: Arc::default() }
+    }
+
+    /// Every key presented must be right, and there must be one.
+    fn admit(&self, presented: &Presented) -> bool {
+        let (user, password) = presented.header.as_ref().map_or(("", ""), |(user, password)| (user, password));
+        // What is absent is compared, too, so that all refusals take the same time.
+        let header_is_right = self.knows(user) | self.knows(password);
+        let query_is_right = self.knows(presented.query.as_deref().unwrap_or_default());
+        let no_header = Choice::from(u8::from(presented.header.is_none()));
+        let no_query = Choice::from(u8::from(presented.query.is_none()));
+        let allowed = (no_header | header_is_right) & (no_query | query_is_right) & !(no_header & no_query);
+        (allowed & !Choice::from(u8::from(presented.repeated))).into()
+    }
+
+    fn knows(&self, key: &str) -> Choice {
+        let given = sha256(key);
+        self.digests.iter().fold(Choice::from(0), |known, digest| known | digest.ct_eq(&given))
+    }
+
+    fn note_refusal(&self) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.untold += 1;
+        if refusals.told_at.is_none_or(|at| at.elapsed() >= TELL_INTERVAL) {
+            let refused = std::mem::take(&mut refusals.untold);
+            refusals.told_at = Some(Instant::now());
+            drop(refusals);
+            let requests = if refused == 1 { "request" } else { "requests" };
+            warn!(refused, "refused {refused} {requests} without a valid key; if it was yours, check its key");
+        }
+    }
+}
+
+impl<S> FromRequestParts<S> for Authorized
+where
+    S: Send + Sync,
+    Keys: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let keys = Keys::from_ref(state);
+        let presented = Presented::in_request(&parts.headers, parts.uri.query().unwrap_or_default());
+        if keys.admit(&presented) {
+            return Ok(Self(()));
+        }
+        keys.note_refusal();
+        let text = "You are not allowed to restart the dynos";
+        Err(Format::asked_for(&parts.headers).error(StatusCode::FORBIDDEN, text))
+    }
+}
+
+impl Presented {
+    fn in_request(headers: &HeaderMap, query: &str) -> Self {
+        let mut presented = Self::default();
+        for header in headers.get_all(AUTHORIZATION) {
+            let credentials = header.to_str().map_or_else(|_| Some(Default::default()), credentials);
+            if let Some(credentials) = credentials {
+                presented.repeated |= presented.header.replace(credentials).is_some();
+            }
+        }
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if name == "key" {
+                // No key has a space in it, so one here was a `+` that should have been written `%2B`.
+                presented.repeated |= presented.query.replace(value.replace(' ', "+")).is_some();
+            }
+        }
+        presented
+    }
+}
+
+/// `None` for another scheme: `LogEntries`, given a user and a password, sends a signature of its own.
+fn credentials(header: &str) -> Option<(String, String)> {
+    let (scheme, rest) = header.split_once(' ').unwrap_or((header, ""));
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some((rest.to_owned(), String::new()));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = BASE64_STANDARD.decode(rest).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded = decoded.unwrap_or_default();
+    let (user, password) = decoded.split_once(':').unwrap_or((&decoded, ""));
+    Some((user.to_owned(), password.to_owned()))
+}
+
+fn sha256(key: &str) -> Digest {
+    let mut bytes = Digest::default();
+    bytes.copy_from_slice(digest(&SHA256, key.as_bytes()).as_ref());
+    bytes
+}

@@ -1,0 +1,98 @@
+//! A dyno as the list shows it. Only what a restart needs is read, and leniently: Heroku may add fields and states,
+//! older and newer generations leave some out, and one odd record must not hide the others.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{DynoName, ProcessType};
+
+/// One dyno of an app, at the moment of the listing.
+#[derive(Clone, Debug)]
+pub struct Dyno {
+    /// Stays the same over a restart on Cedar, changes on Fir.
+    pub name: DynoName,
+    /// Taken from the record, never from the name: Fir names cannot be split.
+    pub process_type: ProcessType,
+    /// What it is doing.
+    pub state: State,
+    /// Identifies the instance: a restart brings a new one.
+    pub id: Option<String>,
+    /// When this instance was created.
+    pub created_at: Option<Timestamp>,
+}
+
+/// What a dyno is doing. The schema names `crashed`, `down`, `idle`, `starting` and `up`; logs show others, so the set is
+/// open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Its process runs; for a web dyno, it has bound its port.
+    Up,
+    /// Its process ended, or did not bind its port in time.
+    Crashed,
+    /// Anything else, in Heroku's word.
+    Other(String),
+}
+
+impl Dyno {
+    /// Whether this record shows a later instance than `older`, a record of the same name: it was created later or, where
+    /// the times do not tell, has another id. An older record that turns up again (a stale answer) is not a new instance.
+    #[must_use]
+    pub fn replaces(&self, older: &Self) -> bool {
+        match (self.created_at, older.created_at) {
+            (Some(ours), Some(theirs)) if ours != theirs => ours > theirs,
+            _ => self.id.is_some() && older.id.is_some() && self.id != older.id,
+        }
+    }
+
+    /// Whether it serves: `up`, and nothing else.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.state == State::Up
+    }
+
+    /// Reads one record; `None` where it does not even say what it is called, or has a name that no dyno can have.
+    pub(super) fn from_record(record: Value) -> Option<Self> {
+        let record: Record = serde_json::from_value(record).ok()?;
+        let text = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            name: DynoName::parse(record.name.as_str()?)?,
+            process_type: ProcessType::parse(&text(record.r#type)?)?,
+            state: State::from(text(record.state).as_deref().unwrap_or("unknown")),
+            id: text(record.id),
+            created_at: text(record.created_at).and_then(|time| time.parse().ok()),
+        })
+    }
+}
+
+impl From<&str> for State {
+    fn from(word: &str) -> Self {
+        match word {
+            "up" => Self::Up,
+            "crashed" => Self::Crashed,
+            other => Self::Other(super::printable(other, 40)),
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Up => "up",
+            Self::Crashed => "crashed",
+            Self::Other(word) => word,
+        })
+    }
+}
+
+/// The fields of a record, each of whatever type the API sent.
+#[derive(Deserialize)]
+struct Record {
+    name: Value,
+    r#type: Option<Value>,
+    state: Option<Value>,
+    id: Option<Value>,
+    created_at: Option<Value>,
+}

@@ -1,0 +1,121 @@
+//! Why a call of the Platform API did not do what it was asked: one variant for each thing a caller can do about it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::printable;
+
+/// The longest part of an API message that is passed on, in characters.
+const LONGEST_MESSAGE: usize = 500;
+
+/// A call that failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection came about, so the API never saw the request.
+    #[error("no connection to the Platform API: {reason}")]
+    NotSent {
+        /// The innermost cause, such as `Connection refused`.
+        reason: String,
+    },
+    /// The request went out and no whole answer came back: it may have taken effect.
+    #[error("no answer from the Platform API: {reason}")]
+    NoAnswer {
+        /// The innermost cause, such as `timed out after 10s`.
+        reason: String,
+    },
+    /// 5xx: Heroku's side is in trouble. A restart may have taken effect.
+    #[error("the Platform API is in trouble: {0}")]
+    Unavailable(Answer),
+    /// 429: the account's allowance is used up, or the API asks for a pause. Nothing was done.
+    #[error("the Platform API's rate limit is reached: {answer}")]
+    RateLimited {
+        /// What the API said.
+        answer: Answer,
+        /// How long it asks to wait, if it says so in a way that can be read. Not clamped.
+        retry_after: Option<Duration>,
+    },
+    /// A success whose body is not what was asked for: half a document, a proxy's page.
+    #[error("the Platform API's answer cannot be read: {0}")]
+    Unreadable(String),
+    /// More pages than an app has dynos, or a body beyond all measure.
+    #[error("the Platform API's answer does not end: {0}")]
+    Endless(String),
+    /// 401.
+    #[error("the Platform API does not accept the token: {0}")]
+    Unauthorized(Answer),
+    /// 403.
+    #[error("the Platform API forbids it: {0}")]
+    Forbidden(Answer),
+    /// 404.
+    #[error("the Platform API does not find it: {0}")]
+    NotFound(Answer),
+    /// Any other answer that is not a success; a redirect, too, for none is followed with the token.
+    #[error("the Platform API refused: {0}")]
+    Refused(Answer),
+}
+
+/// What the API said with a status that is no success.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{status} {message}{}", .request_id.as_ref().map(|id| format!(" (Request-Id {id})")).unwrap_or_default())]
+pub struct Answer {
+    status: u16,
+    message: String,
+    request_id: Option<String>,
+}
+
+impl Error {
+    /// Whether the same call may well succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.may_have_taken_effect() || matches!(self, Self::NotSent { .. } | Self::RateLimited { .. })
+    }
+
+    /// Whether a restart that ended in this error may have happened all the same.
+    #[must_use]
+    pub fn may_have_taken_effect(&self) -> bool {
+        matches!(self, Self::NoAnswer { .. } | Self::Unavailable(_) | Self::Unreadable(_))
+    }
+
+    /// What a person can do about it, where there is something to do.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Unauthorized(_) => Some(
+                "RESTART_API_KEY is wrong, expired or revoked: make a new token with \
+                 `heroku authorizations:create -s write -S` and set it",
+            ),
+            Self::Forbidden(_) => Some(
+                "the account of RESTART_API_KEY may not do this: make it a collaborator of the app, and give the \
+                 token the write scope",
+            ),
+            Self::NotFound(_) => Some(
+                "check APP_NAME for a typing error, and that the account of RESTART_API_KEY is a collaborator of the \
+                 app",
+            ),
+            Self::NotSent { .. } => Some("check HEROKU_API_URL if you set it, and status.heroku.com"),
+            Self::NoAnswer { .. } | Self::Unavailable(_) => Some("see status.heroku.com"),
+            Self::RateLimited { .. } => Some(
+                "everything that uses this Heroku account shares 4500 calls an hour: give the restarter an account \
+                 of its own",
+            ),
+            Self::Unreadable(_) | Self::Endless(_) | Self::Refused(_) => None,
+        }
+    }
+}
+
+impl Answer {
+    /// Makes it out of an answer. The message is looked for where the API of today (`message`) and of the past (`error`)
+    /// puts it; anything else, such as a proxy's page, is taken as text.
+    ///
+    /// `clean` takes out what must not be shown, for an API may quote what it was sent.
+    pub(super) fn new(status: u16, request_id: Option<&str>, body: &str, clean: impl Fn(&str) -> String) -> Self {
+        let parsed: Option<Value> = serde_json::from_str(body).ok();
+        let said = |key| parsed.as_ref().and_then(|body| body.get(key)).and_then(Value::as_str);
+        Self {
+            status,
+            message: printable(&clean(said("message").or_else(|| said("error")).unwrap_or(body)), LONGEST_MESSAGE),
+            request_id: request_id.map(|id| printable(&clean(id), LONGEST_MESSAGE)),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The names of things at Heroku, checked once: what holds one of these types can be put into a request path or a
+//! log line as it is.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// The name of an app, such as `shop`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct AppName(String);
+
+/// The name of a dyno: `web.1` on Cedar, `web-12a34bcd56-7efgh` on Fir.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct DynoName(String);
+
+/// The name of a process type, such as `web`: the left side of a line in a Procfile.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ProcessType(String);
+
+impl AppName {
+    /// `None` for what no app can be called. The rule is the API schema's: `^[a-z][a-z0-9-]{1,28}[a-z0-9]$`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let lower_or_digit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let well_formed = (3..=30).contains(&text.len())
+            && text.starts_with(|first: char| first.is_ascii_lowercase())
+            && text.bytes().all(|byte| lower_or_digit(byte) || byte == b'-')
+            && !text.ends_with('-');
+        well_formed.then(|| Self(text.to_owned()))
+    }
+
+    /// The name as Heroku writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl ProcessType {
+    /// `None` for what no process type can be called. The rule is the API schema's: `^[-\w]{1,128}$`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        is_word(text).then(|| Self(text.to_owned()))
+    }
+
+    /// The name as Heroku writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl DynoName {
+    /// `None` for what no dyno can be called: neither `TYPE.N` nor one of the two forms seen on Fir,
+    /// `TYPE-12a34bcd56-7efgh` and `TYPE.4ed720fa31-ur8z1`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let well_formed = match text.split_once('.') {
+            Some((process_type, suffix)) if suffix.bytes().all(|byte| byte.is_ascii_digit()) => {
+                is_word(process_type) && suffix.len() <= 9 && suffix.parse().is_ok_and(|number: u32| number > 0)
+            }
+            Some((process_type, suffix)) => is_word(process_type) && is_fir_suffix(suffix),
+            None => text.match_indices('-').any(|(at, _)| at > 0 && is_word(text) && is_fir_suffix(&text[at + 1..])),
+        };
+        well_formed.then(|| Self(text.to_owned()))
+    }
+
+    /// The name as Heroku writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What to sort by, so that `web.2` comes before `web.10`.
+    fn order(&self) -> (&str, u32, &str) {
+        let (process_type, suffix) = self.0.split_once('.').unwrap_or((&self.0, ""));
+        (process_type, suffix.parse().unwrap_or(u32::MAX), suffix)
+    }
+}
+
+impl Ord for DynoName {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+impl PartialOrd for DynoName {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+/// `12a34bcd56-7efgh`: two runs of lower-case letters and digits, the second of five.
+fn is_fir_suffix(text: &str) -> bool {
+    let run =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    text.split_once('-').is_some_and(|(release, dyno)| run(release) && run(dyno) && dyno.len() == 5)
+}
+
+impl fmt::Display for AppName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for DynoName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for ProcessType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,268 @@
+//! The heart: an alert comes in as a [`Trigger`], the app's own task makes a pass over the app's dynos, a [`Report`] says
+//! what became of each.
+//!
+//! - `trigger`: what alerts ask for, and how that merges;
+//! - `inbox`: where it waits;
+//! - `policy`: which dynos are due;
+//! - `pass`: restarting them in turn;
+//! - `in_hand`: those that were told to restart, until they are up again;
+//! - `lookout`: looking at them, and `patience`: putting up with an API in trouble;
+//! - `report`: what happened, in words.
+//!
+//! Nothing here knows where alerts come from.
+
+mod in_hand;
+mod inbox;
+mod lookout;
+mod pass;
+mod patience;
+mod policy;
+mod report;
+mod trigger;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::{JoinError, JoinSet};
+use tracing::{error, info, warn};
+
+use inbox::{Inbox, Mail, Rehearsal};
+use pass::Pass;
+use patience::IdlePace;
+use policy::{History, running};
+
+pub use crate::heroku::{AppName, DynoName, ProcessType};
+pub use policy::{GiveUp, Policy};
+pub use report::{End, Failure, Outcome, Report, Skip};
+use trigger::Wanted;
+pub use trigger::{Target, Trigger};
+
+use crate::heroku::{Client, Error, Listing};
+use crate::shutdown::Stop;
+
+/// How many reports are kept of each app.
+const REPORTS_KEPT: usize = 50;
+
+/// How long a dry run may be waited for. Heroku's router gives up after 30 s.
+const LONGEST_REHEARSAL: Duration = Duration::from_secs(25);
+
+/// Takes triggers for the watched apps. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Restarter {
+    apps: Arc<BTreeMap<AppName, Arc<App>>>,
+    stop: Stop,
+}
+
+/// The tasks that make the passes, one for each app. They end when the service is to stop, and not before.
+#[derive(Debug)]
+pub struct Workers(JoinSet<()>);
+
+/// No trigger is taken any more: the service is being shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopping;
+
+/// Why there is no answer to a dry run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRehearsal {
+    /// The service is being shut down.
+    Stopping,
+    /// A pass is under way, or took its place.
+    Busy,
+}
+
+/// What an app's task and the rest of the service share.
+#[derive(Debug, Default)]
+struct App {
+    inbox: Inbox,
+    reports: Mutex<VecDeque<Arc<Report>>>,
+}
+
+impl Restarter {
+    /// Starts a task for each app.
+    #[must_use]
+    pub fn start(apps: &[AppName], client: &Client, policy: &Policy, stop: &Stop) -> (Self, Workers) {
+        let mut workers = JoinSet::new();
+        let mut shared = BTreeMap::new();
+        for name in apps {
+            let app = Arc::new(App::default());
+            shared.insert(name.clone(), Arc::clone(&app));
+            let worker = Worker {
+                name: name.clone(),
+                app,
+                client: client.clone(),
+                policy: policy.clone(),
+                history: History::default(),
+                stop: stop.clone(),
+            };
+            workers.spawn(worker.work());
+        }
+        (Self { apps: Arc::new(shared), stop: stop.clone() }, Workers(workers))
+    }
+
+    /// The watched apps, in order of their names.
+    #[must_use]
+    pub fn apps(&self) -> impl ExactSizeIterator<Item = &AppName> {
+        self.apps.keys()
+    }
+
+    /// Hands over what an alert asks for; does not wait.
+    ///
+    /// # Errors
+    /// When the service is being shut down.
+    ///
+    /// # Panics
+    /// When `app` is not one of [`Restarter::apps`].
+    pub fn trigger(&self, app: &AppName, trigger: Trigger) -> Result<(), Stopping> {
+        if self.stop.is_requested() {
+            return Err(Stopping);
+        }
+        self.app(app).inbox.put(trigger)
+    }
+
+    /// Says what a pass would restart, and restarts nothing.
+    ///
+    /// # Errors
+    /// When a pass is under way, or the service is being shut down.
+    ///
+    /// # Panics
+    /// When `app` is not one of [`Restarter::apps`].
+    pub async fn rehearse(&self, app: &AppName, trigger: Trigger) -> Result<Report, NoRehearsal> {
+        if self.stop.is_requested() {
+            return Err(NoRehearsal::Stopping);
+        }
+        let answer = self.app(app).inbox.put_rehearsal(trigger)?;
+        tokio::time::timeout(LONGEST_REHEARSAL, answer).await.ok().and_then(Result::ok).ok_or(NoRehearsal::Busy)
+    }
+
+    /// The latest reports on an app, oldest first; 50 are kept.
+    ///
+    /// # Panics
+    /// When `app` is not one of [`Restarter::apps`].
+    #[must_use]
+    pub fn reports(&self, app: &AppName) -> Vec<Arc<Report>> {
+        self.app(app).reports.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    fn app(&self, name: &AppName) -> &App {
+        self.apps.get(name).expect("the app is one of those watched")
+    }
+}
+
+impl Workers {
+    /// Waits until a task ends, and says how; `None` when all have ended.
+    pub async fn next_end(&mut self) -> Option<Result<(), JoinError>> {
+        self.0.join_next().await
+    }
+}
+
+/// An app's own task.
+struct Worker {
+    name: AppName,
+    app: Arc<App>,
+    client: Client,
+    policy: Policy,
+    history: History,
+    stop: Stop,
+}
+
+impl Worker {
+    /// Makes a pass whenever alerts have come, until the service is to stop.
+    async fn work(mut self) {
+        let stop = self.stop.clone();
+        let mut pace = IdlePace::default();
+        tokio::select! {
+            _ = stop.requested() => {}
+            () = self.introduce() => {}
+        }
+        loop {
+            tokio::select! {
+                biased;
+                _ = stop.requested() => break,
+                () = self.app.inbox.has_mail(&pace) => {}
+            }
+            let Mail { wanted, alerts, rehearsals } = self.app.inbox.take();
+            let idle = if wanted.is_nothing() {
+                self.rehearse(rehearsals).await;
+                true
+            } else {
+                self.pass(&wanted, alerts).await
+            };
+            if idle {
+                pace.count();
+            }
+        }
+        self.say_what_is_left();
+    }
+
+    /// Looks once, so that a mistake in the set-up shows at the start and not at the first alert.
+    async fn introduce(&self) {
+        let app = &self.name;
+        match self.client.dynos(app).await {
+            Ok(listing) => self.say_what_is_watched(&listing),
+            Err(cause @ (Error::Unauthorized(_) | Error::Forbidden(_) | Error::NotFound(_))) => {
+                let remedy = cause.remedy().unwrap_or_default();
+                error!(%app, "cannot watch {app}: {cause}; {remedy}");
+            }
+            Err(cause) => warn!(%app, "cannot see {app} yet: {cause}; alerts will be acted on all the same"),
+        }
+    }
+
+    fn say_what_is_watched(&self, listing: &Listing) {
+        let app = &self.name;
+        let up = self.policy.process_types.iter().map(|process_type| {
+            let up = running(&listing.dynos, process_type).count();
+            format!("{up} {process_type} {} up", if up == 1 { "dyno" } else { "dynos" })
+        });
+        info!(%app, "watching {app}: {}", report::list(up));
+        let may_restart =
+            |scope: &str| scope.split_whitespace().any(|word| word == "global" || word.starts_with("write"));
+        if let Some(scope) = listing.scope.as_deref().filter(|scope| !may_restart(scope)) {
+            let scope: String = scope.escape_debug().collect();
+            error!(
+                %app,
+                "RESTART_API_KEY may look at {app} but not restart it: its scope is `{scope}`; make a new token with \
+                 `heroku authorizations:create -s write -S`"
+            );
+        }
+    }
+
+    /// Makes a pass; whether it was idle.
+    async fn pass(&mut self, wanted: &Wanted, alerts: u64) -> bool {
+        let Self { name, app, client, policy, history, stop } = self;
+        let report = Pass::new(name, client, policy, history, stop).run(wanted, alerts).await;
+        report.log();
+        let idle = !report.touched_any();
+        app.keep(report);
+        idle
+    }
+
+    async fn rehearse(&mut self, rehearsals: Vec<Rehearsal>) {
+        let Self { name, client, policy, history, stop, .. } = self;
+        let wanted: Vec<_> = rehearsals.iter().map(|rehearsal| &rehearsal.wanted).collect();
+        let reports = Pass::new(name, client, policy, history, stop).rehearse(&wanted).await;
+        for (rehearsal, report) in rehearsals.into_iter().zip(reports) {
+            // Whoever asked may have gone.
+            drop(rehearsal.answer.send(report));
+        }
+    }
+
+    /// Alerts that came too late for a pass are not lost without a word.
+    fn say_what_is_left(&self) {
+        let app = &self.name;
+        let Mail { wanted, alerts, .. } = self.app.inbox.close();
+        if alerts > 0 {
+            warn!(%app, "shutting down before a pass over {app} that was asked for: not restarted {}", wanted.describe());
+        }
+    }
+}
+
+impl App {
+    fn keep(&self, report: Report) {
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        if reports.len() == REPORTS_KEPT {
+            reports.pop_front();
+        }
+        reports.push_back(Arc::new(report));
+    }
+}

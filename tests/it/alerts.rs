@@ -1,0 +1,164 @@
+//! What an alert may say, and what it is answered.
+
+use reqwest::Method;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::service::{KEY, Service, deletes, shop};
+
+#[tokio::test(start_paused = true)]
+async fn other_methods_trigger_nothing() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for method in [Method::HEAD, Method::OPTIONS, Method::PUT, Method::PATCH, Method::DELETE] {
+        let answer = service.request(method.clone(), &format!("key={KEY}")).send().await.expect("answered");
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers()["allow"].to_str().expect("text")),
+            (405, "GET, POST"),
+            "{method}"
+        );
+    }
+    service.stop().await;
+    assert_eq!(deletes(&heroku), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_parameter_is_answered_400_with_what_is_accepted() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for (query, accepted) in [
+        ("app=blog", "shop"),
+        ("dyno=web", "web.1"),
+        ("dyno=web.0", "web.1"),
+        ("dyno=../../account", "web.1"),
+        ("dyno=web.1%0Ainjected", "web.1"),
+        ("scope=everything", "all, affected"),
+        ("scope=all&dyno=web.1", "one of them"),
+        ("force=1", "true, false"),
+        ("dry_run=yes", "true, false"),
+        ("dyno=web.1&dyno=web.2", "once"),
+        ("dryrun=true", "dry_run"),
+        ("Dry-Run=true", "dry_run"),
+    ] {
+        let (status, text) = service.ask(query).await;
+        assert!(
+            status == 400 && text.contains(&format!("accepted: {accepted}")) || text.contains(accepted),
+            "{query}: {status} {text}"
+        );
+        assert_eq!(status, 400, "{query}");
+    }
+    service.stop().await;
+    assert_eq!(deletes(&heroku), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_several_apps_an_alert_must_say_which() {
+    let (heroku, shop) = shop(1).await;
+    let blog = heroku.create_app("blog").with("web", 1);
+    let service = Service::with(&heroku, &[("APP_NAME", "shop,blog")]).await;
+    assert_eq!(service.ask("").await, (400, "app is missing; accepted: blog, shop".to_owned()));
+    service.alert_and_pass("app=blog").await;
+    service.stop().await;
+    assert_eq!((blog.restarts(), shop.restarts()), (vec!["web.1".to_owned()], vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn parameters_that_a_sender_adds_are_ignored() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let answer = service.request(Method::GET, &format!("key={KEY}&monitorID=7&alertType=1&monitorURL=http://x")).send();
+    assert_eq!(answer.await.expect("answered").status(), 202);
+    service.passes(1).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_of_any_body_is_answered_202_in_text_or_json() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for (content_type, body) in [
+        ("application/x-www-form-urlencoded", "payload=%7B%22alert%22%3A%7B%7D%7D".to_owned()),
+        ("application/json", "{ broken".to_owned()),
+        ("image/png", "\u{0}\u{1}".to_owned()),
+        ("text/plain", "x".repeat(100_000)),
+    ] {
+        let request = service.request(Method::POST, "").bearer_auth(KEY).header("content-type", content_type);
+        let answer = request.header("accept", "application/json").body(body).send().await.expect("answered");
+        assert_eq!(answer.status(), 202);
+        assert_eq!(answer.text().await.expect("whole"), r#"{"app":"shop","message":"Restart triggered"}"#);
+    }
+    service.stop().await;
+}
+
+/// In real time: the paused clock would run away while megabytes are copied.
+#[tokio::test]
+async fn an_alert_with_a_body_beyond_8_mib_still_triggers() {
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(std::time::Duration::ZERO);
+    let service = Service::start(&heroku).await;
+    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+    let head = format!("POST /restart_web_dynos?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    // The service may close before all of it is sent; what counts is what it does.
+    stream.write_all(&vec![b'x'; 9_999_999]).await.ok();
+    heroku.until(|_| shop.restarts().len() == 1).await;
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_goes_away_in_the_middle_of_its_body_still_triggers() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+    let head = format!("POST /restart_web_dynos?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{{");
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    drop(stream);
+    service.passes(1).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_says_what_would_be_restarted_and_restarts_nothing() {
+    let (heroku, shop) = shop(3).await;
+    shop.dyno("web.2").age(crate::service::seconds(60));
+    shop.dyno("web.3").crash();
+    let service = Service::start(&heroku).await;
+    let (status, text) = service.ask("dry_run=true").await;
+    let expected = "Dry run over shop: nothing was restarted\nweb.1: would be restarted\n\
+                    web.2: left alone: started 1m ago, MIN_AGE is 5m\nweb.3: left alone: it is crashed, not up\n";
+    assert_eq!((status, text.as_str()), (200, expected));
+    service.stop().await;
+    assert_eq!(deletes(&heroku), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_says_why_the_dynos_cannot_be_listed() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    heroku.revoke_token();
+    let (status, text) = service.ask("dry_run=true").await;
+    assert!(status == 200 && text.contains("RESTART_API_KEY is wrong, expired or revoked"), "{status} {text}");
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_during_a_pass_says_so_at_once() {
+    let (heroku, shop) = shop(2).await;
+    let service = Service::start(&heroku).await;
+    service.alert().await;
+    heroku.until(|_| shop.restarts().len() == 1).await;
+    let answer = service.ask("dry_run=true").await;
+    assert_eq!(answer, (200, "A pass over shop is under way; ask again when it has ended".to_owned()));
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_asks_for_no_key_and_reveals_nothing() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let answer = reqwest::get(format!("http://{}/health", service.address)).await.expect("answered");
+    assert_eq!((answer.status().as_u16(), answer.text().await.expect("whole").as_str()), (200, "ok"));
+    service.stop().await;
+}

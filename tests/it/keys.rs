@@ -1,0 +1,113 @@
+//! Who may ask for a restart.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use reqwest::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::service::{KEY, Service, deletes, shop};
+
+const REFUSAL: &str = "You are not allowed to restart the dynos";
+
+/// The status of an alert with these `Authorization` headers and this query.
+async fn status(service: &Service, headers: &[String], query: &str) -> u16 {
+    let mut request = service.request(Method::POST, query);
+    for header in headers {
+        request = request.header("authorization", header);
+    }
+    request.send().await.expect("the service answers").status().as_u16()
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_key_wrong_key_empty_key_and_doubled_key_are_refused_and_nothing_is_restarted() {
+    let (heroku, _) = shop(2).await;
+    let service = Service::start(&heroku).await;
+    let right = format!("key={KEY}");
+    for query in ["", "key", "key=", "key=wrong", "key=%00%ff", &format!("{right}&{right}"), &format!("{right}x")] {
+        assert_eq!(status(&service, &[], query).await, 403, "{query}");
+    }
+    let bearer = format!("Bearer {KEY}");
+    for header in ["", "Bearer", "Bearer wrong", "Basic", "Basic !", "Basic Og==", KEY, "LE user:signature"] {
+        assert_eq!(status(&service, &[header.to_owned()], "").await, 403, "{header}");
+    }
+    assert_eq!(status(&service, &[bearer.clone(), bearer.clone()], "").await, 403);
+    assert_eq!(deletes(&heroku), 0);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_right_key_beside_a_wrong_one_is_refused() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    assert_eq!(status(&service, &[format!("Bearer {KEY}")], "key=wrong").await, 403);
+    assert_eq!(status(&service, &["Bearer wrong".to_owned()], &format!("key={KEY}")).await, 403);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_says_its_sentence_in_text_and_in_json() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let text = service.request(Method::POST, "key=wrong").send().await.expect("answered").text().await;
+    assert_eq!(text.expect("whole"), REFUSAL);
+    let request = service.request(Method::POST, "key=wrong").header("accept", "application/json");
+    let json = request.send().await.expect("answered").text().await.expect("whole");
+    assert_eq!(json, format!(r#"{{"error":"{REFUSAL}"}}"#));
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_key_is_refused_before_the_body_has_come() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+    let head = "POST /restart_web_dynos?key=wrong HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{";
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("answered and closed");
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_key_is_taken_as_bearer_as_either_half_of_basic_and_from_the_query() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for header in [format!("Bearer {KEY}"), format!("bearer  {KEY}"), basic(KEY, ""), basic("logplex", KEY)] {
+        assert_eq!(status(&service, std::slice::from_ref(&header), "").await, 202, "{header}");
+    }
+    assert_eq!(status(&service, &[], &format!("key={KEY}")).await, 202);
+    assert_eq!(status(&service, &["LE user:signature".to_owned()], &format!("key={KEY}")).await, 202);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_key_is_rotated_the_old_and_the_new_one_are_taken() {
+    let (heroku, _) = shop(1).await;
+    let keys = "the-old-key-0123456789,the+new/key=0123456789";
+    let service = Service::with(&heroku, &[("RESTART_WEBHOOK_KEY", keys)]).await;
+    for query in ["key=the-old-key-0123456789", "key=the+new/key=0123456789", "key=the%2Bnew/key%3D0123456789"] {
+        assert_eq!(status(&service, &[], query).await, 202, "{query}");
+    }
+    assert_eq!(status(&service, &[], &format!("key={keys}")).await, 403);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_are_logged_once_a_minute_with_their_number() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for _ in 0..10 {
+        assert_eq!(status(&service, &[], "key=wrong").await, 403);
+    }
+    assert_eq!(service.log.count("refused 1 request without a valid key"), 1);
+    tokio::time::sleep(crate::service::seconds(61)).await;
+    assert_eq!(status(&service, &[], "key=wrong").await, 403);
+    assert_eq!(service.log.count("refused 10 requests without a valid key"), 1);
+    service.stop().await;
+}

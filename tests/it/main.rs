@@ -1,0 +1,16 @@
+//! The service through its front door: the real router and the real client, in front of the simulated Heroku, in virtual
+//! time. Each test states a fact.
+
+mod service;
+
+mod alerts;
+mod api_trouble;
+mod bad_answers;
+mod binary;
+mod endings;
+mod giving_up;
+mod in_turn;
+mod keys;
+mod pacing;
+mod set_up;
+mod surprises;

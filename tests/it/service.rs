@@ -1,0 +1,201 @@
+//! The harness: the service in front of a simulated Heroku, and what a caller sees of both.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use dyno_restarter::config::{Config, Faults};
+use dyno_restarter::connections::{self, Listen};
+use simulator::{App, Heroku};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+use tracing::subscriber::DefaultGuard;
+
+pub(crate) const KEY: &str = "a-key-of-sixteen-characters-or-more";
+
+/// A simulated Heroku with an app `shop` of so many web dynos and a worker.
+pub(crate) async fn shop(web_dynos: usize) -> (Heroku, App) {
+    let heroku = Heroku::start().await;
+    let shop = heroku.create_app("shop").with("web", web_dynos).with("worker", 1);
+    (heroku, shop)
+}
+
+/// The variables that a service in front of `heroku` needs, with `changes`.
+pub(crate) fn environment(heroku: &Heroku, changes: &[(&str, &str)]) -> HashMap<String, String> {
+    let url = heroku.url();
+    let needed = [
+        ("RESTART_API_KEY", Heroku::TOKEN),
+        ("APP_NAME", "shop"),
+        ("RESTART_WEBHOOK_KEY", KEY),
+        ("HEROKU_API_URL", &url),
+    ];
+    needed.iter().chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+pub(crate) fn config(environment: &HashMap<String, String>) -> Result<Config, Faults> {
+    Config::from_lookup(|name| environment.get(name).map(OsString::from))
+}
+
+/// A running service. It must be stopped, which checks that it ends well.
+pub(crate) struct Service {
+    pub(crate) address: String,
+    pub(crate) log: Log,
+    end: Option<oneshot::Sender<()>>,
+    running: Option<JoinHandle<Result<(), dyno_restarter::Error>>>,
+    http: reqwest::Client,
+    _log_guard: DefaultGuard,
+}
+
+impl Service {
+    pub(crate) async fn start(heroku: &Heroku) -> Self {
+        Self::with(heroku, &[]).await
+    }
+
+    /// Starts it and waits until it has looked at its apps.
+    pub(crate) async fn with(heroku: &Heroku, changes: &[(&str, &str)]) -> Self {
+        let environment = environment(heroku, changes);
+        let service = Self::unseen(&environment);
+        let apps = environment["APP_NAME"].split(',').count();
+        service.log.until(|log| log.count("watching ") + log.count("cannot ") >= apps).await;
+        service
+    }
+
+    /// Starts it and does not wait.
+    pub(crate) fn unseen(environment: &HashMap<String, String>) -> Self {
+        let log = Log::default();
+        let guard = log.capture();
+        let config = config(environment).expect("the environment is right");
+        let listener = connections::bind(Listen::At(([127, 0, 0, 1], 0).into())).expect("there is a free port");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let (end, ended) = oneshot::channel();
+        let running = tokio::spawn(dyno_restarter::run(config, listener, async {
+            ended.await.ok();
+        }));
+        let http = reqwest::Client::new();
+        Self { address, log, end: Some(end), running: Some(running), http, _log_guard: guard }
+    }
+
+    /// A request to the webhook; `query` without the question mark.
+    pub(crate) fn request(&self, method: reqwest::Method, query: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("http://{}/restart_web_dynos?{query}", self.address))
+    }
+
+    /// An alert with a key and this query; status and text of the answer.
+    pub(crate) async fn ask(&self, query: &str) -> (u16, String) {
+        let request = self.request(reqwest::Method::POST, query).bearer_auth(KEY);
+        let response = request.send().await.expect("the service answers");
+        (response.status().as_u16(), response.text().await.expect("the answer is whole"))
+    }
+
+    /// An alert that is taken.
+    pub(crate) async fn alert(&self) {
+        assert_eq!(self.ask("").await, (202, "Restart triggered".to_owned()));
+    }
+
+    /// Waits until so many passes have ended.
+    pub(crate) async fn passes(&self, count: usize) {
+        self.log.until(|log| log.count("pass over ") >= count).await;
+    }
+
+    /// An alert, and the pass that it brings.
+    pub(crate) async fn alert_and_pass(&self, query: &str) {
+        let before = self.log.count("pass over ");
+        assert_eq!(self.ask(query).await.0, 202);
+        self.passes(before + 1).await;
+    }
+
+    /// Asks it to end, as SIGTERM does.
+    pub(crate) fn terminate(&mut self) {
+        self.end.take().expect("it is asked once").send(()).expect("it still runs");
+    }
+
+    /// Waits for the end; how it ended.
+    pub(crate) async fn ended(&mut self) -> Result<(), dyno_restarter::Error> {
+        let running = self.running.take().expect("it is waited for once");
+        running.await.expect("the service itself does not panic")
+    }
+
+    /// Ends it; compulsory.
+    pub(crate) async fn stop(mut self) {
+        self.terminate();
+        self.ended().await.expect("it ends well");
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        assert!(self.running.is_none() || std::thread::panicking(), "the test must stop the service");
+    }
+}
+
+/// What the service logs, at every level.
+#[derive(Clone, Default)]
+pub(crate) struct Log {
+    text: Arc<Mutex<String>>,
+    grew: Arc<Notify>,
+}
+
+impl Log {
+    /// Captures what this thread logs.
+    fn capture(&self) -> DefaultGuard {
+        let log = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .without_time()
+            .with_ansi(false)
+            .with_writer(move || log.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.text.lock().expect("no writer panics").clone()
+    }
+
+    /// The lines that contain `part`.
+    pub(crate) fn lines(&self, part: &str) -> Vec<String> {
+        self.text().lines().filter(|line| line.contains(part)).map(str::to_owned).collect()
+    }
+
+    pub(crate) fn count(&self, part: &str) -> usize {
+        self.lines(part).len()
+    }
+
+    /// Waits until it is as wanted. An hour of virtual time is more than any pass takes.
+    pub(crate) async fn until(&self, wanted: impl Fn(&Self) -> bool) {
+        let waiting = async {
+            while !wanted(self) {
+                self.grew.notified().await;
+            }
+        };
+        let hours = std::time::Duration::from_secs(3 * 60 * 60);
+        assert!(tokio::time::timeout(hours, waiting).await.is_ok(), "waited in vain; the log is:\n{}", self.text());
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.lock().expect("no writer panics").push_str(&String::from_utf8_lossy(bytes));
+        self.grew.notify_one();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How many times an app's dynos were listed.
+pub(crate) fn lists(heroku: &Heroku) -> usize {
+    heroku.calls().iter().filter(|call| call.method == "GET" && call.path.ends_with("/dynos")).count()
+}
+
+/// How many restarts were asked for.
+pub(crate) fn deletes(heroku: &Heroku) -> usize {
+    heroku.calls().iter().filter(|call| call.method == "DELETE").count()
+}
+
+pub(crate) fn seconds(count: u64) -> std::time::Duration {
+    std::time::Duration::from_secs(count)
+}

@@ -1,0 +1,111 @@
+//! What is said about the environment and the first look at Heroku.
+
+use simulator::{Fault, Heroku, On};
+
+use crate::service::{KEY, Service, config, environment, shop};
+
+#[tokio::test(start_paused = true)]
+async fn every_fault_of_the_environment_is_reported_at_once_and_no_value_is_shown() {
+    let (heroku, _) = shop(1).await;
+    let faults = [
+        ("RESTART_API_KEY", "two words-of-secret"),
+        ("APP_NAME", "shop,Not_An_App"),
+        ("RESTART_WEBHOOK_KEY", "short-secret"),
+        ("PORT", "99999"),
+        ("PROCESS_TYPES", "web,run"),
+        ("MIN_AGE", "5"),
+        ("BOOT_TIMEOUT", "0s"),
+        ("SETTLE_TIME", "-3s"),
+        ("MAX_UNAVAILABLE", "0"),
+        ("GIVE_UP_AFTER", "3 times"),
+        ("HEROKU_API_URL", "http://api.heroku.com"),
+        ("LOG_FORMAT", "xml"),
+        ("RUST_LOG", "a=b=c"),
+    ];
+    let told = config(&environment(&heroku, &faults)).expect_err("all is wrong").to_string();
+    for (variable, value) in faults {
+        assert!(told.contains(&format!("\n  {variable} ")), "{variable} is not in:\n{told}");
+        assert!(!told.contains(value) || value.len() < 4, "{value} is in:\n{told}");
+    }
+    assert_eq!(told.lines().count(), 1 + faults.len(), "{told}");
+}
+
+#[test]
+fn the_required_variables_are_three() {
+    let told = config(&std::collections::HashMap::new()).expect_err("nothing is set").to_string();
+    for variable in ["RESTART_API_KEY", "APP_NAME", "RESTART_WEBHOOK_KEY"] {
+        assert!(told.contains(&format!("\n  {variable} is not set. Right is, for example: ")), "{told}");
+    }
+    assert_eq!(told.lines().count(), 4, "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_right_form_of_a_variable_is_accepted() {
+    let (heroku, _) = shop(1).await;
+    for right in [
+        ("RESTART_WEBHOOK_KEY", "one-key-of-16-chars , another-key-of-16-chars"),
+        ("PORT", "127.0.0.1:3000"),
+        ("PROCESS_TYPES", "web, my-worker_2"),
+        ("MIN_AGE", "0s"),
+        ("MIN_AGE", "90s"),
+        ("BOOT_TIMEOUT", "1h"),
+        ("GIVE_UP_AFTER", "10 in 24h"),
+        ("HEROKU_API_URL", "https://proxy.example.com/heroku/"),
+        ("LOG_FORMAT", "json"),
+        ("PORT", " "),
+    ] {
+        let config = config(&environment(&heroku, &[right]));
+        assert!(config.is_ok(), "{right:?}: {}", config.expect_err("it is wrong"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_do_not_show_in_a_debug_print_of_the_settings() {
+    let (heroku, _) = shop(1).await;
+    let shown = format!("{:?}", config(&environment(&heroku, &[])).expect("all is right"));
+    assert!(!shown.contains(KEY) && !shown.contains(Heroku::TOKEN), "{shown}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_start_it_says_what_it_watches() {
+    let (heroku, shop) = shop(3).await;
+    shop.dyno("web.2").crash();
+    heroku.create_app("blog").with("web", 1);
+    let service = Service::with(&heroku, &[("APP_NAME", "shop,blog"), ("PROCESS_TYPES", "web,worker")]).await;
+    assert_eq!(service.log.count("watching shop: 2 web dynos up and 1 worker dyno up"), 1);
+    assert_eq!(service.log.count("watching blog: 1 web dyno up and 0 worker dynos up"), 1);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_start_it_says_what_is_wrong_and_how_to_mend_it_and_lives_on() {
+    for (status, level, remedy) in [
+        (401, "ERROR", "RESTART_API_KEY is wrong, expired or revoked"),
+        (403, "ERROR", "make it a collaborator"),
+        (404, "ERROR", "check APP_NAME"),
+        (503, "WARN", "alerts will be acted on all the same"),
+    ] {
+        let (heroku, shop) = shop(1).await;
+        heroku.misbehave(On::List, Fault::Status(status), 1);
+        let service = Service::start(&heroku).await;
+        let told = service.log.lines(level);
+        assert!(told.len() == 1 && told[0].contains(remedy), "{status}: {told:?}");
+        service.alert_and_pass("").await;
+        service.stop().await;
+        assert_eq!(shop.restarts(), ["web.1"]);
+    }
+}
+
+#[test]
+fn the_variables_stand_in_the_readme_and_the_example_in_the_same_order_and_words() {
+    let cells =
+        |row: &'static str| row.trim_matches('|').split(" | ").map(|cell| cell.trim().replace('`', "")).collect();
+    let readme = include_str!("../../README.md").lines().skip_while(|line| !line.starts_with("| variable | default |"));
+    let table: Vec<Vec<String>> = readme.skip(2).take_while(|line| line.starts_with('|')).map(cells).collect();
+    let example: Vec<&str> = include_str!("../../.env.example").lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!((table.len(), example.len()), (12, 24));
+    for (row, lines) in table.iter().zip(example.chunks(2)) {
+        let name = lines[1].trim_start_matches("# ").split('=').next();
+        assert_eq!((Some(row[0].as_str()), format!("# {}", row[2])), (name, lines[0].to_owned()));
+    }
+}
