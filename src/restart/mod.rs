@@ -232,7 +232,7 @@ impl Worker {
         let Self { name, app, client, policy, history, stop } = self;
         let report = Pass::new(name, client, policy, history, stop).run(wanted, alerts).await;
         report.log();
-        let idle = !report.touched_any();
+        let idle = report.is_idle();
         app.keep(report);
         idle
     }

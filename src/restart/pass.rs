@@ -63,7 +63,7 @@ impl<'a> Pass<'a> {
     pub(super) async fn rehearse(mut self, wanted: &[&Wanted]) -> Vec<Report> {
         let (began_at, began) = (Timestamp::now(), Instant::now());
         self.lookout.patience = Patience::none();
-        let looked = self.lookout.look().await;
+        let looked = self.look_and_remember().await;
         let report = |wanted: &&Wanted| {
             let (dynos, end) = match &looked {
                 Ok(now) => (self.judge(wanted, *now), None),
@@ -85,14 +85,8 @@ impl<'a> Pass<'a> {
 
     /// Looks, decides on every dyno that is asked for, and returns those that are due, in order of their names.
     async fn choose(&mut self, wanted: &Wanted) -> Result<Vec<Dyno>, End> {
-        let now = self.lookout.look().await?;
+        let now = self.look_and_remember().await?;
         let app = self.lookout.app;
-        for news in self.history.update(&self.lookout.dynos, self.policy.give_up_after) {
-            match news {
-                News::ReArmed(dyno) => info!(%app, %dyno, "{dyno} of {app} may be restarted again"),
-                News::Resumed(dyno) => info!(%app, %dyno, "automatic restarts of {app} resume: {dyno} halted them"),
-            }
-        }
         for (name, outcome) in self.judge(wanted, now) {
             self.record(name, outcome);
         }
@@ -102,6 +96,19 @@ impl<'a> Pass<'a> {
             info!(%app, "restarting {} of {app}, in turn", list(due.iter().map(|dyno| &dyno.name)));
         }
         Ok(due)
+    }
+
+    /// Looks, and brings what is remembered of the app up to date; returns the platform's time.
+    async fn look_and_remember(&mut self) -> Result<Timestamp, End> {
+        let now = self.lookout.look().await?;
+        let app = self.lookout.app;
+        for news in self.history.update(&self.lookout.dynos, self.policy.give_up_after) {
+            match news {
+                News::ReArmed(dyno) => info!(%app, %dyno, "{dyno} of {app} may be restarted again"),
+                News::Resumed(dyno) => info!(%app, %dyno, "automatic restarts of {app} resume: {dyno} halted them"),
+            }
+        }
+        Ok(now)
     }
 
     /// What becomes of each dyno that is asked for: due, or left alone.

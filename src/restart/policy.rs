@@ -86,11 +86,12 @@ impl Policy {
                 return Err(Skip::Young { age, min_age: self.min_age });
             }
         }
-        let recent = history.recent_restarts(&dyno.name, self.give_up_after.window);
-        if recent.len() >= self.give_up_after.restarts {
-            let first_to_count = recent[recent.len() - self.give_up_after.restarts];
-            let re_armed_in = self.give_up_after.window.saturating_sub(first_to_count.elapsed());
-            return Err(Skip::GivenUp { limit: self.give_up_after, re_armed_in });
+        let GiveUp { restarts, window } = self.give_up_after;
+        let recent = history.recent_restarts(&dyno.name, window);
+        if recent.len() >= restarts {
+            let first_to_count = recent[recent.len() - restarts];
+            let re_armed_in = window.saturating_sub(first_to_count.elapsed());
+            return Err(Skip::GivenUp { restarts, window, re_armed_in });
         }
         Ok(())
     }

@@ -8,7 +8,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use tracing::{error, info, warn};
 
-use super::policy::GiveUp;
 use crate::heroku::{AppName, DynoName, Error, State};
 
 /// What a pass did. It names every dyno considered and what became of it.
@@ -62,8 +61,10 @@ pub enum Skip {
     },
     /// It was restarted often enough.
     GivenUp {
-        /// How often is enough.
-        limit: GiveUp,
+        /// So many restarts
+        restarts: usize,
+        /// within so long are enough.
+        window: Duration,
         /// When it may be restarted again.
         re_armed_in: Duration,
     },
@@ -117,12 +118,12 @@ pub enum End {
 }
 
 impl Report {
-    /// Whether the pass restarted, or tried to restart, any dyno.
+    /// Whether the pass restarted no dyno at all.
     #[must_use]
-    pub fn touched_any(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.dynos
             .values()
-            .any(|outcome| matches!(outcome, Outcome::Restarted { .. } | Outcome::Unconfirmed | Outcome::Failed(_)))
+            .all(|outcome| matches!(outcome, Outcome::Skipped(_) | Outcome::Due | Outcome::Failed(Failure::Refused(_))))
     }
 
     /// Logs the pass in one line, as a warning or an error where somebody ought to look.
@@ -198,8 +199,7 @@ impl fmt::Display for Skip {
             Self::Young { age, min_age } => {
                 write!(f, "started {} ago, MIN_AGE is {}", human(*age), human(*min_age))
             }
-            Self::GivenUp { limit, re_armed_in } => {
-                let GiveUp { restarts, window } = limit;
+            Self::GivenUp { restarts, window, re_armed_in } => {
                 let (window, re_armed_in) = (human(*window), human(*re_armed_in));
                 write!(f, "{restarts} restarts within {window} did not help; re-armed in {re_armed_in}")
             }

@@ -24,6 +24,19 @@ async fn alerts_when_nothing_is_due_cost_at_most_six_calls_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn alerts_when_restarts_are_refused_do_not_use_up_the_allowance() {
+    let (heroku, _) = shop(2).await;
+    heroku.set_token_scope(&["read"]);
+    let service = Service::start(&heroku).await;
+    for _ in 0..120 {
+        service.alert().await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    service.stop().await;
+    assert!(heroku.calls().len() <= 13, "{}", heroku.calls().len());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_alert_right_after_a_dry_run_is_acted_on_at_once() {
     let (heroku, shop) = shop(1).await;
     let service = Service::start(&heroku).await;
