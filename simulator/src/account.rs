@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 
 use crate::TOKEN;
-use crate::api::Problem;
+use crate::answers::Problem;
 use crate::clock::since;
 
 /// The bucket of the rate limit: 4500 calls an account, 75 more each minute.

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use crate::agenda::Agenda;
 use crate::app_state::AppState;
-use crate::drain::{Drain, Target, ship};
+use crate::drain::Drain;
 use crate::dyno;
 use crate::dyno_control::DynoControl;
 use crate::logs::Line;
+use crate::shipping::{Target, ship};
 use crate::simulation::Simulation;
 
 /// An app of the simulated Heroku. Cheap to clone; clones are the same app.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::agenda::Agenda;
 use crate::drain::Drain;
-use crate::dyno::Dyno;
+use crate::dyno::{Dyno, Release};
 use crate::logs::{Line, whole_seconds};
 
 /// Process types that are no part of the formation: one-off dynos, the release phase, Heroku Scheduler.
@@ -39,25 +39,12 @@ pub(crate) struct AppState {
     pub(crate) drains: Vec<Drain>,
 }
 
-pub(crate) struct Release {
-    pub(crate) id: String,
-    pub(crate) version: u32,
-    /// The middle part of a Fir dyno's name.
-    pub(crate) hash: String,
-}
-
 /// One process type and how many dynos of it there should be.
 pub(crate) struct Formation {
     id: String,
     pub(crate) quantity: usize,
     created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
-}
-
-impl Release {
-    pub(crate) fn new(agenda: &mut Agenda, version: u32) -> Release {
-        Release { id: agenda.uuid(), version, hash: agenda.hex()[..10].to_owned() }
-    }
 }
 
 impl AppState {

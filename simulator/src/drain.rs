@@ -1,36 +1,16 @@
-//! A log drain: ships the lines of an app as logplex does.
-//!
-//! One POST at a time over one connection, each with as many lines as there are, and with the same
-//! `Logplex-Frame-Id` when it has to be repeated. Plain http only.
+//! A log drain: the lines of an app that wait to be shipped, and the batches they are shipped in.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
-use axum::http::{HeaderValue, Request, StatusCode, Uri};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use crate::agenda::Agenda;
 use crate::logs::{Line, precise, whole_seconds};
-use crate::simulation::Simulation;
 
-/// The numbers of logplex: messages that wait, octets of a batch, attempts, patience.
+/// The numbers of logplex: messages that wait, octets of a batch.
 const BUFFER: usize = 1024;
 const BATCH: usize = 102_400;
-const ATTEMPTS: usize = 3;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
-const FIRST_BACKOFF: Duration = Duration::from_millis(10);
-const LARGEST_BACKOFF_POWER: u32 = 10;
 
 /// What waits to be shipped.
 pub(crate) struct Drain {
@@ -43,32 +23,17 @@ pub(crate) struct Drain {
     lost_since: Timestamp,
 }
 
-/// Where a drain ships to.
-pub(crate) struct Target {
-    host: String,
-    address: (String, u16),
-    path: String,
-    authorization: Option<HeaderValue>,
-}
-
 /// One request of a drain.
-struct Batch {
-    token: String,
-    frame_id: String,
-    body: String,
+pub(crate) struct Batch {
+    pub(crate) token: String,
+    pub(crate) frame_id: String,
+    pub(crate) body: String,
     /// Frames in the body.
-    messages: usize,
+    pub(crate) messages: usize,
     /// How many of them are lines of the app.
     lines: usize,
     /// How many lost lines it tells of.
     lost: usize,
-}
-
-enum Delivery {
-    Done,
-    /// Refused for good: it is not repeated.
-    Refused,
-    Failed,
 }
 
 impl Drain {
@@ -105,7 +70,7 @@ impl Drain {
     }
 
     /// What has been told of need not be told again; what has not arrived is lost.
-    fn settle(&mut self, now: Timestamp, batch: &Batch, arrived: bool) {
+    pub(crate) fn settle(&mut self, now: Timestamp, batch: &Batch, arrived: bool) {
         if arrived {
             self.lost -= batch.lost;
         } else {
@@ -121,7 +86,7 @@ impl Drain {
     }
 
     /// Takes what there is, up to the size of a batch, led by the word of what has been lost.
-    fn take(&mut self, agenda: &mut Agenda) -> Option<Batch> {
+    pub(crate) fn take(&mut self, agenda: &mut Agenda) -> Option<Batch> {
         let first = self.buffer.front()?;
         let (mut body, mut messages, mut lines) = (String::new(), 0, 0);
         if self.lost > 0 {
@@ -157,134 +122,4 @@ impl Drain {
             lost: self.lost,
         })
     }
-}
-
-impl Target {
-    /// None when it is no http URL with a host.
-    pub(crate) fn parse(url: &str) -> Option<Target> {
-        let uri: Uri = url.parse().ok()?;
-        if uri.scheme_str() != Some("http") {
-            return None;
-        }
-        let authority = uri.authority()?;
-        let user_info = authority.as_str().rsplit_once('@').map(|(user_info, _)| user_info);
-        let port = authority.port_u16().unwrap_or(80);
-        Some(Target {
-            host: format!("{}:{port}", authority.host()),
-            address: (authority.host().trim_matches(['[', ']']).to_owned(), port),
-            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-            authorization: user_info.and_then(basic),
-        })
-    }
-}
-
-/// Logplex splits at the colon and forgets an empty half: the password of `:secret@` arrives
-/// as the user name.
-fn basic(user_info: &str) -> Option<HeaderValue> {
-    let mut halves = user_info.split(':').filter(|half| !half.is_empty());
-    let user = halves.next()?;
-    let password = halves.next().unwrap_or_default();
-    let credentials = BASE64_STANDARD.encode(format!("{user}:{password}"));
-    HeaderValue::from_str(&format!("Basic {credentials}")).ok()
-}
-
-/// Ships the lines of one drain for as long as the drain is there.
-pub(crate) async fn ship(simulation: Arc<Simulation>, app: String, id: String, target: Target) {
-    let mut changes = simulation.changes();
-    let mut connection = None;
-    let mut failures = 0;
-    loop {
-        changes.borrow_and_update();
-        let batch = simulation.with(|state| {
-            let (app, agenda) = state.world.app(&app)?;
-            let drain = app.drains.iter_mut().find(|drain| drain.id == id)?;
-            drain.take(agenda)
-        });
-        let Some(batch) = batch else {
-            // The sender lives in `simulation`, so this cannot fail.
-            changes.changed().await.ok();
-            continue;
-        };
-        let arrived = deliver(&target, &mut connection, &batch, &mut failures).await;
-        simulation.with(|state| {
-            let Some((app, agenda)) = state.world.app(&app) else {
-                return;
-            };
-            if let Some(drain) = app.drains.iter_mut().find(|drain| drain.id == id) {
-                drain.settle(agenda.now, &batch, arrived);
-            }
-        });
-    }
-}
-
-/// Tries a batch up to three times; says whether it has arrived.
-async fn deliver(
-    target: &Target,
-    connection: &mut Option<SendRequest<Body>>,
-    batch: &Batch,
-    failures: &mut u32,
-) -> bool {
-    for _ in 0..ATTEMPTS {
-        if *failures > 0 {
-            tokio::time::sleep(FIRST_BACKOFF * 2_u32.pow((*failures - 1).min(LARGEST_BACKOFF_POWER))).await;
-        }
-        match post(target, connection, batch).await {
-            Delivery::Done => {
-                *failures = 0;
-                return true;
-            }
-            Delivery::Refused => {
-                *failures = 0;
-                return false;
-            }
-            Delivery::Failed => {
-                *connection = None;
-                *failures += 1;
-            }
-        }
-    }
-    false
-}
-
-async fn post(target: &Target, connection: &mut Option<SendRequest<Body>>, batch: &Batch) -> Delivery {
-    if connection.as_ref().is_none_or(SendRequest::is_closed) {
-        *connection = timeout(CONNECT_TIMEOUT, connect(target)).await.ok().flatten();
-    }
-    let Some(sender) = connection else {
-        return Delivery::Failed;
-    };
-    let exchange = async {
-        sender.ready().await.ok()?;
-        let response = sender.send_request(request(target, batch)).await.ok()?;
-        Some(response.status())
-    };
-    match timeout(RESPONSE_TIMEOUT, exchange).await {
-        Ok(Some(status)) if status.is_success() => Delivery::Done,
-        Ok(Some(status)) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => Delivery::Refused,
-        _ => Delivery::Failed,
-    }
-}
-
-async fn connect(target: &Target) -> Option<SendRequest<Body>> {
-    let stream = TcpStream::connect(target.address.clone()).await.ok()?;
-    stream.set_nodelay(true).ok();
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-    // It ends when the sender is dropped, or tells the sender why it ended.
-    tokio::spawn(async move { connection.await.ok() });
-    Some(sender)
-}
-
-fn request(target: &Target, batch: &Batch) -> Request<Body> {
-    let mut request = Request::post(&target.path).header(HOST, &target.host);
-    if let Some(authorization) = &target.authorization {
-        request = request.header(AUTHORIZATION, authorization);
-    }
-    request
-        .header(CONTENT_TYPE, "application/logplex-1")
-        .header("Logplex-Msg-Count", batch.messages)
-        .header("Logplex-Frame-Id", &batch.frame_id)
-        .header("Logplex-Drain-Token", &batch.token)
-        .header(USER_AGENT, "Logplex/v72")
-        .body(Body::from(batch.body.clone()))
-        .expect("every part of it has been parsed before")
 }

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::agenda::Agenda;
-use crate::app_state::Release;
 
 pub(crate) struct Dyno {
     /// The process, which stays when a restart changes the id and, on Fir, the name.
@@ -37,6 +36,19 @@ pub(crate) enum Boot {
     ComesUp,
     Crashes,
     NeverEnds,
+}
+
+pub(crate) struct Release {
+    pub(crate) id: String,
+    pub(crate) version: u32,
+    /// The middle part of a Fir dyno's name.
+    pub(crate) hash: String,
+}
+
+impl Release {
+    pub(crate) fn new(agenda: &mut Agenda, version: u32) -> Release {
+        Release { id: agenda.uuid(), version, hash: agenda.hex()[..10].to_owned() }
+    }
 }
 
 /// `web.1`, or on Fir `web-12a34bcd56-7efgh`: the type, the release, the instance.

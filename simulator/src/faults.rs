@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Bytes, Frame};
 
-use crate::api::Problem;
+use crate::answers::Problem;
 
 /// Which requests a fault is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

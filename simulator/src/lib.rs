@@ -44,10 +44,13 @@ mod simulation;
 mod world;
 
 mod account;
+mod answers;
 mod api;
 mod faults;
+mod page;
 mod record;
 mod server;
+mod shipping;
 
 pub use app::App;
 pub use dyno_control::DynoControl;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::agenda::{Agenda, Due, What};
-use crate::app_state::{AppState, Release, SIZE, command};
-use crate::dyno::{self, Boot, Dyno, Habits};
+use crate::app_state::{AppState, SIZE, command};
+use crate::dyno::{self, Boot, Dyno, Habits, Release};
 
 /// Dynos that are set up have been running for this long.
 const AGE_AT_SETUP: Duration = Duration::from_secs(3600);

@@ -20,8 +20,10 @@ use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
 use crate::account::accepted_scopes;
-use crate::api::{self, NEXT_RANGE, Problem};
+use crate::answers::{Problem, accepted};
+use crate::api;
 use crate::faults::{self, Fault, Verbatim};
+use crate::page::NEXT_RANGE;
 use crate::simulation::Simulation;
 
 /// The connection is to be dropped without an answer.
@@ -96,7 +98,7 @@ async fn misbehave(
         Fault::Lie => {
             let path: Vec<&str> = request.uri().path().trim_start_matches('/').split('/').collect();
             if faults::is_restart(request.method(), &path) {
-                Ok(api::accepted())
+                Ok(accepted())
             } else {
                 Ok(handle(simulation, router, request).await)
             }

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::account::Account;
-use crate::api::Issued;
 use crate::clock::Clock;
 use crate::faults::Faults;
+use crate::page::Issued;
 use crate::record::Record;
 use crate::world::World;
 

@@ -7,9 +7,11 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Answer, Problem, answer, parse, with_app};
+use super::{Answer, parse, with_app};
+use crate::answers::{Problem, answer};
 use crate::app_state::OWNER;
-use crate::drain::{self, Drain};
+use crate::drain::Drain;
+use crate::shipping::{Target, ship};
 use crate::simulation::Simulation;
 
 type Simulated = State<Arc<Simulation>>;
@@ -44,7 +46,7 @@ pub(super) async fn drains(simulation: Simulated, Path(app): Path<String>) -> An
 pub(super) async fn add_drain(State(simulation): Simulated, Path(app): Path<String>, body: Bytes) -> Answer {
     let body = parse(&body)?;
     let url = body["url"].as_str().ok_or(Problem::invalid("Require params: url."))?;
-    let target = drain::Target::parse(url)
+    let target = Target::parse(url)
         .ok_or(Problem::invalid("Url is invalid. The simulator has no TLS: it takes http:// only."))?;
     let (name, json) = with_app(&simulation, &app, |app, agenda| {
         let drain = Drain::new(agenda, url);
@@ -52,7 +54,7 @@ pub(super) async fn add_drain(State(simulation): Simulated, Path(app): Path<Stri
         app.drains.push(drain);
         Ok((app.name.clone(), json))
     })?;
-    tokio::spawn(drain::ship(Arc::clone(&simulation), name, id_of(&json), target));
+    tokio::spawn(ship(Arc::clone(&simulation), name, id_of(&json), target));
     Ok(answer(StatusCode::CREATED, &json))
 }
 

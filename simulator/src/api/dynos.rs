@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 
-use super::page::{Entry, Page};
-use super::{Answer, Problem, accepted, answer, change_app, with_app};
+use super::{Answer, change_app, with_app};
+use crate::answers::{Problem, accepted, answer};
 use crate::app_state::AppState;
 use crate::dyno::Dyno;
+use crate::page::{Entry, Page};
 use crate::simulation::Simulation;
 
 type Simulated = State<Arc<Simulation>>;

@@ -7,8 +7,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use super::{Answer, Problem, accepted, answer, change_app, parse, with_app};
+use super::{Answer, change_app, parse, with_app};
 use crate::agenda::Agenda;
+use crate::answers::{Problem, accepted, answer};
 use crate::app_state::AppState;
 use crate::simulation::Simulation;
 

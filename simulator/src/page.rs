@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use axum::http::header::{ACCEPT_RANGES, CONTENT_RANGE, RANGE};
+use axum::http::header::{ACCEPT_RANGES, CONTENT_RANGE, HeaderName, RANGE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 
-use super::{NEXT_RANGE, Problem, answer};
 use crate::agenda::Agenda;
+use crate::answers::{Problem, answer};
+
+pub(crate) const NEXT_RANGE: HeaderName = HeaderName::from_static("next-range");
 
 /// The platform's page when none is asked for, and the largest that can be.
 const DEFAULT: usize = 200;
@@ -28,14 +30,14 @@ pub(crate) struct Page {
 }
 
 /// One entry of a list: what it is sorted by, and its JSON.
-pub(super) struct Entry {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) json: Value,
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) json: Value,
 }
 
 impl Page {
-    pub(super) fn asked(headers: &HeaderMap, issued: &Issued) -> Result<Page, Problem> {
+    pub(crate) fn asked(headers: &HeaderMap, issued: &Issued) -> Result<Page, Problem> {
         let whole = Page { by_name: false, descending: false, max: DEFAULT, after: None };
         let Some(range) = headers.get(RANGE) else {
             return Ok(whole);
@@ -74,7 +76,7 @@ impl Page {
     }
 
     /// This page of the list: 200 when it is the last one, else 206 and where to go on.
-    pub(super) fn of(&self, mut list: Vec<Entry>, agenda: &mut Agenda, issued: &mut Issued) -> Response {
+    pub(crate) fn of(&self, mut list: Vec<Entry>, agenda: &mut Agenda, issued: &mut Issued) -> Response {
         let key = |entry: &Entry| {
             if self.by_name { entry.name.clone() } else { entry.id.clone() }
         };
