@@ -1,31 +1,28 @@
 //! Who may ask for a restart: whoever knows one of the keys. [`Authorized`] in a handler's arguments *is* the check; it
 //! runs before the body is read.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::convert::Infallible;
+use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use axum::extract::{FromRef, FromRequestParts};
+use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use axum::http::StatusCode;
-use axum::http::header::{AUTHORIZATION, HeaderMap};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use subtle::{Choice, ConstantTimeEq};
-use tokio::time::Instant;
 use tracing::warn;
 
 use crate::answer::Format;
-
-/// Refusals are told of at most this often: strangers must not fill the log.
-const TELL_INTERVAL: Duration = Duration::from_secs(60);
+use crate::sparing::Sparing;
 
 /// The keys that open the door, as digests: comparing those takes the same time whatever was sent, and however long.
 #[derive(Clone, Debug)]
 pub struct Keys {
     digests: Arc<[Digest]>,
-    refusals: Arc<Mutex<Refusals>>,
+    refusals: Sparing,
 }
 
 /// Proof that a request carries a key.
@@ -33,12 +30,6 @@ pub struct Keys {
 pub struct Authorized(());
 
 type Digest = [u8; SHA256_OUTPUT_LEN];
-
-#[derive(Debug, Default)]
-struct Refusals {
-    untold: u64,
-    told_at: Option<Instant>,
-}
 
 /// A key as a request presents it.
 #[derive(Default)]
@@ -56,7 +47,7 @@ impl Keys {
     #[must_use]
     pub fn new<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Self {
         let digests = keys.into_iter().map(|key| sha256(key.as_ref())).collect();
-        Self { digests, refusals: Arc::default() }
+        Self { digests, refusals: Sparing::default() }
     }
 
     /// Every key presented must be right, and there must be one.
@@ -76,15 +67,11 @@ impl Keys {
         self.digests.iter().fold(Choice::from(0), |known, digest| known | digest.ct_eq(&given))
     }
 
-    fn note_refusal(&self) {
-        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        refusals.untold += 1;
-        if refusals.told_at.is_none_or(|at| at.elapsed() >= TELL_INTERVAL) {
-            let refused = std::mem::take(&mut refusals.untold);
-            refusals.told_at = Some(Instant::now());
-            drop(refusals);
-            let requests = if refused == 1 { "request" } else { "requests" };
-            warn!(refused, "refused {refused} {requests} without a valid key; if it was yours, check its key");
+    fn note_refusal(&self, presented: &Presented) {
+        if let Some(refused) = self.refusals.count() {
+            let requests =
+                if refused == 1 { "a request:".to_owned() } else { format!("{refused} requests, the last one:") };
+            warn!(refused, "refused {requests} {}", presented.fault());
         }
     }
 }
@@ -98,32 +85,58 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let keys = Keys::from_ref(state);
-        let presented = Presented::in_request(&parts.headers, parts.uri.query().unwrap_or_default());
+        let presented = Presented::in_request(parts);
         if keys.admit(&presented) {
             return Ok(Self(()));
         }
-        keys.note_refusal();
+        keys.note_refusal(&presented);
         let text = "You are not allowed to restart the dynos";
         Err(Format::asked_for(&parts.headers).error(StatusCode::FORBIDDEN, text))
     }
 }
 
+/// Where a key is not asked for but makes a difference. Nobody is refused, so nothing is told.
+impl<S> OptionalFromRequestParts<S> for Authorized
+where
+    S: Send + Sync,
+    Keys: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Infallible> {
+        Ok(Keys::from_ref(state).admit(&Presented::in_request(parts)).then_some(Self(())))
+    }
+}
+
 impl Presented {
-    fn in_request(headers: &HeaderMap, query: &str) -> Self {
+    fn in_request(request: &Parts) -> Self {
         let mut presented = Self::default();
-        for header in headers.get_all(AUTHORIZATION) {
+        for header in request.headers.get_all(AUTHORIZATION) {
             let credentials = header.to_str().map_or_else(|_| Some(Default::default()), credentials);
             if let Some(credentials) = credentials {
                 presented.repeated |= presented.header.replace(credentials).is_some();
             }
         }
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in form_urlencoded::parse(request.uri.query().unwrap_or_default().as_bytes()) {
             if name == "key" {
                 // No key has a space in it, so one here was a `+` that should have been written `%2B`.
                 presented.repeated |= presented.query.replace(value.replace(' ', "+")).is_some();
             }
         }
         presented
+    }
+
+    /// What is wrong with it, given that something is. For the log alone.
+    fn fault(&self) -> &'static str {
+        match self {
+            Self { repeated: true, .. } => "it has its key twice",
+            Self { header: None, query: None, .. } => {
+                "it has no key: send `Authorization: Bearer KEY`, or ?key=KEY in the URL"
+            }
+            Self { header: Some(_), query: Some(_), .. } => "of its keys, in the header and in the URL, one is wrong",
+            Self { header: Some(_), .. } => "the key in its Authorization header is not one of RESTART_WEBHOOK_KEY",
+            Self { .. } => "the key in its URL is not one of RESTART_WEBHOOK_KEY",
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use reqwest::Url;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
 
 use crate::auth::Keys;
@@ -66,8 +66,9 @@ impl Config {
 
         let token = env.required("RESTART_API_KEY", "HRKU-01234567-89ab-cdef-0123-456789abcdef", parse_token);
         let apps = env.required("APP_NAME", "shop", |text| parse_list(text, parse_app));
+        let is_token = |key: &str| token.as_ref().is_some_and(|token: &SecretString| token.expose_secret() == key);
         let keys = env.required("RESTART_WEBHOOK_KEY", "the output of `openssl rand -hex 32`", |text| {
-            parse_list(text, parse_key).map(Keys::new)
+            parse_list(text, |key| parse_key(key, is_token(key))).map(Keys::new)
         });
         let listen = env.optional("PORT", "3000", "3000", parse_listen);
         let process_types = env.optional("PROCESS_TYPES", "web", "web,worker", |text| parse_list(text, parse_type));
@@ -161,14 +162,15 @@ impl<L: Fn(&'static str) -> Option<OsString>> Environment<L> {
 
 fn parse_list<T: PartialEq>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
     let mut items = Vec::new();
+    let is_one = !text.contains(',');
     for (at, item) in text.split(',').map(str::trim).enumerate() {
-        let number = at + 1;
+        let place = if is_one { String::new() } else { format!(" at place {}", at + 1) };
         let item = match item {
-            "" => return Err(format!("has nothing at place {number} of its list")),
-            item => parse(item).map_err(|problem| format!("has at place {number} of its list {problem}"))?,
+            "" => return Err(format!("is wrong{place}: there is nothing")),
+            item => parse(item).map_err(|problem| format!("is wrong{place}: {problem}"))?,
         };
         if items.contains(&item) {
-            return Err(format!("has the same twice: see place {number} of its list"));
+            return Err(format!("is wrong{place}: the same stands before"));
         }
         items.push(item);
     }
@@ -183,24 +185,27 @@ fn parse_token(text: &str) -> Result<SecretString, String> {
 }
 
 fn parse_app(text: &str) -> Result<AppName, String> {
-    AppName::parse(text).ok_or_else(|| "something that is not an app's name".to_owned())
+    AppName::parse(text).ok_or_else(|| "an app's name is of lower-case letters, digits and dashes".to_owned())
 }
 
-fn parse_key(text: &str) -> Result<String, String> {
+fn parse_key(text: &str, is_the_token: bool) -> Result<String, String> {
+    if is_the_token || text.starts_with("HRKU-") {
+        return Err("a key goes into URLs and so into logs; it must not be a Heroku token".to_owned());
+    }
     if text.len() < SHORTEST_KEY {
-        return Err(format!("a key of fewer than {SHORTEST_KEY} characters"));
+        return Err(format!("a key has at least {SHORTEST_KEY} characters"));
     }
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("a key with a space or a character beyond ASCII".to_owned());
+        return Err("a key has no spaces and no characters beyond ASCII".to_owned());
     }
     Ok(text.to_owned())
 }
 
 fn parse_type(text: &str) -> Result<ProcessType, String> {
     if ONE_OFF_TYPES.contains(&text) {
-        return Err(format!("{text}: its dynos are one-off, a restart would end them for good"));
+        return Err(format!("{text} dynos are one-off, a restart would end them for good"));
     }
-    ProcessType::parse(text).ok_or_else(|| "something that is not a process type".to_owned())
+    ProcessType::parse(text).ok_or_else(|| "a process type is of letters, digits, dashes and underscores".to_owned())
 }
 
 fn parse_listen(text: &str) -> Result<Listen, String> {
@@ -213,7 +218,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration: SignedDuration = text.parse().map_err(|_| "is not a time with its unit (s, m or h)".to_owned())?;
     let duration = Duration::try_from(duration).map_err(|_| "is negative".to_owned())?;
     if duration > LONGEST_DURATION {
-        return Err("is longer than 30 days (720h)".to_owned());
+        return Err("is longer than 720h".to_owned());
     }
     Ok(duration)
 }
@@ -240,7 +245,8 @@ fn parse_give_up(text: &str) -> Result<GiveUp, String> {
 
 /// The token goes there, so it must be a safe place: `https`, or this machine.
 fn parse_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).ok().filter(Url::has_host).ok_or_else(|| "is not a URL".to_owned())?;
+    let url =
+        Url::parse(text).ok().filter(Url::has_host).ok_or_else(|| "is not a URL with https:// in front".to_owned())?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("has a user or a password in it; the token goes into RESTART_API_KEY".to_owned());
     }

@@ -11,7 +11,8 @@
 //!    one before is up again.
 //! 5. A [`restart::Report`] says in the log what became of each dyno.
 //!
-//! [`config`] reads the environment, [`telemetry`] writes the log, [`shutdown`] is the way out.
+//! [`config`] reads the environment, [`telemetry`] writes the log, [`sparing`] keeps strangers from filling it, [`shutdown`]
+//! is the way out.
 
 pub mod answer;
 pub mod auth;
@@ -22,6 +23,7 @@ pub mod request;
 pub mod restart;
 pub mod server;
 pub mod shutdown;
+pub mod sparing;
 pub mod telemetry;
 
 use std::time::Duration;

@@ -22,10 +22,14 @@ async fn start() -> Result<(), ExitCode> {
     telemetry::init(&config.log);
     // Before the port is open: whoever can send an alert can also end the service in good order.
     let signal = shutdown::signal().map_err(|error| fail(&format!("cannot listen for signals: {error}")))?;
-    let listener = connections::bind(config.listen)
-        .map_err(|error| fail(&format!("cannot listen on {}: {error}; set PORT to a free port", config.listen)))?;
+    let listener = connections::bind(config.listen).map_err(|error| {
+        fail(&format!(
+            "cannot listen on {}: {error}; stop what listens there, or set PORT to another one",
+            config.listen
+        ))
+    })?;
     if let Ok(address) = listener.local_addr() {
-        info!("listening on {address}");
+        info!("dyno-restarter {} is listening on {address}", env!("CARGO_PKG_VERSION"));
     }
     let end = async {
         let name = signal.await;

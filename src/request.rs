@@ -23,7 +23,7 @@ pub enum Fault {
     #[error("app: not one of the apps watched here; accepted: {0}")]
     UnknownApp(String),
     /// A name that no dyno can have.
-    #[error("dyno: no dyno can have that name; accepted: names like web.1")]
+    #[error("dyno: no dyno can have that name; accepted: one name such as web.1")]
     ImpossibleDyno,
     /// Something else than `all` or `affected`.
     #[error("scope: accepted: all, affected")]
@@ -39,7 +39,7 @@ pub enum Fault {
     Repeated(&'static str),
     /// A parameter that is nearly one of ours. Others are ignored, for some senders add their own; but whoever writes
     /// `dryrun=true` must not get a restart.
-    #[error("unknown parameter; accepted: {0}")]
+    #[error("a parameter is misspelt; accepted: {0}")]
     Misspelt(&'static str),
 }
 

@@ -6,17 +6,18 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRef, State};
 use axum::http::header::ALLOW;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::BodyExt;
 use serde_json::json;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::answer::Format;
 use crate::auth::{Authorized, Keys};
 use crate::request::Request;
 use crate::restart::{AppName, NoRehearsal, Outcome, Restarter, Stopping, Trigger};
+use crate::sparing::Sparing;
 
 /// Papertrail sends batches of up to 25,000 log lines. What is beyond this is left unread.
 const LARGEST_BODY: usize = 8 * 1024 * 1024;
@@ -28,6 +29,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 struct AppState {
     restarter: Restarter,
     keys: Keys,
+    misdirected: Sparing,
 }
 
 /// The service's routes.
@@ -37,14 +39,14 @@ pub fn router(restarter: Restarter, keys: Keys) -> Router {
     Router::new()
         .route("/restart_web_dynos", alerts)
         .route("/health", get(async || "ok"))
-        .fallback(async || (StatusCode::NOT_FOUND, "Nothing here. Alerts go to POST /restart_web_dynos"))
-        .with_state(AppState { restarter, keys })
+        .fallback(no_such_path)
+        .with_state(AppState { restarter, keys, misdirected: Sparing::default() })
 }
 
 /// An alert.
 async fn restart_web_dynos(
     _: Authorized,
-    State(restarter): State<Restarter>,
+    State(AppState { restarter, misdirected, .. }): State<AppState>,
     format: Format,
     request: axum::extract::Request,
 ) -> Response {
@@ -52,7 +54,10 @@ async fn restart_web_dynos(
     let Request { app, trigger, dry_run: only_say } =
         match Request::parse(head.uri.query().unwrap_or_default(), &restarter) {
             Ok(request) => request,
-            Err(fault) => return format.error(StatusCode::BAD_REQUEST, &fault.to_string()),
+            Err(fault) => {
+                tell(&misdirected, format_args!("an alert was not acted on: {fault}"));
+                return format.error(StatusCode::BAD_REQUEST, &fault.to_string());
+            }
         };
     if only_say {
         read(body).await;
@@ -68,9 +73,37 @@ async fn restart_web_dynos(
     format.answer(StatusCode::ACCEPTED, text, &json!({ "app": app, "message": text }))
 }
 
-async fn only_get_and_post(format: Format) -> Response {
-    let answer = format.error(StatusCode::METHOD_NOT_ALLOWED, "An alert is a POST or a GET");
-    ([(ALLOW, HeaderValue::from_static("GET, POST"))], answer).into_response()
+async fn only_get_and_post(
+    authorized: Option<Authorized>,
+    State(misdirected): State<Sparing>,
+    method: Method,
+    format: Format,
+) -> Response {
+    let text = "An alert is a POST or a GET";
+    if authorized.is_some() {
+        tell(&misdirected, format_args!("{method} with a valid key was not acted on: an alert is a POST or a GET"));
+    }
+    ([(ALLOW, HeaderValue::from_static("GET, POST"))], format.error(StatusCode::METHOD_NOT_ALLOWED, text))
+        .into_response()
+}
+
+async fn no_such_path(authorized: Option<Authorized>, State(misdirected): State<Sparing>, format: Format) -> Response {
+    if authorized.is_some() {
+        tell(
+            &misdirected,
+            format_args!("a request with a valid key was not acted on: its path is not /restart_web_dynos"),
+        );
+    }
+    format.error(StatusCode::NOT_FOUND, "Nothing here. Alerts go to POST /restart_web_dynos")
+}
+
+/// Whoever sent it may not read the answer; whoever set it up reads the log.
+fn tell(misdirected: &Sparing, what: std::fmt::Arguments<'_>) {
+    match misdirected.count() {
+        Some(1) => warn!("{what}. Correct the URL in your monitoring service"),
+        Some(count) => warn!("{what} ({count} such since last told). Correct the URL in your monitoring service"),
+        None => {}
+    }
 }
 
 /// Reads a body to its end, so that the sender can finish and the connection be used again. What it says is not looked at.
@@ -92,12 +125,16 @@ async fn read(mut body: Body) {
 async fn dry_run(restarter: &Restarter, app: &AppName, trigger: Trigger, format: Format) -> Response {
     match restarter.rehearse(app, trigger).await {
         Ok(report) => {
-            let mut lines = vec![format!("Dry run over {app}: nothing was restarted")];
+            let mut lines = vec![match &report.end {
+                None => format!("Dry run over {app}: nothing was restarted"),
+                Some(end) => {
+                    format!("Dry run over {app}: its dynos cannot be listed, so nothing would be restarted: {end}")
+                }
+            }];
             lines.extend(report.dynos.iter().map(|(dyno, outcome)| match outcome {
                 Outcome::Due => format!("{dyno}: would be restarted"),
                 outcome => format!("{dyno}: {outcome}"),
             }));
-            lines.extend(report.end.iter().map(|end| format!("The dynos could not be listed: {end}")));
             let text = lines.join("\n") + "\n";
             format.answer(StatusCode::OK, &text, &json!({ "dry_run": true, "report": report }))
         }
@@ -120,8 +157,8 @@ impl FromRef<AppState> for Keys {
     }
 }
 
-impl FromRef<AppState> for Restarter {
+impl FromRef<AppState> for Sparing {
     fn from_ref(state: &AppState) -> Self {
-        state.restarter.clone()
+        state.misdirected.clone()
     }
 }

@@ -13,22 +13,22 @@ const LONGEST_MESSAGE: usize = 500;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// No connection came about, so the API never saw the request.
-    #[error("no connection to the Platform API: {reason}")]
+    #[error("no connection to Heroku: {reason}")]
     NotSent {
         /// The innermost cause, such as `Connection refused`.
         reason: String,
     },
     /// The request went out and no whole answer came back: it may have taken effect.
-    #[error("no answer from the Platform API: {reason}")]
+    #[error("no answer from Heroku: {reason}")]
     NoAnswer {
         /// The innermost cause, such as `timed out after 10s`.
         reason: String,
     },
     /// 5xx: Heroku's side is in trouble. A restart may have taken effect.
-    #[error("the Platform API is in trouble: {0}")]
+    #[error("Heroku is in trouble: {0}")]
     Unavailable(Answer),
     /// 429: the account's allowance is used up, or the API asks for a pause. Nothing was done.
-    #[error("the Platform API's rate limit is reached: {answer}")]
+    #[error("Heroku's rate limit is reached: {answer}")]
     RateLimited {
         /// What the API said.
         answer: Answer,
@@ -36,28 +36,28 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// A success whose body is not what was asked for: half a document, a proxy's page.
-    #[error("the Platform API's answer cannot be read: {0}")]
+    #[error("Heroku's answer cannot be read: {0}")]
     Unreadable(String),
     /// More pages than an app has dynos, or a body beyond all measure.
-    #[error("the Platform API's answer does not end: {0}")]
+    #[error("Heroku's answer does not end: {0}")]
     Endless(String),
     /// 401.
-    #[error("the Platform API does not accept the token: {0}")]
+    #[error("Heroku does not accept the token: {0}")]
     Unauthorized(Answer),
     /// 403.
-    #[error("the Platform API forbids it: {0}")]
+    #[error("Heroku forbids it: {0}")]
     Forbidden(Answer),
     /// 404.
-    #[error("the Platform API does not find it: {0}")]
+    #[error("Heroku does not find the app: {0}")]
     NotFound(Answer),
     /// Any other answer that is not a success; a redirect, too, for none is followed with the token.
-    #[error("the Platform API refused: {0}")]
+    #[error("Heroku refused: {0}")]
     Refused(Answer),
 }
 
 /// What the API said with a status that is no success.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{status} {message}{}", .request_id.as_ref().map(|id| format!(" (Request-Id {id})")).unwrap_or_default())]
+#[error("{status}{}{message}{}", if message.is_empty() { "" } else { " " }, .request_id.as_ref().map(|id| format!(" (Request-Id {id})")).unwrap_or_default())]
 pub struct Answer {
     status: u16,
     message: String,
@@ -82,8 +82,8 @@ impl Error {
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Unauthorized(_) => Some(
-                "RESTART_API_KEY is wrong, expired or revoked: make a new token with \
-                 `heroku authorizations:create -s write -S` and set it",
+                "RESTART_API_KEY is wrong, expired or revoked: log in as the restarter's account, make a new token with \
+                 `heroku authorizations:create -s write -S`, and set it",
             ),
             Self::Forbidden(_) => Some(
                 "the account of RESTART_API_KEY may not do this: make it a collaborator of the app, and give the \
@@ -93,13 +93,19 @@ impl Error {
                 "check APP_NAME for a typing error, and that the account of RESTART_API_KEY is a collaborator of the \
                  app",
             ),
-            Self::NotSent { .. } => Some("check HEROKU_API_URL if you set it, and status.heroku.com"),
+            Self::NotSent { .. } | Self::Unreadable(_) => {
+                Some("see status.heroku.com, and check HEROKU_API_URL if you set it")
+            }
             Self::NoAnswer { .. } | Self::Unavailable(_) => Some("see status.heroku.com"),
+            Self::Refused(Answer { status: 402, .. }) => {
+                Some("Heroku has locked the account over a payment: see its billing page")
+            }
+            Self::Refused(Answer { status: 300..400, .. }) => Some("check HEROKU_API_URL"),
             Self::RateLimited { .. } => Some(
                 "everything that uses this Heroku account shares 4500 calls an hour: give the restarter an account \
                  of its own",
             ),
-            Self::Unreadable(_) | Self::Endless(_) | Self::Refused(_) => None,
+            Self::Endless(_) | Self::Refused(_) => None,
         }
     }
 }

@@ -158,7 +158,7 @@ impl Client {
         if let Some(range) = range {
             request = request.header("range", range);
         }
-        let response = request.header(AUTHORIZATION, bearer).send().await.map_err(|error| fault(&error))?;
+        let response = request.header(AUTHORIZATION, bearer).send().await.map_err(|error| fault(&error, &url))?;
         let status = response.status();
         debug!(status = status.as_u16(), "{method} {}", url.path());
         self.note_remaining(response.headers());
@@ -207,8 +207,9 @@ fn printable(text: &str, longest: usize) -> String {
 }
 
 async fn read(mut response: Response) -> Result<Vec<u8>, Error> {
+    let url = response.url().clone();
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| fault(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| fault(&error, &url))? {
         if body.len() + chunk.len() > LARGEST_BODY {
             return Err(Error::Endless(format!("its body is longer than {LARGEST_BODY} bytes")));
         }
@@ -217,8 +218,8 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Error> {
     Ok(body)
 }
 
-/// What went wrong on the way. The URL stays out of it: the caller knows what it asked for.
-fn fault(error: &reqwest::Error) -> Error {
+/// What went wrong on the way to where.
+fn fault(error: &reqwest::Error, url: &Url) -> Error {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;
@@ -228,6 +229,7 @@ fn fault(error: &reqwest::Error) -> Error {
         true => format!("timed out after {CALL_TIMEOUT:?}"),
         false => printable(&innermost.to_string(), 200),
     };
+    let reason = format!("{}: {reason}", url.authority());
     if error.is_connect() { Error::NotSent { reason } } else { Error::NoAnswer { reason } }
 }
 

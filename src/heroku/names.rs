@@ -57,7 +57,7 @@ impl DynoName {
     pub fn parse(text: &str) -> Option<Self> {
         let well_formed = match text.split_once('.') {
             Some((process_type, suffix)) if suffix.bytes().all(|byte| byte.is_ascii_digit()) => {
-                is_word(process_type) && suffix.len() <= 9 && suffix.parse().is_ok_and(|number: u32| number > 0)
+                is_word(process_type) && (1..=9).contains(&suffix.len()) && !suffix.starts_with('0')
             }
             Some((process_type, suffix)) => is_word(process_type) && is_fir_suffix(suffix),
             None => text.match_indices('-').any(|(at, _)| at > 0 && is_word(text) && is_fir_suffix(&text[at + 1..])),

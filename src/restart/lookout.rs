@@ -91,7 +91,7 @@ impl<'a> Lookout<'a> {
         };
         tokio::select! {
             biased;
-            () = stopped => Err(End::Stopped),
+            () = stopped => Err(End::Stopped { waiting: None }),
             done = work => Ok(done),
         }
     }

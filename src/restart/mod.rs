@@ -20,7 +20,7 @@ mod policy;
 mod report;
 mod trigger;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub use report::{End, Failure, Outcome, Report, Skip};
 use trigger::Wanted;
 pub use trigger::{Target, Trigger};
 
-use crate::heroku::{Client, Error, Listing};
+use crate::heroku::{Client, Listing};
 use crate::shutdown::Stop;
 
 /// How many reports are kept of each app.
@@ -200,9 +200,9 @@ impl Worker {
         let app = &self.name;
         match self.client.dynos(app).await {
             Ok(listing) => self.say_what_is_watched(&listing),
-            Err(cause @ (Error::Unauthorized(_) | Error::Forbidden(_) | Error::NotFound(_))) => {
-                let remedy = cause.remedy().unwrap_or_default();
-                error!(%app, "cannot watch {app}: {cause}; {remedy}");
+            Err(cause) if !cause.is_transient() => {
+                let remedy = cause.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+                error!(%app, "cannot watch {app}: {cause}{remedy}");
             }
             Err(cause) => warn!(%app, "cannot see {app} yet: {cause}; alerts will be acted on all the same"),
         }
@@ -215,13 +215,27 @@ impl Worker {
             format!("{up} {process_type} {} up", if up == 1 { "dyno" } else { "dynos" })
         });
         info!(%app, "watching {app}: {}", report::list(up));
-        let may_restart =
-            |scope: &str| scope.split_whitespace().any(|word| word == "global" || word.starts_with("write"));
-        if let Some(scope) = listing.scope.as_deref().filter(|scope| !may_restart(scope)) {
-            let scope: String = scope.escape_debug().collect();
+        let there: BTreeSet<_> = listing.dynos.iter().map(|dyno| &dyno.process_type).collect();
+        for process_type in self.policy.process_types.iter().filter(|process_type| !there.contains(process_type)) {
+            let there = report::list(&there);
+            warn!(%app, "{app} has no {process_type} dynos (it has: {there}); check PROCESS_TYPES");
+        }
+        if let Some(scope) = &listing.scope {
+            self.check_scope(scope);
+        }
+    }
+
+    /// `write` is what is needed, and all that is needed.
+    fn check_scope(&self, scope: &str) {
+        let app = &self.name;
+        let has = |wanted: &str| scope.split([' ', ',']).any(|word| word == wanted);
+        if has("global") {
+            warn!(%app, "RESTART_API_KEY has the scope global, which reaches far more than restarts; write is enough");
+        } else if !has("write") && !has("write-protected") {
+            let scope = scope.escape_debug();
             error!(
                 %app,
-                "RESTART_API_KEY may look at {app} but not restart it: its scope is `{scope}`; make a new token with \
+                "RESTART_API_KEY may look at {app} but not restart it: its scope is {scope}; make a new token with \
                  `heroku authorizations:create -s write -S`"
             );
         }
@@ -230,7 +244,12 @@ impl Worker {
     /// Makes a pass; whether it was idle.
     async fn pass(&mut self, wanted: &Wanted, alerts: u64) -> bool {
         let Self { name, app, client, policy, history, stop } = self;
-        let report = Pass::new(name, client, policy, history, stop).run(wanted, alerts).await;
+        let mut report = Pass::new(name, client, policy, history, stop).run(wanted, alerts).await;
+        if let Some(End::Stopped { waiting }) = &mut report.end {
+            // One warning says all that is not done.
+            let Mail { wanted, .. } = app.inbox.close();
+            *waiting = Some(wanted).filter(|wanted| !wanted.is_nothing()).map(|wanted| wanted.describe());
+        }
         report.log();
         let idle = report.is_idle();
         app.keep(report);
@@ -250,9 +269,10 @@ impl Worker {
     /// Alerts that came too late for a pass are not lost without a word.
     fn say_what_is_left(&self) {
         let app = &self.name;
-        let Mail { wanted, alerts, .. } = self.app.inbox.close();
-        if alerts > 0 {
-            warn!(%app, "shutting down before a pass over {app} that was asked for: not restarted {}", wanted.describe());
+        let Mail { wanted, .. } = self.app.inbox.close();
+        if !wanted.is_nothing() {
+            let wanted = wanted.describe();
+            warn!(%app, "the restarter is being shut down, and alerts for {app} are dropped: they asked for {wanted}");
         }
     }
 }

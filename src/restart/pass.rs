@@ -53,7 +53,8 @@ impl<'a> Pass<'a> {
         let end = self.restart_in_turn(wanted).await.err();
         for unseen in std::mem::take(&mut self.in_hand) {
             self.history.note_restart(&unseen.old.name, unseen.since);
-            self.record(unseen.old.name, Outcome::Failed(Failure::NotSeenUp));
+            let failure = if unseen.lost.is_some() { Failure::Unknown } else { Failure::NotSeenUp };
+            self.record(unseen.old.name, Outcome::Failed(failure));
         }
         let app = self.lookout.app.clone();
         Report { app, began_at, took: began.elapsed(), alerts, dynos: self.outcomes, end }
@@ -93,7 +94,8 @@ impl<'a> Pass<'a> {
         let is_due = |dyno: &&Dyno| matches!(self.outcomes.get(&dyno.name), Some(Outcome::Due));
         let due: Vec<Dyno> = self.lookout.dynos.iter().filter(is_due).cloned().collect();
         if !due.is_empty() {
-            info!(%app, "restarting {} of {app}, in turn", list(due.iter().map(|dyno| &dyno.name)));
+            let in_turn = if due.len() > 1 { ", in turn" } else { "" };
+            info!(%app, "restarting {} of {app}{in_turn}", list(due.iter().map(|dyno| &dyno.name)));
         }
         Ok(due)
     }
@@ -105,7 +107,9 @@ impl<'a> Pass<'a> {
         for news in self.history.update(&self.lookout.dynos, self.policy.give_up_after) {
             match news {
                 News::ReArmed(dyno) => info!(%app, %dyno, "{dyno} of {app} may be restarted again"),
-                News::Resumed(dyno) => info!(%app, %dyno, "automatic restarts of {app} resume: {dyno} halted them"),
+                News::Resumed(dyno) => {
+                    info!(%app, %dyno, "alerts restart dynos of {app} again: {dyno} is up, or failed long enough ago");
+                }
             }
         }
         Ok(now)
@@ -255,16 +259,14 @@ impl<'a> Pass<'a> {
             let outcome = match self.sight(at, crew) {
                 Sight::Up { renamed } => Outcome::Restarted { took: elapsed, renamed },
                 Sight::Crashed => Outcome::Failed(Failure::Crashed { after: elapsed }),
-                Sight::Unchanged if elapsed >= NEVER_CHANGED => {
-                    if let Some(error) = self.in_hand[at].lost.take() {
-                        not_restarted.push(self.in_hand.remove(at).old);
-                        if !self.lookout.patience.spend(elapsed) {
-                            self.end = Some(End::Api(error));
-                        }
+                Sight::Unchanged if elapsed >= NEVER_CHANGED => match self.in_hand[at].lost.take() {
+                    None => Outcome::Unconfirmed,
+                    Some(error) => {
+                        let dyno = self.in_hand.remove(at).old;
+                        not_restarted.extend(self.come_again(dyno, error, elapsed));
                         continue;
                     }
-                    Outcome::Unconfirmed
-                }
+                },
                 Sight::Booting if elapsed >= self.policy.boot_timeout => {
                     if self.was_scaled_away(at, crew).await {
                         Outcome::Skipped(Skip::Gone)
@@ -282,6 +284,18 @@ impl<'a> Pass<'a> {
         }
         self.lookout.seeing_through = !self.in_hand.is_empty();
         not_restarted
+    }
+
+    /// A restart was lost on the way: the dyno is to be restarted again, as long as there is patience.
+    fn come_again(&mut self, dyno: Dyno, error: Error, elapsed: Duration) -> Option<Dyno> {
+        let (app, name) = (self.lookout.app, &dyno.name);
+        if self.lookout.patience.spend(elapsed) {
+            warn!(%app, dyno = %name, "{name} of {app} is unchanged, so its restart did not happen; trying again");
+            return Some(dyno);
+        }
+        self.record(dyno.name, Outcome::Failed(Failure::Refused(error.to_string())));
+        self.end = Some(End::Api(error));
+        None
     }
 
     fn sight(&mut self, at: usize, crew: &Crew<'_>) -> Sight {
@@ -322,7 +336,7 @@ impl<'a> Pass<'a> {
                 debug!(%app, %dyno, "{dyno} of {app}: {outcome}");
             }
             Outcome::Skipped(Skip::GivenUp { .. }) => {
-                warn!(%app, %dyno, "giving up on {dyno} of {app}, {outcome}. Find the leak, or use a larger dyno");
+                warn!(%app, %dyno, "giving up on {dyno} of {app}, {outcome}. Find the leak, or use a larger dyno size");
             }
             _ => info!(%app, %dyno, "{dyno} of {app}: {outcome}"),
         }

@@ -97,6 +97,8 @@ pub enum Failure {
     Refused(String),
     /// It was restarted, and the pass ended before it was seen up.
     NotSeenUp,
+    /// The answer to its restart was lost, and the pass ended before it was seen what came of it.
+    Unknown,
 }
 
 /// Why a pass ended before its time.
@@ -114,7 +116,10 @@ pub enum End {
     /// The API cannot be used.
     Api(Error),
     /// The service is being shut down.
-    Stopped,
+    Stopped {
+        /// What the alerts asked for that waited for the next pass.
+        waiting: Option<String>,
+    },
 }
 
 impl Report {
@@ -130,14 +135,24 @@ impl Report {
     pub(super) fn log(&self) {
         let app = &self.app;
         match &self.end {
-            None => info!(%app, "{self}"),
+            Some(End::Failed(_)) => error!(%app, "{self}"),
             Some(End::Api(cause)) if !cause.is_transient() => error!(%app, "{self}"),
             Some(_) => warn!(%app, "{self}"),
+            None if self.was_held_back() => warn!(%app, "{self}"),
+            None => info!(%app, "{self}"),
         }
     }
 
-    fn names(&self, which: impl Fn(&Outcome) -> bool) -> Vec<&DynoName> {
-        self.dynos.iter().filter(|(_, outcome)| which(outcome)).map(|(name, _)| name).collect()
+    /// Whether dynos that an alert complains of were left alone because restarts do not help.
+    fn was_held_back(&self) -> bool {
+        let held_back = |outcome: &Outcome| matches!(outcome, Outcome::Skipped(Skip::Halted(_) | Skip::GivenUp { .. }));
+        self.dynos.values().any(held_back)
+    }
+
+    /// The dynos of which `tell` has something to say, with what it says.
+    fn told(&self, verb: &str, tell: impl Fn(&Outcome) -> Option<String>) -> Option<String> {
+        let told = self.dynos.iter().filter_map(|(name, outcome)| Some(format!("{name}{}", tell(outcome)?)));
+        Some(list(told)).filter(|told| !told.is_empty()).map(|told| format!("{verb} {told}"))
     }
 }
 
@@ -158,19 +173,22 @@ impl Outcome {
 impl fmt::Display for Report {
     /// The whole pass in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let groups = [
-            ("restarted", self.names(|outcome| matches!(outcome, Outcome::Restarted { .. }))),
-            ("restarted without confirmation", self.names(|outcome| matches!(outcome, Outcome::Unconfirmed))),
-            ("failed to restart", self.names(|outcome| matches!(outcome, Outcome::Failed(_)))),
-            ("left alone", self.names(|outcome| matches!(outcome, Outcome::Skipped(_)))),
-            ("did not get to", self.names(|outcome| matches!(outcome, Outcome::Due))),
+        let plain = |is_it: bool| is_it.then(String::new);
+        let told = [
+            self.told("restarted", |outcome| plain(matches!(outcome, Outcome::Restarted { .. }))),
+            self.told("restarted without confirmation", |outcome| plain(matches!(outcome, Outcome::Unconfirmed))),
+            self.told("failed", |outcome| match outcome {
+                Outcome::Failed(failure) => Some(format!(" ({failure})")),
+                _ => None,
+            }),
+            self.told("left alone", |outcome| match outcome {
+                Outcome::Skipped(skip) => Some(format!(" ({skip})")),
+                _ => None,
+            }),
+            self.told("did not get to", |outcome| plain(matches!(outcome, Outcome::Due))),
         ];
-        let told: Vec<String> = groups
-            .iter()
-            .filter(|(_, names)| !names.is_empty())
-            .map(|(verb, names)| format!("{verb} {}", list(names.iter().copied())))
-            .collect();
-        let told = if told.is_empty() { "nothing restarted".to_owned() } else { told.join("; ") };
+        let told: Vec<String> = told.into_iter().flatten().collect();
+        let told = if told.is_empty() { "restarted nothing".to_owned() } else { told.join("; ") };
         let alerts = if self.alerts == 1 { "1 alert".to_owned() } else { format!("{} alerts", self.alerts) };
         write!(f, "pass over {} ({alerts}, {}): {told}", self.app, human(self.took))?;
         self.end.as_ref().map_or(Ok(()), |end| write!(f, "; ended early: {end}"))
@@ -201,13 +219,13 @@ impl fmt::Display for Skip {
             }
             Self::GivenUp { restarts, window, re_armed_in } => {
                 let (window, re_armed_in) = (human(*window), human(*re_armed_in));
-                write!(f, "{restarts} restarts within {window} did not help; re-armed in {re_armed_in}")
+                write!(f, "{restarts} restarts within {window} did not help; tried again in {re_armed_in}")
             }
             Self::Halted(dyno) => write!(f, "{dyno} has not come up since its restart"),
             Self::NotWatched => f.write_str("its process type is not in PROCESS_TYPES"),
             Self::Unknown => f.write_str("the app has no such dyno"),
             Self::Gone => f.write_str("it went away during the pass"),
-            Self::Replaced => f.write_str("somebody else restarted it during the pass"),
+            Self::Replaced => f.write_str("it was restarted meanwhile, by Heroku or by hand"),
         }
     }
 }
@@ -215,10 +233,11 @@ impl fmt::Display for Skip {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Crashed { after } => write!(f, "crashed within {} of its restart", human(*after)),
-            Self::NotUp { within } => write!(f, "not up {} after its restart", human(*within)),
-            Self::Refused(why) => f.write_str(why),
+            Self::Crashed { after } => write!(f, "it is down: it crashed within {} of its restart", human(*after)),
+            Self::NotUp { within } => write!(f, "it is down: not up {} after its restart", human(*within)),
+            Self::Refused(why) => write!(f, "not restarted, it still runs: {why}"),
             Self::NotSeenUp => f.write_str("restarted, but the pass ended before it was seen up"),
+            Self::Unknown => f.write_str("the answer to its restart was lost; whether it was restarted is unknown"),
         }
     }
 }
@@ -228,8 +247,8 @@ impl fmt::Display for End {
         match self {
             Self::Failed(dyno) => write!(
                 f,
-                "{dyno} did not come up, so the others are left running; look at `heroku logs --dyno {dyno}`. \
-                 Automatic restarts resume when it is up; force=true overrides"
+                "{dyno} did not come up, so the others are left running. Alerts restart nothing more until it is up, or \
+                 the window of GIVE_UP_AFTER has passed; force=true overrides"
             ),
             Self::Short { running, needed } => {
                 write!(f, "only {running} dynos run where {needed} ran when it began, and not because of us")
@@ -238,7 +257,13 @@ impl fmt::Display for End {
                 write!(f, "{cause}")?;
                 cause.remedy().map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
             }
-            Self::Stopped => f.write_str("the service is being shut down"),
+            Self::Stopped { waiting: None } => f.write_str("the restarter is being shut down"),
+            Self::Stopped { waiting: Some(waiting) } => {
+                write!(
+                    f,
+                    "the restarter is being shut down, and alerts that waited are dropped: they asked for {waiting}"
+                )
+            }
         }
     }
 }

@@ -95,10 +95,10 @@ impl Wanted {
         self.automatic.names().chain(self.forced.names()).collect()
     }
 
-    /// For a log line: `every watched dyno`, or the names.
+    /// For a log line: `all watched dynos`, or the names.
     pub(super) fn describe(&self) -> String {
         if self.automatic == Target::All || self.forced == Target::All {
-            return "every watched dyno".to_owned();
+            return "all watched dynos".to_owned();
         }
         super::report::list(self.names())
     }

@@ -30,6 +30,7 @@ async fn a_bad_parameter_is_answered_400_with_what_is_accepted() {
         ("app=blog", "shop"),
         ("dyno=web", "web.1"),
         ("dyno=web.0", "web.1"),
+        ("dyno=web.04", "web.1"),
         ("dyno=../../account", "web.1"),
         ("dyno=web.1%0Ainjected", "web.1"),
         ("scope=everything", "all, affected"),
@@ -41,14 +42,26 @@ async fn a_bad_parameter_is_answered_400_with_what_is_accepted() {
         ("Dry-Run=true", "dry_run"),
     ] {
         let (status, text) = service.ask(query).await;
-        assert!(
-            status == 400 && text.contains(&format!("accepted: {accepted}")) || text.contains(accepted),
-            "{query}: {status} {text}"
-        );
-        assert_eq!(status, 400, "{query}");
+        assert!(status == 400 && text.contains("accepted: ") && text.contains(accepted), "{query}: {status} {text}");
     }
     service.stop().await;
     assert_eq!(deletes(&heroku), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_that_goes_astray_is_told_of_in_the_log_if_its_key_is_right() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let astray = format!("http://{}/restart?key=", service.address);
+    for key in ["wrong", KEY] {
+        assert_eq!(reqwest::get(format!("{astray}{key}")).await.expect("answered").status(), 404);
+    }
+    assert_eq!(service.log.lines("WARN").len(), 1);
+    assert_eq!(service.log.count("was not acted on: its path is not /restart_web_dynos"), 1);
+    tokio::time::sleep(crate::service::seconds(61)).await;
+    assert_eq!(service.ask("force=1").await.0, 400);
+    assert_eq!(service.log.count("an alert was not acted on: force: accepted: true, false"), 1);
+    service.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

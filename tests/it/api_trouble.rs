@@ -163,9 +163,9 @@ async fn a_token_that_may_only_read_ends_the_pass_at_the_first_restart() {
     let (heroku, shop) = shop(3).await;
     heroku.set_token_scope(&["read"]);
     let service = Service::start(&heroku).await;
-    assert_eq!(service.log.count("may look at shop but not restart it: its scope is `read`"), 1);
+    assert_eq!(service.log.count("may look at shop but not restart it: its scope is read"), 1);
     service.alert_and_pass("").await;
-    assert_eq!(service.log.count("ended early: the Platform API forbids it"), 1);
+    assert_eq!(service.log.count("ended early: Heroku forbids it"), 1);
     service.stop().await;
     assert_eq!((deletes(&heroku), shop.up("web")), (1, 3));
 }

@@ -10,7 +10,7 @@ async fn a_list_without_an_end_ends_the_pass() {
     let service = Service::start(&heroku).await;
     heroku.misbehave(On::List, Fault::EndlessList, usize::MAX);
     service.alert_and_pass("").await;
-    assert_eq!(service.log.count("ended early: the Platform API's answer does not end: after 20 pages"), 1);
+    assert_eq!(service.log.count("ended early: Heroku's answer does not end: after 20 pages"), 1);
     service.stop().await;
     assert_eq!((lists(&heroku), deletes(&heroku)), (21, 0));
 }
@@ -22,7 +22,7 @@ async fn a_body_without_an_end_ends_the_pass() {
     let service = Service::start(&heroku).await;
     heroku.misbehave(On::List, Fault::HugeBody, 1);
     service.alert_and_pass("").await;
-    assert_eq!(service.log.count("ended early: the Platform API's answer does not end: its body is longer"), 1);
+    assert_eq!(service.log.count("ended early: Heroku's answer does not end: its body is longer"), 1);
     service.stop().await;
 }
 
@@ -33,7 +33,7 @@ async fn a_redirect_is_not_followed_with_the_token() {
     let service = Service::start(&heroku).await;
     heroku.misbehave(On::List, Fault::Redirect(format!("{}/apps/shop/dynos", elsewhere.url())), 1);
     service.alert_and_pass("").await;
-    assert_eq!(service.log.count("ended early: the Platform API refused: 302"), 1);
+    assert_eq!(service.log.count("ended early: Heroku refused: 302"), 1);
     service.stop().await;
     assert_eq!(elsewhere.calls().len(), 0);
 }
@@ -45,7 +45,7 @@ async fn a_long_message_with_control_characters_is_cut_to_one_line() {
     let body = format!(r#"{{"error":"\u001b[31mred\n{}"}}"#, "long ".repeat(1000));
     heroku.misbehave(On::List, Fault::Answer { status: 422, headers: vec![], body }, 1);
     service.alert_and_pass("").await;
-    let told = service.log.lines("ended early: the Platform API refused: 422 [31mred long long");
+    let told = service.log.lines("ended early: Heroku refused: 422 [31mred long long");
     assert!(told.len() == 1 && told[0].len() < 800 && told[0].contains("lo…"), "{told:?}");
     service.stop().await;
 }

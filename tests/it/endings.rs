@@ -19,7 +19,7 @@ async fn when_told_to_end_the_dyno_in_hand_is_seen_through_and_the_rest_is_named
     service.ended().await.expect("it ends well");
     let told = service.log.lines("WARN");
     let expected =
-        "restarted web.1; did not get to web.2, web.3 and web.4; ended early: the service is being shut down";
+        "restarted web.1; did not get to web.2, web.3 and web.4; ended early: the restarter is being shut down";
     assert!(told.len() == 1 && told[0].contains(expected), "{told:?}");
     assert_eq!((shop.restarts().len(), shop.state("web.1").as_str()), (1, "up"));
 }
@@ -61,7 +61,22 @@ async fn alerts_that_wait_for_the_next_pass_are_named_when_it_ends() {
     assert_eq!(service.ask("dyno=web.1").await.0, 202);
     service.terminate();
     service.ended().await.expect("it ends well");
-    assert_eq!(service.log.count("that was asked for: not restarted web.1"), 1);
+    assert_eq!(service.log.count("WARN"), 1);
+    assert_eq!(service.log.count("and alerts for shop are dropped: they asked for web.1"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_warning_names_what_the_pass_did_not_get_to_and_the_alerts_that_waited() {
+    let (heroku, shop) = shop(3).await;
+    let mut service = Service::start(&heroku).await;
+    service.alert().await;
+    heroku.until(|_| shop.restarts().len() == 1).await;
+    service.alert().await;
+    service.terminate();
+    service.ended().await.expect("it ends well");
+    let told = service.log.lines("WARN");
+    assert!(told.len() == 1 && told[0].contains("did not get to web.2 and web.3; ended early"), "{told:?}");
+    assert!(told[0].contains("alerts that waited are dropped: they asked for all watched dynos"), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

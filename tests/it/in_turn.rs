@@ -21,7 +21,7 @@ async fn the_report_is_one_line_and_a_line_for_each_dyno() {
     let told = service.log.lines(" INFO dyno_restarter::restart").into_iter();
     let told: Vec<_> =
         told.filter_map(|line| Some(line.split_once(": ")?.1.split(" app=").next()?.to_owned())).collect();
-    let pass = "pass over shop (1 alert, 12s): restarted web.1 and web.3; left alone web.2";
+    let pass = "pass over shop (1 alert, 12s): restarted web.1 and web.3; left alone web.2 (it is crashed, not up)";
     let second = "web.2 of shop: left alone: it is crashed, not up";
     let [first, third] = ["web.1", "web.3"].map(|dyno| format!("{dyno} of shop: restarted, up again after 6s"));
     let plan = "restarting web.1 and web.3 of shop, in turn";

@@ -99,15 +99,19 @@ async fn while_a_key_is_rotated_the_old_and_the_new_one_are_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusals_are_logged_once_a_minute_with_their_number() {
+async fn refusals_are_logged_once_a_minute_with_their_number_and_a_reason() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    for _ in 0..10 {
-        assert_eq!(status(&service, &[], "key=wrong").await, 403);
+    for query in ["", "key=wrong", "key=wrong"] {
+        assert_eq!(status(&service, &[], query).await, 403);
     }
-    assert_eq!(service.log.count("refused 1 request without a valid key"), 1);
+    assert_eq!(service.log.count("refused a request: it has no key"), 1);
     tokio::time::sleep(crate::service::seconds(61)).await;
-    assert_eq!(status(&service, &[], "key=wrong").await, 403);
-    assert_eq!(service.log.count("refused 10 requests without a valid key"), 1);
+    assert_eq!(status(&service, &["Bearer wrong".to_owned()], "").await, 403);
+    assert_eq!(
+        service.log.count("refused 3 requests, the last one: the key in its Authorization header is not one"),
+        1
+    );
+    assert_eq!(service.log.count("WARN"), 2);
     service.stop().await;
 }

@@ -30,6 +30,27 @@ async fn every_fault_of_the_environment_is_reported_at_once_and_no_value_is_show
     assert_eq!(told.lines().count(), 1 + faults.len(), "{told}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_heroku_token_is_no_key() {
+    let (heroku, _) = shop(1).await;
+    for (token, key) in [("any-token-0123456789", "any-token-0123456789"), ("another", "HRKU-0123456789-0123456789")] {
+        let told = config(&environment(&heroku, &[("RESTART_API_KEY", token), ("RESTART_WEBHOOK_KEY", key)]));
+        let told = told.expect_err("the key is a token").to_string();
+        assert!(told.contains("RESTART_WEBHOOK_KEY is wrong: a key goes into URLs") && !told.contains(key), "{told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_start_it_warns_of_types_that_are_not_there_and_of_a_token_that_reaches_too_far() {
+    let (heroku, _) = shop(1).await;
+    heroku.set_token_scope(&["global"]);
+    let service = Service::with(&heroku, &[("PROCESS_TYPES", "web,wbe")]).await;
+    assert_eq!(service.log.count("WARN"), 2);
+    assert_eq!(service.log.count("shop has no wbe dynos (it has: web and worker); check PROCESS_TYPES"), 1);
+    assert_eq!(service.log.count("RESTART_API_KEY has the scope global"), 1);
+    service.stop().await;
+}
+
 #[test]
 fn the_required_variables_are_three() {
     let told = config(&std::collections::HashMap::new()).expect_err("nothing is set").to_string();
