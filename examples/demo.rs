@@ -17,6 +17,7 @@ use std::time::Duration;
 use dyno_restarter::config::Config;
 use dyno_restarter::connections::{self, Listen};
 use dyno_restarter::shutdown;
+use dyno_restarter::telemetry::text_fields;
 use simulator::{App, Heroku};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -34,31 +35,46 @@ const HEROKU_PORT: u16 = 5001;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let serve = std::env::args().any(|argument| argument == "--serve");
-    let curtain = Instant::now();
-    let heroku =
-        Heroku::start_on(if serve { HEROKU_PORT } else { 0 }).await.expect("the port of the simulator is free");
-    let listener = connections::bind(Listen::At(([127, 0, 0, 1], if serve { SERVICE_PORT } else { 0 }).into()));
-    let listener = listener.expect("the port of the service is free");
-    let stage = Stage { shop: leaking_shop(&heroku), url: address(&listener), curtain };
-    log_to_the_show(curtain);
-    tokio::spawn(run_service(heroku.clone(), listener));
-    if serve {
-        return stage.play(&heroku).await;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => show().await,
+        ["--serve"] => serve().await,
+        _ => {
+            println!("usage: cargo run --example demo [-- --serve]");
+            ExitCode::FAILURE
+        }
     }
+}
+
+/// One alert and what it leads to.
+async fn show() -> ExitCode {
+    let heroku = Heroku::start().await;
+    let stage = Stage::set(&heroku, 0, "5m").expect("the machine has a free port");
+    // So fast that they are over their quota when Heroku looks for the first time.
+    stage.shop.leak("web", 900.0);
     tokio::select! {
         code = stage.show(&heroku) => code,
         () = tokio::time::sleep(LONGEST_SHOW) => stage.fail("the show took too long"),
     }
 }
 
-/// Four web dynos, one of them crashed, that leak so fast that they are over their quota when Heroku looks for the first
-/// time; and a worker.
-fn leaking_shop(heroku: &Heroku) -> App {
+/// Keeps running until Ctrl-C.
+async fn serve() -> ExitCode {
+    let Ok(heroku) = Heroku::start_on(HEROKU_PORT).await else { return taken(HEROKU_PORT) };
     heroku.accept_any_token();
+    let Some(stage) = Stage::set(&heroku, SERVICE_PORT, "30s") else { return taken(SERVICE_PORT) };
+    stage.play(&heroku).await
+}
+
+fn taken(port: u16) -> ExitCode {
+    println!("demo: port {port} of this machine is taken; stop what listens there and try again");
+    ExitCode::FAILURE
+}
+
+/// Four web dynos, one of them crashed, and a worker.
+fn create_shop(heroku: &Heroku) -> App {
     let shop = heroku.create_app("shop").with("web", 4).with("worker", 1).boot_time(Duration::from_secs(4));
     shop.dyno("web.4").crash();
-    shop.leak("web", 900.0);
     shop.watch();
     shop
 }
@@ -68,12 +84,13 @@ fn address(listener: &TcpListener) -> String {
 }
 
 /// The service as it runs on Heroku, but for its variables.
-async fn run_service(heroku: Heroku, listener: TcpListener) {
+async fn run_service(heroku: Heroku, listener: TcpListener, min_age: &str) {
     let environment = HashMap::from([
         ("RESTART_API_KEY", Heroku::TOKEN.to_owned()),
         ("APP_NAME", "shop".to_owned()),
         ("RESTART_WEBHOOK_KEY", KEY.to_owned()),
         ("HEROKU_API_URL", heroku.url()),
+        ("MIN_AGE", min_age.to_owned()),
     ]);
     let config =
         Config::from_lookup(|name| environment.get(name).map(OsString::from)).expect("the environment is right");
@@ -93,6 +110,15 @@ struct Stage {
 }
 
 impl Stage {
+    /// Starts the service on `port`; `None` when that is taken.
+    fn set(heroku: &Heroku, port: u16, min_age: &'static str) -> Option<Self> {
+        let listener = connections::bind(Listen::At(([127, 0, 0, 1], port).into())).ok()?;
+        let stage = Self { shop: create_shop(heroku), url: address(&listener), curtain: Instant::now() };
+        log_to_the_show(stage.curtain);
+        tokio::spawn(run_service(heroku.clone(), listener, min_age));
+        Some(stage)
+    }
+
     async fn show(&self, heroku: &Heroku) -> ExitCode {
         println!("A shop with four web dynos, one of them crashed, and a worker. The web dynos leak.");
         println!("Heroku looks at their memory every 20 s, so this takes a moment.\n");
@@ -125,10 +151,8 @@ impl Stage {
         println!("                  curl -X POST -H 'Authorization: Bearer {KEY}' '{url}'");
         println!("As LogEntries:    curl -X POST '{url}?key={KEY}' --data-urlencode 'payload={{}}'");
         println!("Just one dyno:    curl -X POST '{url}?key={KEY}&dyno=web.2&force=true'");
-        println!("The real CLI:     HEROKU_HOST={api} HEROKU_API_KEY=any heroku ps -a shop");
-        println!(
-            "Its dynos leak; an alert within 5 minutes of a restart finds them too young (MIN_AGE). Ctrl-C ends it.\n"
-        );
+        println!("The real CLI:     HEROKU_HOST={api} HEROKU_API_KEY=any heroku ps -a shop   (ps, ps:restart)");
+        println!("Here a dyno is left alone for 30 s after its start (MIN_AGE=30s). Ctrl-C ends it.\n");
         println!("{:>8}  {}", "", PROCESSES.map(|name| format!("{name:<9}")).join(" "));
         self.show_every_change(heroku).await;
         ExitCode::SUCCESS
@@ -185,8 +209,13 @@ fn log_to_the_show(curtain: Instant) {
     struct SinceCurtain(Instant);
     impl FormatTime for SinceCurtain {
         fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
-            write!(writer, "{:>6.1} s  its log      ", self.0.elapsed().as_secs_f64())
+            write!(writer, "{:>6.1} s  its log  ", self.0.elapsed().as_secs_f64())
         }
     }
-    tracing_subscriber::fmt().with_timer(SinceCurtain(curtain)).with_ansi(false).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_timer(SinceCurtain(curtain))
+        .with_ansi(false)
+        .with_target(false)
+        .fmt_fields(text_fields())
+        .init();
 }

@@ -44,9 +44,9 @@ impl Account {
         self.full_at = now + REFILL * BUCKET.saturating_sub(tokens);
     }
 
-    /// The header `Oauth-Scope`.
-    pub(crate) fn scope(&self) -> String {
-        if self.any_token { "global".to_owned() } else { self.scope.join(" ") }
+    /// The header `Oauth-Scope`: what the token of this request may do. Any other token than ours may do all.
+    pub(crate) fn scope(&self, request: &Parts) -> String {
+        if self.any_token && !is_ours(request) { "global".to_owned() } else { self.scope.join(" ") }
     }
 
     /// What the platform checks before it looks at the path: the token, the calls left, the
@@ -67,7 +67,7 @@ impl Account {
             ));
         }
         let accepted = accepted_scopes(request);
-        if !self.scope().split(' ').any(|scope| accepted.split(' ').any(|a| a == scope)) {
+        if !self.scope(request).split(' ').any(|scope| accepted.split(' ').any(|a| a == scope)) {
             return Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "forbidden",
@@ -78,22 +78,25 @@ impl Account {
     }
 
     fn authenticate(&self, request: &Parts) -> Result<(), Problem> {
-        let given = request
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .ok_or_else(|| {
-                Problem::unauthorized(
-                    "There were no credentials in your `Authorization` header. Try `Authorization: Bearer <OAuth access token>` or `Authorization: Basic <base64-encoded email + \":\" + password>`.",
-                )
-            })?;
-        let good = given == format!("Bearer {TOKEN}")
-            || given == format!("Basic {}", BASE64_STANDARD.encode(format!(":{TOKEN}")));
-        if self.revoked || !(good || self.any_token) {
+        if given(request).is_none() {
+            return Err(Problem::unauthorized(
+                "There were no credentials in your `Authorization` header. Try `Authorization: Bearer <OAuth access token>` or `Authorization: Basic <base64-encoded email + \":\" + password>`.",
+            ));
+        }
+        if self.revoked || !(self.any_token || is_ours(request)) {
             return Err(Problem::unauthorized("Invalid credentials provided."));
         }
         Ok(())
     }
+}
+
+fn given(request: &Parts) -> Option<&str> {
+    request.headers.get(AUTHORIZATION)?.to_str().ok()
+}
+
+fn is_ours(request: &Parts) -> bool {
+    let basic = BASE64_STANDARD.encode(format!(":{TOKEN}"));
+    given(request).is_some_and(|given| given == format!("Bearer {TOKEN}") || given == format!("Basic {basic}"))
 }
 
 /// The header `Oauth-Scope-Accepted`.

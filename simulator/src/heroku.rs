@@ -121,7 +121,7 @@ impl Heroku {
         self.simulation.change(|state| state.account.revoked = true);
     }
 
-    /// Accepts whatever token is sent, with global scope, as the Heroku CLI needs it.
+    /// Accepts other tokens, too, with global scope, as the Heroku CLI needs it.
     pub fn accept_any_token(&self) {
         self.simulation.change(|state| state.account.any_token = true);
     }

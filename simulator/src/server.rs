@@ -66,13 +66,13 @@ async fn answer(simulation: Arc<Simulation>, router: Router, request: Request<Bo
         let number = state.record.arrived(at, &parts);
         (number, state.faults.take(&parts.method, parts.uri.path()))
     });
-    let accepted = accepted_scopes(&parts);
+    let scopes = (simulation.with(|state| state.account.scope(&parts)), accepted_scopes(&parts));
     let request = Request::from_parts(parts, body);
     let response = match fault {
         None => handle(&simulation, router, request).await,
         Some(fault) => misbehave(&simulation, router, request, fault).await?,
     };
-    let response = dress(&simulation, accepted, response);
+    let response = dress(&simulation, scopes, response);
     let status = response.status().as_u16();
     simulation.change(|state| state.record.answered(number, status));
     Ok(response)
@@ -143,16 +143,16 @@ fn admit(simulation: &Simulation, request: &Parts, body: &Body) -> Result<(), Pr
 }
 
 /// Adds the headers that every answer has.
-fn dress(simulation: &Simulation, accepted_scopes: &str, mut response: Response) -> Response {
+fn dress(simulation: &Simulation, (scope, accepted): (String, &str), mut response: Response) -> Response {
     if response.extensions().get::<Verbatim>().is_some() {
         return response;
     }
     let limited = response.status() == StatusCode::TOO_MANY_REQUESTS;
-    let (ids, remaining, scope) = simulation.with(|state| {
+    let (ids, remaining) = simulation.with(|state| {
         let agenda = &mut state.world.agenda;
         let remaining = if limited { 0 } else { state.account.remaining(agenda.now) };
         let ids = format!("{},{}", agenda.uuid(), agenda.uuid());
-        (ids, remaining, state.account.scope())
+        (ids, remaining)
     });
     let date = simulation.clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let headers = [
@@ -161,7 +161,7 @@ fn dress(simulation: &Simulation, accepted_scopes: &str, mut response: Response)
         (HeaderName::from_static("ratelimit-remaining"), remaining.to_string()),
         (HeaderName::from_static("ratelimit-multiplier"), "1".to_owned()),
         (HeaderName::from_static("oauth-scope"), scope),
-        (HeaderName::from_static("oauth-scope-accepted"), accepted_scopes.to_owned()),
+        (HeaderName::from_static("oauth-scope-accepted"), accepted.to_owned()),
     ];
     for (name, value) in headers {
         let value = HeaderValue::from_str(&value).expect("dates, ids and scopes are plain text");
