@@ -1,0 +1,193 @@
+//! How fast the service takes alerts and what it needs for that, beside a bare axum route that answers a constant.
+//!
+//! ```sh
+//! cargo bench                  # about a minute and a half
+//! cargo test --bench alerts    # the same in a few seconds: tells that it works, and nothing else
+//! ```
+//!
+//! How to read what it prints:
+//!
+//! - All servers are processes of their own and get the same requests but for the key. The rounds take turns, each ratio
+//!   is of two rounds of the same turn, and the median of the ratios counts. In brackets are the lowest and the highest:
+//!   where they are far apart the machine was too busy for a verdict.
+//! - The load generator needs the same CPUs. That makes all servers look more alike than they are; `CPU/request`, what
+//!   the server alone used, does not have this flaw.
+//! - The service reads the body of an alert that it accepts, and leaves that of a refused one to hyper, as a route does
+//!   that does not ask for it. Both kinds of bare route are there; the goal is against the faster kind.
+//! - 1 MB is a million bytes. What is read from `/proc` is "not measured" where there is none.
+
+#![expect(clippy::print_stdout, reason = "it prints what it measured")]
+
+mod load;
+mod process;
+mod rivals;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use load::{Answer, CONNECTIONS, Load};
+use process::{Calls, Process};
+use rivals::Rivals;
+
+/// Long enough for the service to have looked at its app once, and to have put its things in order after a load.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Longer than any start takes, and any hundred thousand alerts.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// By what part memory may grow over the second half of the alerts and still count as flat. It is not zero because the
+/// allocator takes half a million alerts to settle: 7.7 MB after 100,000, 8.1 MB after 500,000, 8.2 MB after 1,500,000.
+const FLAT: u64 = 10;
+
+/// How much to measure.
+struct Plan {
+    rounds: usize,
+    round: Duration,
+    warm_up: Duration,
+    /// Accepted alerts before memory is looked at; twice.
+    alerts: usize,
+    starts: usize,
+}
+
+const BENCH: Plan =
+    Plan { rounds: 9, round: Duration::from_secs(2), warm_up: Duration::from_secs(1), alerts: 100_000, starts: 20 };
+
+const SMOKE: Plan =
+    Plan { rounds: 1, round: Duration::from_millis(100), warm_up: Duration::from_millis(50), alerts: 1_000, starts: 2 };
+
+fn main() {
+    if process::play_a_role() {
+        return;
+    }
+    // `cargo bench` says so; `cargo test` does not.
+    let is_bench = std::env::args().any(|argument| argument == "--bench");
+    let plan = if is_bench { BENCH } else { SMOKE };
+    if !is_bench {
+        println!("a short run to see that it works; its numbers mean nothing, `cargo bench` measures");
+    }
+    throughput(&plan);
+    memory(&plan);
+    starts(&plan);
+    size();
+}
+
+fn throughput(plan: &Plan) {
+    let cpus = std::thread::available_parallelism().map_or_else(|_| "?".to_owned(), |cpus| cpus.to_string());
+    let Plan { rounds, round, .. } = plan;
+    println!("\n{CONNECTIONS} keep-alive connections over loopback, {rounds} rounds of {round:?} each, {cpus} CPUs\n");
+    let heroku = Process::heroku();
+    let service = Process::service(&heroku.url(), "127.0.0.1:0");
+    let (bare, reading) = (Process::bare(false), Process::bare(true));
+    let mut rivals = Rivals::new(&service, &bare, &reading);
+    rivals.race(plan.warm_up);
+    for _ in 0..plan.rounds {
+        rivals.race(plan.round);
+    }
+    println!("{rivals}");
+    print_calls(rivals.accepted(), &heroku.calls());
+}
+
+fn memory(plan: &Plan) {
+    let heroku = Process::heroku();
+    let service = Process::service(&heroku.url(), "127.0.0.1:0");
+    let load = Load::alerts(service.address(), process::KEY, 202);
+    let mut accepted = 0;
+    let mut memory_after = |alerts| {
+        accepted += load.run(alerts, PATIENCE).latencies.len();
+        std::thread::sleep(PAUSE);
+        (accepted, service.resident_memory())
+    };
+    std::thread::sleep(PAUSE);
+    let idle = service.resident_memory();
+    let ((some, before), (more, after)) = (memory_after(plan.alerts), memory_after(plan.alerts));
+    let is_good = before.zip(after).map(|(before, after)| after < 10_000_000 && after < before + before / FLAT);
+    println!("memory (VmRSS)      {} idle", megabytes(idle));
+    println!("                    {} after {} accepted alerts", megabytes(before), grouped(some));
+    println!(
+        "                    {} after {}  (goal: under 10 MB and flat: {})",
+        megabytes(after),
+        grouped(more),
+        verdict(is_good)
+    );
+    print_calls(more, &heroku.calls());
+}
+
+fn starts(plan: &Plan) {
+    let heroku = Process::heroku();
+    let url = heroku.url();
+    let mut times: Vec<Duration> = (0..plan.starts).map(|_| time_to_first_202(&url)).collect();
+    times.sort_unstable();
+    let (median, worst) = (times[times.len() / 2], times[times.len() - 1]);
+    println!(
+        "start to first 202  median {:.1} ms, worst {:.1} ms of {} starts  (goal: median under 50 ms: {})",
+        median.as_secs_f64() * 1e3,
+        worst.as_secs_f64() * 1e3,
+        times.len(),
+        verdict(Some(median < Duration::from_millis(50))),
+    );
+}
+
+fn size() {
+    let bytes = std::fs::metadata(process::SERVICE).expect("cargo has built it").len();
+    let verdict = verdict(Some(bytes < 8_000_000));
+    println!("size of the binary  {}  (goal: under 8 MB: {verdict})\n", megabytes(Some(bytes)));
+}
+
+/// From the start of the process; the port is known before.
+fn time_to_first_202(heroku: &str) -> Duration {
+    let address = free_address();
+    let begin = Instant::now();
+    let mut service = Process::service(heroku, &address.to_string());
+    let mut stream = loop {
+        match TcpStream::connect(address) {
+            // Nobody listens yet and the system chose the port itself for this end: the stream ends where it begins.
+            Ok(stream) if stream.local_addr().is_ok_and(|local| local == address) => {}
+            Ok(stream) => break stream,
+            Err(_) => std::thread::sleep(Duration::from_micros(200)),
+        }
+        assert!(begin.elapsed() < PATIENCE && service.is_running(), "the service did not open {address}");
+    };
+    stream.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+    stream.write_all(&load::alert(address, process::KEY)).expect("the service takes the alert");
+    let mut bytes = [0; 4096];
+    let length = stream.read(&mut bytes).expect("the service answers");
+    let answer = Answer::parse(&bytes[..length]).expect("the answer is one small packet");
+    assert_eq!(answer.status, 202);
+    begin.elapsed()
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+    listener.local_addr().expect("it is bound")
+}
+
+fn print_calls(alerts: usize, Calls { lists, restarts }: &Calls) {
+    println!("calls of Heroku     {lists} lists and {restarts} restarts for {} accepted alerts", grouped(alerts));
+}
+
+/// What is not known was not measured.
+fn verdict(is_good: Option<bool>) -> &'static str {
+    match is_good {
+        Some(true) => "met",
+        Some(false) => "NOT MET",
+        None => "?",
+    }
+}
+
+fn megabytes(bytes: Option<u64>) -> String {
+    bytes.map_or_else(
+        || "not measured".to_owned(),
+        |bytes| format!("{}.{:02} MB", bytes / 1_000_000, bytes % 1_000_000 / 10_000),
+    )
+}
+
+/// `1,234,567`
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let group = |(at, digit): (usize, char)| {
+        let comma = at > 0 && (digits.len() - at).is_multiple_of(3);
+        [comma.then_some(','), Some(digit)].into_iter().flatten()
+    };
+    digits.chars().enumerate().flat_map(group).collect()
+}

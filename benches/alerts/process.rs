@@ -1,0 +1,176 @@
+//! The processes that take part, each on a runtime of the same kind: the service, what it is compared with, and a
+//! simulated Heroku. All but the service are this executable again, told by its environment which role to play.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use axum::routing::{MethodRouter, post};
+use simulator::Heroku;
+
+/// The real binary.
+pub(crate) const SERVICE: &str = env!("CARGO_BIN_EXE_dyno-restarter");
+
+/// The key of the service.
+pub(crate) const KEY: &str = "benchmark-key-0123456789abcdef";
+
+/// The variable that names the role.
+const ROLE: &str = "ALERTS_BENCH_ROLE";
+
+/// How long a process may take to say what is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A process that is ended when this is dropped.
+pub(crate) struct Process {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+/// What the simulated Heroku was asked for.
+pub(crate) struct Calls {
+    pub(crate) lists: usize,
+    pub(crate) restarts: usize,
+}
+
+/// Plays the role that the environment names; whether there is one.
+pub(crate) fn play_a_role() -> bool {
+    let Ok(role) = std::env::var(ROLE) else { return false };
+    let answer = (StatusCode::ACCEPTED, "Restart triggered");
+    match role.as_str() {
+        "bare" => serve(post(async move || answer)),
+        "bare, reading" => serve(post(async move |_: Bytes| answer)),
+        _ => simulate_heroku(),
+    }
+    true
+}
+
+#[tokio::main]
+async fn serve(route: MethodRouter) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+    println!("listening on {}", listener.local_addr().expect("it is bound"));
+    let router = Router::new().route("/restart_web_dynos", route);
+    tokio::select! {
+        served = axum::serve(listener, router) => served.expect("it serves"),
+        () = end_of_input() => {}
+    }
+}
+
+#[tokio::main]
+async fn simulate_heroku() {
+    let heroku = Heroku::start().await;
+    let _shop = heroku.create_app("shop").with("web", 4).with("worker", 1);
+    println!("listening on {}", heroku.url().trim_start_matches("http://"));
+    end_of_input().await;
+    let calls = heroku.calls();
+    let lists = calls.iter().filter(|call| call.method == "GET" && call.path.ends_with("/dynos")).count();
+    let restarts = calls.iter().filter(|call| call.method == "DELETE").count();
+    println!("calls {lists} {restarts}");
+}
+
+/// Whoever started this process is done with it, or gone.
+async fn end_of_input() {
+    let read = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+    read.await.expect("reading does not panic").ok();
+}
+
+impl Process {
+    /// The service in front of a simulated Heroku, as it is deployed.
+    pub(crate) fn service(heroku: &str, port: &str) -> Self {
+        let environment = [
+            ("RESTART_API_KEY", Heroku::TOKEN),
+            ("APP_NAME", "shop"),
+            ("RESTART_WEBHOOK_KEY", KEY),
+            ("HEROKU_API_URL", heroku),
+            ("PORT", port),
+        ];
+        Self::start(Command::new(SERVICE).env_clear().envs(environment))
+    }
+
+    /// A bare axum route that answers a constant. A route that does not ask for the body leaves it unread.
+    pub(crate) fn bare(reads_the_body: bool) -> Self {
+        Self::in_role(if reads_the_body { "bare, reading" } else { "bare" })
+    }
+
+    /// A simulated Heroku with an app `shop`.
+    pub(crate) fn heroku() -> Self {
+        Self::in_role("heroku")
+    }
+
+    fn in_role(role: &str) -> Self {
+        Self::start(Command::new(std::env::current_exe().expect("it has a path")).env(ROLE, role))
+    }
+
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        let (sender, lines) = channel();
+        // Reads for as long as the process lives, so that it never waits for somebody to read.
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, lines }
+    }
+
+    /// Where it listens; to be asked once.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.hear("listening on ").parse().expect("it is an address")
+    }
+
+    /// What it is reached at; to be asked once.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// What a simulated Heroku was asked for. It ends.
+    pub(crate) fn calls(mut self) -> Calls {
+        drop(self.child.stdin.take());
+        let counts = self.hear("calls ");
+        let (lists, restarts) = counts.split_once(' ').expect("there are two counts");
+        let parse = |count: &str| count.parse().expect("it is a number");
+        Calls { lists: parse(lists), restarts: parse(restarts) }
+    }
+
+    /// Whether it has not ended by itself.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|ended| ended.is_none())
+    }
+
+    /// In bytes, where there is a `/proc`.
+    pub(crate) fn resident_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kibibytes * 1024)
+    }
+
+    /// What all its threads together have used, where there is a `/proc`.
+    pub(crate) fn cpu_time(&self) -> Option<Duration> {
+        let mut nanoseconds = 0;
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()? {
+            let statistics = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            nanoseconds += statistics.split(' ').next()?.parse::<u64>().ok()?;
+        }
+        Some(Duration::from_nanos(nanoseconds))
+    }
+
+    /// What follows `prefix` in the first line that has it.
+    fn hear(&self, prefix: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).expect("the process says what is waited for");
+            if let Some((_, rest)) = line.split_once(prefix) {
+                return rest.to_owned();
+            }
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
