@@ -150,8 +150,8 @@ fn credentials(header: &str) -> Option<(String, String)> {
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let decoded = BASE64_STANDARD.decode(rest).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let decoded = decoded.unwrap_or_default();
+    let decoded = BASE64_STANDARD.decode(rest).unwrap_or_default();
+    let decoded = String::from_utf8_lossy(&decoded);
     let (user, password) = decoded.split_once(':').unwrap_or((&decoded, ""));
     Some((user.to_owned(), password.to_owned()))
 }

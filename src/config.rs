@@ -25,6 +25,10 @@ const SHORTEST_KEY: usize = 16;
 /// Longer waits than this are mistakes.
 const LONGEST_DURATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// Dynos that boot are looked at every few seconds.
+const SHORTEST_BOOT: Duration = Duration::from_secs(5);
+const SHORTEST_WINDOW: Duration = Duration::from_secs(60);
+
 /// One-off dynos, which a restart would end for good.
 const ONE_OFF_TYPES: [&str; 3] = ["run", "release", "scheduler"];
 
@@ -73,7 +77,7 @@ impl Config {
         let listen = env.optional("PORT", "3000", "3000", parse_listen);
         let process_types = env.optional("PROCESS_TYPES", "web", "web,worker", |text| parse_list(text, parse_type));
         let min_age = env.optional("MIN_AGE", "5m", "5m", parse_duration);
-        let boot_timeout = env.optional("BOOT_TIMEOUT", "2m", "2m", parse_time_span);
+        let boot_timeout = env.optional("BOOT_TIMEOUT", "2m", "2m", |text| parse_time_span(text, SHORTEST_BOOT));
         let settle_time = env.optional("SETTLE_TIME", "0s", "30s", parse_duration);
         let max_unavailable = env.optional("MAX_UNAVAILABLE", "1", "1", parse_count);
         let give_up_after = env.optional("GIVE_UP_AFTER", "3 in 1h", "3 in 1h", parse_give_up);
@@ -152,6 +156,11 @@ impl<L: Fn(&'static str) -> Option<OsString>> Environment<L> {
     fn text(&self, variable: &'static str) -> Result<Option<String>, String> {
         let value = (self.lookup)(variable).map(OsString::into_string).transpose();
         let text = value.map_err(|_| "is not UTF-8 text".to_owned())?;
+        if text.as_deref().is_some_and(|text| text.trim().starts_with(['"', '\''])) {
+            return Err(
+                "begins with a quotation mark, which would be part of it; leave the quotation marks out".to_owned()
+            );
+        }
         Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
     }
 
@@ -202,7 +211,7 @@ fn parse_key(text: &str, is_the_token: bool) -> Result<String, String> {
 }
 
 fn parse_type(text: &str) -> Result<ProcessType, String> {
-    if ONE_OFF_TYPES.contains(&text) {
+    if ONE_OFF_TYPES.contains(&text.to_ascii_lowercase().as_str()) {
         return Err(format!("{text} dynos are one-off, a restart would end them for good"));
     }
     ProcessType::parse(text).ok_or_else(|| "a process type is of letters, digits, dashes and underscores".to_owned())
@@ -223,12 +232,13 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// A duration that is not nothing.
-fn parse_time_span(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
-        Duration::ZERO => Err("is zero".to_owned()),
-        duration => Ok(duration),
+/// A duration of at least so long: less would be over before the first look.
+fn parse_time_span(text: &str, shortest: Duration) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if duration < shortest {
+        return Err(format!("is shorter than {shortest:?}"));
     }
+    Ok(duration)
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {
@@ -239,7 +249,8 @@ fn parse_give_up(text: &str) -> Result<GiveUp, String> {
     let (restarts, window) =
         text.split_once(" in ").ok_or_else(|| "does not say how many restarts in how long".to_owned())?;
     let restarts = parse_count(restarts.trim()).map_err(|problem| format!("has a count that {problem}"))?;
-    let window = parse_time_span(window.trim()).map_err(|problem| format!("has a window that {problem}"))?;
+    let window =
+        parse_time_span(window.trim(), SHORTEST_WINDOW).map_err(|problem| format!("has a window that {problem}"))?;
     Ok(GiveUp { restarts, window })
 }
 
@@ -249,6 +260,9 @@ fn parse_url(text: &str) -> Result<Url, String> {
         Url::parse(text).ok().filter(Url::has_host).ok_or_else(|| "is not a URL with https:// in front".to_owned())?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("has a user or a password in it; the token goes into RESTART_API_KEY".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("has a query or a fragment in it".to_owned());
     }
     let is_this_machine = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     match url.scheme() {

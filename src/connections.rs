@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tracing::{debug, warn};
+
+use crate::sparing::Sparing;
 
 /// Heroku's router keeps an idle connection for 90 s and sends the next request on it; closing later than it does avoids
 /// the race. The same limit holds for the head of a request, for hyper has but one.
@@ -86,6 +89,7 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
     let service = TowerToHyperService::new(router);
     let waiting = Arc::new(WaitingRoom::default());
     let graceful = GracefulShutdown::new();
+    let troubles = Sparing::default();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_buf_size(LARGEST_HEAD).half_close(true);
     let mut end = std::pin::pin!(end);
@@ -93,7 +97,7 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
         let stream = tokio::select! {
             biased;
             () = &mut end => break,
-            stream = accept(&listener) => stream,
+            stream = accept(&listener, &waiting, &troubles) => stream,
         };
         let seat = Arc::new(Seat::take(&waiting));
         let (service, occupant) = (service.clone(), Arc::clone(&seat));
@@ -109,6 +113,7 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), answer));
         tokio::spawn(async move {
             tokio::select! {
+                biased;
                 ended = connection => if let Err(error) = ended { debug!("a connection ended: {error}") },
                 () = seat.lost() => debug!("closed a connection that sent nothing to make room"),
             }
@@ -121,9 +126,9 @@ pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Outpu
     }
 }
 
-/// The next connection. When the process has no more file descriptors it waits for some to be given back.
-async fn accept(listener: &TcpListener) -> TcpStream {
-    const TRY_AGAIN: Duration = Duration::from_millis(100);
+/// The next connection. When the process has no more file descriptors, connections that wait give theirs back.
+async fn accept(listener: &TcpListener, waiting: &WaitingRoom, troubles: &Sparing) -> TcpStream {
+    const TRY_AGAIN: Duration = Duration::from_millis(10);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -133,7 +138,10 @@ async fn accept(listener: &TcpListener) -> TcpStream {
             }
             Err(error) if is_the_clients_fault(&error) => {}
             Err(error) => {
-                warn!("cannot accept a connection: {error}");
+                if troubles.count().is_some() {
+                    warn!("cannot accept a connection: {error}; closing some that sent nothing");
+                }
+                waiting.make_room();
                 tokio::time::sleep(TRY_AGAIN).await;
             }
         }
@@ -159,10 +167,19 @@ struct Seats {
 struct Seat {
     room: Arc<WaitingRoom>,
     number: Mutex<u64>,
+    serving: AtomicBool,
     lost: Arc<Notify>,
 }
 
 impl WaitingRoom {
+    /// Closes a part of the connections that wait, those that have waited longest.
+    fn make_room(&self) {
+        let mut seats = self.seats();
+        for _ in 0..seats.taken.len().div_ceil(8) {
+            seats.give_up_oldest();
+        }
+    }
+
     fn seats(&self) -> MutexGuard<'_, Seats> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -170,10 +187,8 @@ impl WaitingRoom {
     /// Gives out the next number; whoever has waited longest makes room.
     fn seat(&self, lost: &Arc<Notify>) -> u64 {
         let mut seats = self.seats();
-        if seats.taken.len() >= MOST_WAITING
-            && let Some((_, longest)) = seats.taken.pop_first()
-        {
-            longest.notify_one();
+        if seats.taken.len() >= MOST_WAITING {
+            seats.give_up_oldest();
         }
         let number = seats.next;
         seats.next += 1;
@@ -182,22 +197,39 @@ impl WaitingRoom {
     }
 }
 
+impl Seats {
+    fn give_up_oldest(&mut self) {
+        if let Some((_, longest)) = self.taken.pop_first() {
+            longest.notify_one();
+        }
+    }
+}
+
 impl Seat {
     fn take(room: &Arc<WaitingRoom>) -> Self {
         let lost = Arc::new(Notify::new());
-        Self { room: Arc::clone(room), number: Mutex::new(room.seat(&lost)), lost }
+        Self { room: Arc::clone(room), number: Mutex::new(room.seat(&lost)), serving: AtomicBool::new(false), lost }
     }
 
     fn leave(&self) {
+        self.serving.store(true, Ordering::Relaxed);
         self.room.seats().taken.remove(&self.number());
     }
 
     fn take_again(&self) {
         *self.number() = self.room.seat(&self.lost);
+        self.serving.store(false, Ordering::Relaxed);
     }
 
+    /// Waits until the seat is lost while it is taken; a connection that is served has none to lose.
     async fn lost(&self) {
-        self.lost.notified().await;
+        loop {
+            self.lost.notified().await;
+            let number = *self.number();
+            if !self.serving.load(Ordering::Relaxed) && !self.room.seats().taken.contains_key(&number) {
+                return;
+            }
+        }
     }
 
     fn number(&self) -> MutexGuard<'_, u64> {

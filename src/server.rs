@@ -139,8 +139,11 @@ async fn dry_run(restarter: &Restarter, app: &AppName, trigger: Trigger, format:
             format.answer(StatusCode::OK, &text, &json!({ "dry_run": true, "report": report }))
         }
         Err(NoRehearsal::Stopping) => shutting_down(format),
-        Err(NoRehearsal::Busy) => {
-            let text = format!("A pass over {app} is under way; ask again when it has ended");
+        Err(no_answer @ (NoRehearsal::Busy | NoRehearsal::NoAnswer)) => {
+            let text = match no_answer {
+                NoRehearsal::Busy => format!("A pass over {app} is under way; ask again when it has ended"),
+                _ => format!("Heroku has not yet said which dynos {app} has; ask again"),
+            };
             format.answer(StatusCode::OK, &text, &json!({ "dry_run": true, "message": text }))
         }
     }

@@ -28,6 +28,8 @@ const SAID_IN_WORDS: [&str; 3] = ["app", "dyno", "refused"];
 pub fn init(settings: &Settings) {
     let log =
         tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&settings.filter)).with_target(false).with_ansi(false);
+    // When nobody reads the output any more, the alerts are still to be acted on.
+    let log = log.log_internal_errors(false);
     match settings.format {
         Format::Text => log.without_time().fmt_fields(text_fields()).init(),
         Format::Json => log.json().flatten_event(true).without_time().init(),

@@ -53,16 +53,21 @@ impl Dyno {
         self.state == State::Up
     }
 
-    /// Reads one record; `None` where it does not even say what it is called, or has a name that no dyno can have.
+    /// Reads one record. `None` where it does not say what it is called and of which type, has a name that no dyno can
+    /// have, or gives its time of creation in a form that cannot be read: its age would be a guess.
     pub(super) fn from_record(record: Value) -> Option<Self> {
         let record: Record = serde_json::from_value(record).ok()?;
+        let created_at = match record.created_at {
+            None => None,
+            Some(time) => Some(time.as_str()?.parse().ok()?),
+        };
         let text = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_owned);
         Some(Self {
             name: DynoName::parse(record.name.as_str()?)?,
             process_type: ProcessType::parse(&text(record.r#type)?)?,
-            state: State::from(text(record.state).as_deref().unwrap_or("unknown")),
+            state: State::from(text(record.state).as_deref().unwrap_or_default()),
             id: text(record.id),
-            created_at: text(record.created_at).and_then(|time| time.parse().ok()),
+            created_at,
         })
     }
 }
@@ -72,7 +77,11 @@ impl From<&str> for State {
         match word {
             "up" => Self::Up,
             "crashed" => Self::Crashed,
-            other => Self::Other(super::printable(other, 40)),
+            // A word that is none is not repeated: it goes into the log.
+            other if other.len() <= 20 && other.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') => {
+                Self::Other(if other.is_empty() { "in no known state" } else { other }.to_owned())
+            }
+            _ => Self::Other("in no known state".to_owned()),
         }
     }
 }

@@ -48,7 +48,7 @@ pub enum Error {
     #[error("Heroku forbids it: {0}")]
     Forbidden(Answer),
     /// 404.
-    #[error("Heroku does not find the app: {0}")]
+    #[error("Heroku does not find it: {0}")]
     NotFound(Answer),
     /// Any other answer that is not a success; a redirect, too, for none is followed with the token.
     #[error("Heroku refused: {0}")]

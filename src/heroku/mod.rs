@@ -62,8 +62,10 @@ pub struct Client {
 /// An app's dynos at one moment.
 #[derive(Debug)]
 pub struct Listing {
-    /// In the API's order. Records that cannot be read are left out.
+    /// In the API's order.
     pub dynos: Vec<Dyno>,
+    /// How many records were left out because they cannot be read.
+    pub unreadable: usize,
     /// The moment, by the platform's own clock (the answer's `Date`), so that ages do not depend on ours.
     pub at: Timestamp,
     /// What the token may do, if the API said so (`Oauth-Scope`).
@@ -80,6 +82,8 @@ impl Client {
             .user_agent(USER_AGENT)
             .timeout(CALL_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
+            // The token must not pass through a proxy that happens to stand in the environment.
+            .no_proxy()
             // The token must not travel to wherever an answer points.
             .redirect(reqwest::redirect::Policy::none())
             // A restart is repeated only after a look, which is not the client's business.
@@ -93,19 +97,23 @@ impl Client {
     pub async fn dynos(&self, app: &AppName) -> Result<Listing, Error> {
         let url = self.url(&["apps", app.as_str(), "dynos"]);
         let mut range = HeaderValue::from_static(FIRST_PAGE);
-        let mut listing = Listing { dynos: Vec::new(), at: Timestamp::now(), scope: None };
+        let mut listing = Listing { dynos: Vec::new(), unreadable: 0, at: Timestamp::now(), scope: None };
         for page in 0..MOST_PAGES {
             let response = self.call(Method::GET, url.clone(), Some(range)).await?;
             let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
             if page == 0 {
                 listing.at = date(response.headers()).unwrap_or(listing.at);
-                listing.scope = header("oauth-scope").map(str::to_owned);
+                listing.scope = header("oauth-scope").map(|scope| printable(&self.clean(scope), 100));
             }
             let next = response.headers().get("next-range").cloned();
             let body = read(response).await?;
             let records: Vec<Value> =
                 serde_json::from_slice(&body).map_err(|source| Error::Unreadable(self.clean(&source.to_string())))?;
-            listing.dynos.extend(records.into_iter().filter_map(Dyno::from_record));
+            let records = records.into_iter().map(Dyno::from_record);
+            let before = listing.dynos.len();
+            let all = records.len();
+            listing.dynos.extend(records.flatten());
+            listing.unreadable += all - (listing.dynos.len() - before);
             match next {
                 Some(next) => range = next,
                 None => return Ok(listing),

@@ -16,17 +16,30 @@ pub(super) struct InHand {
     pub(super) lost: Option<Error>,
     /// It was seen in another state than up since.
     went_down: bool,
-    /// The names that were listed before the restart.
-    listed_before: BTreeSet<DynoName>,
+    /// How many of its type run when all is well.
+    pub(super) crew: usize,
 }
 
 /// The dynos of one process type, as the pass found them.
 pub(super) struct Crew<'a> {
     pub(super) process_type: &'a ProcessType,
-    /// How many run when all is well: as many as when the pass began, or fewer when the app was scaled down since.
-    pub(super) size: usize,
+    /// How many were listed, running or not.
+    pub(super) listed: usize,
+    /// How many ran.
+    pub(super) ran: usize,
+    /// How many of those that did not run may be waited for: they were booting.
+    pub(super) hoped_for: usize,
+    /// How many fewer the app was scaled to since.
+    pub(super) scaled_down_by: usize,
     /// Since when too few run for another restart.
     pub(super) short_since: Option<Instant>,
+}
+
+impl Crew<'_> {
+    /// How many run when all is well.
+    pub(super) fn size(&self) -> usize {
+        (self.ran + self.hoped_for).saturating_sub(self.scaled_down_by)
+    }
 }
 
 /// What a look tells of a dyno in hand.
@@ -46,40 +59,32 @@ pub(super) enum Sight {
 }
 
 impl InHand {
-    /// `dynos` is what was listed before the restart.
-    pub(super) fn new(old: Dyno, lost: Option<Error>, dynos: &[Dyno]) -> Self {
-        let listed_before = dynos.iter().map(|dyno| dyno.name.clone()).collect();
-        Self { old, since: Instant::now(), lost, went_down: false, listed_before }
+    pub(super) fn new(old: Dyno, lost: Option<Error>, crew: usize) -> Self {
+        Self { old, since: Instant::now(), lost, went_down: false, crew }
     }
 
-    /// What `dynos` tell. `is_whole` says whether so many run, beside those in hand, that this one's place is filled.
-    pub(super) fn sight(&mut self, dynos: &[Dyno], is_whole: bool) -> Sight {
-        let Some(now) = dynos.iter().find(|dyno| dyno.name == self.old.name) else {
-            return self.sight_of_successor(dynos, is_whole);
-        };
-        match now.state {
-            State::Crashed => Sight::Crashed,
-            State::Up if now.replaces(&self.old) || self.went_down => Sight::Up { renamed: None },
-            State::Up => Sight::Unchanged,
-            State::Other(_) => {
-                self.went_down = true;
-                Sight::Booting
-            }
+    /// What `dynos` tell. `is_whole` says whether so many run, beside those in hand, that this one's place is filled, and
+    /// `known` who cannot have filled it.
+    pub(super) fn sight(&mut self, dynos: &[Dyno], is_whole: bool, known: &BTreeSet<&DynoName>) -> Sight {
+        match dynos.iter().find(|dyno| dyno.name == self.old.name) {
+            // The name is gone, as always on Fir. Which of the new names took its place nobody tells, so they are counted.
+            None if is_whole => Sight::Up { renamed: self.successor(dynos, known) },
+            None => Sight::Booting,
+            Some(now) => match now.state {
+                State::Crashed => Sight::Crashed,
+                State::Up if now.replaces(&self.old) || self.went_down => Sight::Up { renamed: None },
+                State::Up => Sight::Unchanged,
+                State::Other(_) => {
+                    self.went_down = true;
+                    Sight::Booting
+                }
+            },
         }
     }
 
-    /// The name is gone, as always on Fir. Which of the new names took its place nobody tells, so dynos are counted.
-    fn sight_of_successor(&self, dynos: &[Dyno], is_whole: bool) -> Sight {
-        let is_new =
-            |dyno: &&Dyno| dyno.process_type == self.old.process_type && !self.listed_before.contains(&dyno.name);
-        let newcomer = |state| dynos.iter().filter(is_new).find(|dyno| dyno.state == state);
-        if newcomer(State::Crashed).is_some() {
-            Sight::Crashed
-        } else if is_whole {
-            Sight::Up { renamed: newcomer(State::Up).map(|dyno| dyno.name.clone()) }
-        } else {
-            Sight::Booting
-        }
+    fn successor(&self, dynos: &[Dyno], known: &BTreeSet<&DynoName>) -> Option<DynoName> {
+        let mut names = running(dynos, &self.old.process_type).map(|dyno| &dyno.name);
+        names.find(|name| !known.contains(name)).cloned()
     }
 }
 

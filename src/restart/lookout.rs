@@ -21,13 +21,15 @@ pub(super) struct Lookout<'a> {
     pub(super) dynos: Vec<Dyno>,
     /// Nothing that takes time has happened since that look.
     pub(super) fresh: bool,
+    /// How many records of that look could not be read.
+    pub(super) unreadable: usize,
     /// A dyno is being seen through: then the end is put off by the grace.
     pub(super) seeing_through: bool,
 }
 
 impl<'a> Lookout<'a> {
     pub(super) fn new(app: &'a AppName, client: &'a Client, stop: &'a Stop, patience: Patience) -> Self {
-        Self { app, client, stop, patience, dynos: Vec::new(), fresh: false, seeing_through: false }
+        Self { app, client, stop, patience, dynos: Vec::new(), fresh: false, unreadable: 0, seeing_through: false }
     }
 
     /// Lists the dynos, again and again while the API is in trouble; returns the platform's time.
@@ -36,6 +38,7 @@ impl<'a> Lookout<'a> {
             match self.unless_stopped(self.client.dynos(self.app)).await? {
                 Ok(listing) => {
                     self.patience.trouble_is_over();
+                    self.unreadable = listing.unreadable;
                     self.dynos = one_record_a_name(listing.dynos);
                     self.fresh = true;
                     return Ok(listing.at);
@@ -45,9 +48,9 @@ impl<'a> Lookout<'a> {
         }
     }
 
-    /// Looks after the usual pause.
-    pub(super) async fn look_again(&mut self) -> Result<(), End> {
-        self.pause(poll_interval(self.client.remaining())).await?;
+    /// Looks after a while: the usual pause, or this one.
+    pub(super) async fn look_after(&mut self, pause: Option<Duration>) -> Result<(), End> {
+        self.pause(pause.unwrap_or_else(|| poll_interval(self.client.remaining()))).await?;
         self.look().await?;
         Ok(())
     }
@@ -64,11 +67,6 @@ impl<'a> Lookout<'a> {
         let Some(pause) = self.patience.pause_after(&error) else { return Err(End::Api(error)) };
         warn!(%app, "{error}; trying {app} again in {}", human(pause.max(Duration::from_secs(1))));
         self.pause(pause).await
-    }
-
-    /// Gives a dyno that is up the time to get going.
-    pub(super) async fn settle(&mut self, time: Duration) -> Result<(), End> {
-        if time.is_zero() { Ok(()) } else { self.pause(time).await }
     }
 
     async fn pause(&mut self, time: Duration) -> Result<(), End> {

@@ -4,7 +4,7 @@
 //! - `trigger`: what alerts ask for, and how that merges;
 //! - `inbox`: where it waits;
 //! - `policy`: which dynos are due;
-//! - `pass`: restarting them in turn;
+//! - `pass`: the frame of a pass, and `in_turn`: restarting those dynos one after the other;
 //! - `in_hand`: those that were told to restart, until they are up again;
 //! - `lookout`: looking at them, and `patience`: putting up with an API in trouble;
 //! - `report`: what happened, in words.
@@ -12,6 +12,7 @@
 //! Nothing here knows where alerts come from.
 
 mod in_hand;
+mod in_turn;
 mod inbox;
 mod lookout;
 mod pass;
@@ -44,8 +45,8 @@ use crate::shutdown::Stop;
 /// How many reports are kept of each app.
 const REPORTS_KEPT: usize = 50;
 
-/// How long a dry run may be waited for. Heroku's router gives up after 30 s.
-const LONGEST_REHEARSAL: Duration = Duration::from_secs(25);
+/// How long a dry run may be waited for, after a body that may take 10 s. Heroku's router gives up after 30 s.
+const LONGEST_REHEARSAL: Duration = Duration::from_secs(19);
 
 /// Takes triggers for the watched apps. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -69,6 +70,8 @@ pub enum NoRehearsal {
     Stopping,
     /// A pass is under way, or took its place.
     Busy,
+    /// Heroku has not answered yet.
+    NoAnswer,
 }
 
 /// What an app's task and the rest of the service share.
@@ -132,7 +135,12 @@ impl Restarter {
             return Err(NoRehearsal::Stopping);
         }
         let answer = self.app(app).inbox.put_rehearsal(trigger)?;
-        tokio::time::timeout(LONGEST_REHEARSAL, answer).await.ok().and_then(Result::ok).ok_or(NoRehearsal::Busy)
+        match tokio::time::timeout(LONGEST_REHEARSAL, answer).await {
+            Ok(Ok(report)) => Ok(report),
+            Ok(Err(_)) if self.stop.is_requested() => Err(NoRehearsal::Stopping),
+            Ok(Err(_)) => Err(NoRehearsal::Busy),
+            Err(_) => Err(NoRehearsal::NoAnswer),
+        }
     }
 
     /// The latest reports on an app, oldest first; 50 are kept.
@@ -220,6 +228,9 @@ impl Worker {
             let there = report::list(&there);
             warn!(%app, "{app} has no {process_type} dynos (it has: {there}); check PROCESS_TYPES");
         }
+        if listing.unreadable > 0 {
+            warn!(%app, "{} records in Heroku's list of {app} cannot be read; those dynos are left alone", listing.unreadable);
+        }
         if let Some(scope) = &listing.scope {
             self.check_scope(scope);
         }
@@ -232,7 +243,6 @@ impl Worker {
         if has("global") {
             warn!(%app, "RESTART_API_KEY has the scope global, which reaches far more than restarts; write is enough");
         } else if !has("write") && !has("write-protected") {
-            let scope = scope.escape_debug();
             error!(
                 %app,
                 "RESTART_API_KEY may look at {app} but not restart it: its scope is {scope}; make a new token with \

@@ -58,7 +58,10 @@ impl Patience {
             return None;
         }
         let pause = match error {
-            Error::RateLimited { retry_after: Some(asked), .. } => *asked.clamp(RETRY_AFTER.start(), RETRY_AFTER.end()),
+            // Whoever says "at once" again and again is not taken at their word.
+            Error::RateLimited { retry_after: Some(asked), .. } => {
+                asked.clamp(RETRY_AFTER.start(), RETRY_AFTER.end()).max(&self.backoff()).to_owned()
+            }
             _ => self.backoff(),
         };
         self.failures += 1;

@@ -8,7 +8,11 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::report::Skip;
-use crate::heroku::{Dyno, DynoName, ProcessType};
+use crate::heroku::{Dyno, DynoName, ProcessType, State};
+
+/// After an accepted restart Heroku shows a new instance within a second or two. When nothing has changed after this
+/// long, nothing will.
+pub(super) const NEVER_CHANGED: Duration = Duration::from_secs(15);
 
 /// How carefully to restart.
 #[derive(Clone, Debug)]
@@ -45,17 +49,19 @@ pub(super) struct History {
     given_up: HashSet<DynoName>,
     /// Why a dyno was left alone the last time.
     told: HashMap<DynoName, Skip>,
-    halt: Option<Halt>,
+    /// Dynos that are down because of us, as far as is known.
+    halts: HashMap<DynoName, Halt>,
 }
 
-/// A restarted dyno did not come up: automatic restarts of the app pause.
+/// A restarted dyno did not come up, or was not seen to: automatic restarts of the app pause.
 #[derive(Clone, Debug)]
 pub(super) struct Halt {
-    pub(super) dyno: DynoName,
-    pub(super) process_type: ProcessType,
-    /// How many dynos of the type ran when the pass began that the dyno failed in.
-    pub(super) crew: usize,
+    /// As it was before its restart.
+    pub(super) old: Dyno,
+    /// When it was restarted.
     pub(super) since: Instant,
+    /// How many dynos of its type ran when the pass began.
+    pub(super) crew: usize,
 }
 
 /// What is no longer in the way of automatic restarts.
@@ -76,12 +82,12 @@ impl Policy {
         if forced {
             return Ok(());
         }
-        if let Some(halt) = &history.halt {
-            return Err(Skip::Halted(halt.dyno.clone()));
+        if let Some(down) = history.halts.keys().min() {
+            return Err(Skip::Halted(down.clone()));
         }
         // A record that does not say when it was created counts as old; one from the future, as new.
         if let Some(created_at) = dyno.created_at {
-            let age = Duration::try_from(now.duration_since(created_at)).unwrap_or_default();
+            let age = age(now, created_at);
             if age < self.min_age {
                 return Err(Skip::Young { age, min_age: self.min_age });
             }
@@ -106,7 +112,7 @@ impl History {
     /// A dyno came back under another name (Fir): what is remembered of it goes along.
     pub(super) fn rename(&mut self, from: &DynoName, to: &DynoName) {
         if let Some(restarts) = self.restarts.remove(from) {
-            self.restarts.insert(to.clone(), restarts);
+            self.restarts.entry(to.clone()).or_default().extend(restarts);
         }
     }
 
@@ -120,23 +126,33 @@ impl History {
     }
 
     pub(super) fn halt(&mut self, halt: Halt) {
-        self.halt = Some(halt);
+        self.halts.insert(halt.old.name.clone(), halt);
     }
 
     /// Brings what is remembered up to date with what `dynos` shows, and says what is new since last time.
     pub(super) fn update(&mut self, dynos: &[Dyno], limit: GiveUp) -> Vec<News> {
         let mut news = Vec::new();
-        if let Some(halt) = self.halt.take_if(|halt| halt.is_over(dynos, limit.window)) {
-            news.push(News::Resumed(halt.dyno));
-        }
+        let over = self.halts.extract_if(|_, halt| halt.is_over(dynos, limit.window));
+        news.extend(over.map(|(name, _)| News::Resumed(name)));
         for restarts in self.restarts.values_mut() {
             restarts.retain(|at| at.elapsed() < limit.window);
         }
         self.restarts.retain(|_, restarts| !restarts.is_empty());
+        self.halt_for_crashes(dynos);
         self.told.retain(|name, _| dynos.iter().any(|dyno| dyno.name == *name));
         let restarts = |name: &DynoName| self.restarts.get(name).map_or(0, Vec::len);
         news.extend(self.given_up.extract_if(|name| restarts(name) < limit.restarts).map(News::ReArmed));
         news
+    }
+
+    /// A dyno that crashed after its restart did not come up, even if it was seen up in between.
+    fn halt_for_crashes(&mut self, dynos: &[Dyno]) {
+        for dyno in dynos.iter().filter(|dyno| dyno.state == State::Crashed) {
+            if let Some(since) = self.restarts.get(&dyno.name).and_then(|restarts| restarts.last()) {
+                let halt = || Halt { old: dyno.clone(), since: *since, crew: 0 };
+                self.halts.entry(dyno.name.clone()).or_insert_with(halt);
+            }
+        }
     }
 
     fn recent_restarts(&self, name: &DynoName, window: Duration) -> Vec<Instant> {
@@ -147,12 +163,26 @@ impl History {
 
 impl Halt {
     fn is_over(&self, dynos: &[Dyno], window: Duration) -> bool {
-        let up_again = match dynos.iter().find(|dyno| dyno.name == self.dyno) {
-            Some(dyno) => dyno.is_up(),
-            None => running(dynos, &self.process_type).count() >= self.crew,
+        let elapsed = self.since.elapsed();
+        let up_again = match dynos.iter().find(|dyno| dyno.name == self.old.name) {
+            Some(dyno) => dyno.is_up() && (dyno.replaces(&self.old) || elapsed >= NEVER_CHANGED),
+            None => running(dynos, &self.old.process_type).count() >= self.crew,
         };
-        up_again || self.since.elapsed() >= window
+        up_again || elapsed >= window
     }
+}
+
+/// How many dynos of a type, beside those that serve, started so lately that they may well serve soon: another
+/// restarter, or we ourselves before we were restarted, may have a hand in it.
+pub(super) fn booting(dynos: &[Dyno], process_type: &ProcessType, now: Timestamp, boot_timeout: Duration) -> usize {
+    let is_young = |dyno: &Dyno| dyno.created_at.is_some_and(|at| age(now, at) < boot_timeout);
+    let boots = |dyno: &&Dyno| matches!(dyno.state, State::Other(_)) && is_young(dyno);
+    dynos.iter().filter(|dyno| dyno.process_type == *process_type).filter(boots).count()
+}
+
+/// A time in the future is no age at all.
+fn age(now: Timestamp, created_at: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(created_at)).unwrap_or_default()
 }
 
 /// The dynos of a process type that serve.

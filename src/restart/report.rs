@@ -170,6 +170,16 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// What a restarted dyno is called now, where that is something else.
+    pub(super) fn successor(&self) -> Option<&DynoName> {
+        match self {
+            Self::Restarted { renamed, .. } => renamed.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Report {
     /// The whole pass in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

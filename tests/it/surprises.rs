@@ -125,11 +125,23 @@ async fn unknown_states_and_absent_fields_are_tolerated() {
     shop.dyno("web.1").without("created_at");
     shop.dyno("web.2").without("id").without("updated_at").with_field("surprise", serde_json::json!([1]));
     shop.dyno("web.3").set_state("hibernating");
-    shop.dyno("web.4").with_field("created_at", serde_json::json!(17)).with_field("state", serde_json::json!(null));
+    shop.dyno("web.4").with_field("state", serde_json::json!(null));
     let service = Service::start(&heroku).await;
     service.alert_and_pass("").await;
     assert_eq!(service.log.count("web.3 of shop: left alone: it is hibernating, not up"), 1);
-    assert_eq!(service.log.count("web.4 of shop: left alone: it is unknown, not up"), 1);
+    assert_eq!(service.log.count("web.4 of shop: left alone: it is in no known state, not up"), 1);
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.1", "web.2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_cannot_be_read_are_told_of_and_left_alone() {
+    let (heroku, shop) = shop(3).await;
+    shop.dyno("web.1").with_field("created_at", serde_json::json!("yesterday"));
+    shop.dyno("web.2").with_field("name", serde_json::json!("../web"));
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("").await;
+    assert_eq!(service.log.count("2 records in Heroku's list of shop cannot be read"), 2);
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.3"]);
 }
