@@ -15,7 +15,7 @@ pub(super) struct InHand {
     /// The answer to the restart was lost: it may not have been accepted.
     pub(super) lost: Option<Error>,
     /// It was seen in another state than up since.
-    went_down: bool,
+    pub(super) went_down: bool,
     /// How many of its type run when all is well.
     pub(super) crew: usize,
 }

@@ -244,7 +244,7 @@ impl Pass<'_> {
     /// A restarted dyno is down: no further one is restarted, in this pass and by alerts until it is up.
     fn fail(&mut self, failed: InHand, failure: Failure) {
         let name = failed.old.name.clone();
-        self.history.halt(Halt { old: failed.old, since: failed.since, crew: failed.crew });
+        self.history.halt(Halt { old: failed.old, since: failed.since, seen_down: true, crew: failed.crew });
         self.end.get_or_insert(End::Failed(name.clone()));
         self.record(name, Outcome::Failed(failure));
     }

@@ -60,7 +60,12 @@ impl<'a> Pass<'a> {
         for unseen in std::mem::take(&mut self.in_hand) {
             self.history.note_restart(&unseen.old.name, unseen.since);
             // The next pass must know that it may be down because of us.
-            self.history.halt(Halt { old: unseen.old.clone(), since: unseen.since, crew: unseen.crew });
+            self.history.halt(Halt {
+                old: unseen.old.clone(),
+                since: unseen.since,
+                seen_down: unseen.went_down,
+                crew: unseen.crew,
+            });
             let failure = if unseen.lost.is_some() { Failure::Unknown } else { Failure::NotSeenUp };
             self.record(unseen.old.name, Outcome::Failed(failure));
         }

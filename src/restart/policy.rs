@@ -60,6 +60,8 @@ pub(super) struct Halt {
     pub(super) old: Dyno,
     /// When it was restarted.
     pub(super) since: Instant,
+    /// Whether it was seen down since. If not, it is up only when that is a new instance, or when nothing has changed.
+    pub(super) seen_down: bool,
     /// How many dynos of its type ran when the pass began.
     pub(super) crew: usize,
 }
@@ -149,7 +151,7 @@ impl History {
     fn halt_for_crashes(&mut self, dynos: &[Dyno]) {
         for dyno in dynos.iter().filter(|dyno| dyno.state == State::Crashed) {
             if let Some(since) = self.restarts.get(&dyno.name).and_then(|restarts| restarts.last()) {
-                let halt = || Halt { old: dyno.clone(), since: *since, crew: 0 };
+                let halt = || Halt { old: dyno.clone(), since: *since, seen_down: true, crew: 0 };
                 self.halts.entry(dyno.name.clone()).or_insert_with(halt);
             }
         }
@@ -165,7 +167,7 @@ impl Halt {
     fn is_over(&self, dynos: &[Dyno], window: Duration) -> bool {
         let elapsed = self.since.elapsed();
         let up_again = match dynos.iter().find(|dyno| dyno.name == self.old.name) {
-            Some(dyno) => dyno.is_up() && (dyno.replaces(&self.old) || elapsed >= NEVER_CHANGED),
+            Some(dyno) => dyno.is_up() && (self.seen_down || dyno.replaces(&self.old) || elapsed >= NEVER_CHANGED),
             None => running(dynos, &self.old.process_type).count() >= self.crew,
         };
         up_again || elapsed >= window

@@ -4,6 +4,7 @@
 mod service;
 
 mod alerts;
+mod any_order;
 mod api_trouble;
 mod bad_answers;
 mod binary;
@@ -11,6 +12,7 @@ mod endings;
 mod giving_up;
 mod in_turn;
 mod keys;
+mod no_harm;
 mod pacing;
 mod set_up;
 mod surprises;
