@@ -1,10 +1,10 @@
 //! What an alert may say, and what it is answered.
 
 use reqwest::Method;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::service::{KEY, Service, deletes, shop};
+use crate::service::{KEY, Service, deletes, seconds, shop};
 
 #[tokio::test(start_paused = true)]
 async fn other_methods_trigger_nothing() {
@@ -58,7 +58,7 @@ async fn an_alert_that_goes_astray_is_told_of_in_the_log_if_its_key_is_right() {
     }
     assert_eq!(service.log.lines("WARN").len(), 1);
     assert_eq!(service.log.count("was not acted on: its path is not /restart_web_dynos"), 1);
-    tokio::time::sleep(crate::service::seconds(61)).await;
+    tokio::time::sleep(seconds(61)).await;
     assert_eq!(service.ask("force=1").await.0, 400);
     assert_eq!(service.log.count("an alert was not acted on: force: accepted: true, false"), 1);
     service.stop().await;
@@ -120,6 +120,38 @@ async fn an_alert_with_a_body_beyond_8_mib_still_triggers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sender_that_does_not_end_its_body_is_answered_after_ten_seconds() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+    let head = format!("POST /restart_web_dynos?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{{");
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    let (began, mut answer) = (tokio::time::Instant::now(), [0; 12]);
+    stream.read_exact(&mut answer).await.expect("answered");
+    assert_eq!(&answer, b"HTTP/1.1 202");
+    assert!(began.elapsed() >= seconds(10) && began.elapsed() < seconds(11), "{:?}", began.elapsed());
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_outlives_the_routers_90_seconds_and_is_closed_soon_after() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+    for _ in 0..2 {
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+        let mut answer = [0; 1024];
+        let length = stream.read(&mut answer).await.expect("answered");
+        assert!(answer[..length].ends_with(b"ok"));
+        tokio::time::sleep(seconds(91)).await;
+    }
+    let began = tokio::time::Instant::now();
+    assert_eq!(stream.read(&mut [0; 1]).await.expect("closed"), 0);
+    assert!(began.elapsed() < seconds(10), "{:?}", began.elapsed());
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sender_that_goes_away_in_the_middle_of_its_body_still_triggers() {
     let (heroku, shop) = shop(1).await;
     let service = Service::start(&heroku).await;
@@ -135,7 +167,7 @@ async fn a_sender_that_goes_away_in_the_middle_of_its_body_still_triggers() {
 #[tokio::test(start_paused = true)]
 async fn a_dry_run_says_what_would_be_restarted_and_restarts_nothing() {
     let (heroku, shop) = shop(3).await;
-    shop.dyno("web.2").age(crate::service::seconds(60));
+    shop.dyno("web.2").age(seconds(60));
     shop.dyno("web.3").crash();
     let service = Service::start(&heroku).await;
     let (status, text) = service.ask("dry_run=true").await;

@@ -10,6 +10,7 @@ async fn a_dyno_that_never_comes_up_ends_the_pass_and_the_others_keep_running() 
     service.alert_and_pass("").await;
     assert_eq!(service.log.count("web.2 of shop: failed: it is down: not up 2m after its restart"), 1);
     assert_eq!(service.log.count("did not get to web.3 and web.4; ended early: web.2 did not come up"), 1);
+    assert_eq!(service.log.count("pass over shop (1 alert, 2m"), 1);
     service.stop().await;
     assert_eq!((shop.restarts(), shop.up("web")), (vec!["web.1".to_owned(), "web.2".to_owned()], 3));
 }

@@ -31,6 +31,30 @@ async fn every_fault_of_the_environment_is_reported_at_once_and_no_value_is_show
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_of_these_is_refused() {
+    let (heroku, _) = shop(1).await;
+    for (variable, value) in [
+        ("APP_NAME", "shop,shop"),
+        ("APP_NAME", "shop-"),
+        ("APP_NAME", "'shop'"),
+        ("PROCESS_TYPES", "web,release"),
+        ("PROCESS_TYPES", "Scheduler"),
+        ("MIN_AGE", "721h"),
+        ("BOOT_TIMEOUT", "1s"),
+        ("GIVE_UP_AFTER", "0 in 1h"),
+        ("GIVE_UP_AFTER", "3 in 1s"),
+        ("HEROKU_API_URL", "api.heroku.com"),
+        ("HEROKU_API_URL", "https://user@api.heroku.com"),
+        ("HEROKU_API_URL", "https://:secret@api.heroku.com"),
+        ("HEROKU_API_URL", "https://api.heroku.com/?x"),
+        ("RESTART_WEBHOOK_KEY", "a-good-key-0123456789,,"),
+    ] {
+        let told = config(&environment(&heroku, &[(variable, value)])).map(|_| ()).expect_err(value).to_string();
+        assert!(told.contains(&format!("\n  {variable} ")) && told.lines().count() == 2, "{value}: {told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_heroku_token_is_no_key() {
     let (heroku, _) = shop(1).await;
     for (token, key) in [("any-token-0123456789", "any-token-0123456789"), ("another", "HRKU-0123456789-0123456789")] {

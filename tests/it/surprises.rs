@@ -145,3 +145,14 @@ async fn records_that_cannot_be_read_are_told_of_and_left_alone() {
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.3"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_two_records_of_one_name_the_later_counts() {
+    let (heroku, shop) = shop(2).await;
+    shop.dyno("web.2").age(seconds(10)).with_field("name", serde_json::json!("web.1"));
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("").await;
+    assert_eq!(service.log.count("web.1 of shop: left alone: started 10s ago"), 1);
+    service.stop().await;
+    assert_eq!(deletes(&heroku), 0);
+}
