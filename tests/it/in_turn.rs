@@ -167,3 +167,13 @@ async fn ask_50(service: &Service) {
         service.alert().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_that_boots_between_two_looks_is_seen_to_be_a_new_instance() {
+    let (heroku, shop) = shop(2).await;
+    _ = shop.boot_time(seconds(1));
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("").await;
+    assert_eq!(service.log.count("of shop: restarted, up again after 3s"), 2);
+    service.stop().await;
+}
