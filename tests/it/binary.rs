@@ -30,8 +30,9 @@ async fn start(heroku: &simulator::Heroku) -> (Child, Lines<BufReader<ChildStdou
 
 /// Sends SIGTERM and waits; bounded, because a binary that does not end must not hang the test.
 async fn terminate(child: &mut Child) -> ExitStatus {
-    let id = child.id().expect("it runs").to_string();
-    Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
+    let kill = format!("kill -TERM {}", child.id().expect("it runs"));
+    // The shell's own `kill`: not every machine has a program of that name.
+    Command::new("sh").args(["-c", &kill]).status().await.expect("there is a shell");
     tokio::time::timeout(seconds(40), child.wait()).await.expect("it ends in time").expect("it is ours")
 }
 
