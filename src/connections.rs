@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -166,8 +165,8 @@ struct Seats {
 /// A connection's place in the waiting room.
 struct Seat {
     room: Arc<WaitingRoom>,
-    number: Mutex<u64>,
-    serving: AtomicBool,
+    /// None while the connection is served.
+    number: Mutex<Option<u64>>,
     lost: Arc<Notify>,
 }
 
@@ -208,17 +207,19 @@ impl Seats {
 impl Seat {
     fn take(room: &Arc<WaitingRoom>) -> Self {
         let lost = Arc::new(Notify::new());
-        Self { room: Arc::clone(room), number: Mutex::new(room.seat(&lost)), serving: AtomicBool::new(false), lost }
+        Self { room: Arc::clone(room), number: Mutex::new(Some(room.seat(&lost))), lost }
     }
 
     fn leave(&self) {
-        self.serving.store(true, Ordering::Relaxed);
-        self.room.seats().taken.remove(&self.number());
+        let number = self.number().take();
+        if let Some(number) = number {
+            self.room.seats().taken.remove(&number);
+        }
     }
 
     fn take_again(&self) {
-        *self.number() = self.room.seat(&self.lost);
-        self.serving.store(false, Ordering::Relaxed);
+        let number = self.room.seat(&self.lost);
+        *self.number() = Some(number);
     }
 
     /// Waits until the seat is lost while it is taken; a connection that is served has none to lose.
@@ -226,13 +227,13 @@ impl Seat {
         loop {
             self.lost.notified().await;
             let number = *self.number();
-            if !self.serving.load(Ordering::Relaxed) && !self.room.seats().taken.contains_key(&number) {
+            if number.is_some_and(|number| !self.room.seats().taken.contains_key(&number)) {
                 return;
             }
         }
     }
 
-    fn number(&self) -> MutexGuard<'_, u64> {
+    fn number(&self) -> MutexGuard<'_, Option<u64>> {
         self.number.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

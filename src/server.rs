@@ -123,6 +123,7 @@ async fn read(mut body: Body) {
 }
 
 async fn dry_run(restarter: &Restarter, app: &AppName, trigger: Trigger, format: Format) -> Response {
+    let not_now = |text: String| format.answer(StatusCode::OK, &text, &json!({ "dry_run": true, "message": text }));
     match restarter.rehearse(app, trigger).await {
         Ok(report) => {
             let mut lines = vec![match &report.end {
@@ -139,13 +140,8 @@ async fn dry_run(restarter: &Restarter, app: &AppName, trigger: Trigger, format:
             format.answer(StatusCode::OK, &text, &json!({ "dry_run": true, "report": report }))
         }
         Err(NoRehearsal::Stopping) => shutting_down(format),
-        Err(no_answer @ (NoRehearsal::Busy | NoRehearsal::NoAnswer)) => {
-            let text = match no_answer {
-                NoRehearsal::Busy => format!("A pass over {app} is under way; ask again when it has ended"),
-                _ => format!("Heroku has not yet said which dynos {app} has; ask again"),
-            };
-            format.answer(StatusCode::OK, &text, &json!({ "dry_run": true, "message": text }))
-        }
+        Err(NoRehearsal::Busy) => not_now(format!("A pass over {app} is under way; ask again when it has ended")),
+        Err(NoRehearsal::NoAnswer) => not_now(format!("Heroku has not yet said which dynos {app} has; ask again")),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
-use super::policy::running;
+use super::policy::{Halt, named, running};
 use crate::heroku::{Dyno, DynoName, Error, ProcessType, State};
 
 /// A dyno that was told to restart and is not seen up yet.
@@ -63,10 +63,15 @@ impl InHand {
         Self { old, since: Instant::now(), lost, went_down: false, crew }
     }
 
+    /// What the next passes must remember of it: it may be down because of us.
+    pub(super) fn into_halt(self, seen_down: bool) -> Halt {
+        Halt { old: self.old, since: self.since, seen_down, crew: self.crew }
+    }
+
     /// What `dynos` tell. `is_whole` says whether so many run, beside those in hand, that this one's place is filled, and
     /// `known` who cannot have filled it.
     pub(super) fn sight(&mut self, dynos: &[Dyno], is_whole: bool, known: &BTreeSet<&DynoName>) -> Sight {
-        match dynos.iter().find(|dyno| dyno.name == self.old.name) {
+        match named(dynos, &self.old.name) {
             // The name is gone, as always on Fir. Which of the new names took its place nobody tells, so they are counted.
             None if is_whole => Sight::Up { renamed: self.successor(dynos, known) },
             None => Sight::Booting,

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::in_hand::{Crew, InHand, Sight, running_beside};
 use super::pass::Pass;
-use super::policy::{Halt, NEVER_CHANGED};
+use super::policy::{NEVER_CHANGED, named};
 use super::report::{End, Failure, Outcome, Skip};
 use crate::heroku::{Dyno, DynoName, Error, State};
 
@@ -67,8 +67,7 @@ impl Pass<'_> {
             due.push_front(not_restarted);
         }
         let dynos = &self.lookout.dynos;
-        let has_crashed =
-            |up: &InHand| dynos.iter().any(|dyno| dyno.name == up.old.name && dyno.state == State::Crashed);
+        let has_crashed = |up: &InHand| named(dynos, &up.old.name).is_some_and(|dyno| dyno.state == State::Crashed);
         if let Some(at) = self.up_again.iter().position(has_crashed) {
             let failed = self.up_again.remove(at);
             let after = failed.since.elapsed();
@@ -78,7 +77,7 @@ impl Pass<'_> {
 
     /// The last look before a restart: is it still the dyno that was chosen?
     fn changed_since_chosen(&self, chosen: &Dyno) -> Option<Skip> {
-        match self.lookout.dynos.iter().find(|dyno| dyno.name == chosen.name) {
+        match named(&self.lookout.dynos, &chosen.name) {
             None => Some(Skip::Gone),
             Some(now) if now.replaces(chosen) => Some(Skip::Replaced),
             Some(now) if !now.is_up() => Some(Skip::NotUp(now.state.clone())),
@@ -112,7 +111,7 @@ impl Pass<'_> {
     }
 
     fn is_up(&self, name: &DynoName) -> bool {
-        self.lookout.dynos.iter().any(|dyno| dyno.name == *name && dyno.is_up())
+        named(&self.lookout.dynos, name).is_some_and(Dyno::is_up)
     }
 
     /// A crew that was scaled down is whole with fewer. When the API does not tell, nothing is assumed.
@@ -158,7 +157,7 @@ impl Pass<'_> {
         self.lookout.look().await?;
         // Those in hand have not been seen to after this look.
         self.lookout.fresh = false;
-        Ok(self.lookout.dynos.iter().all(|dyno| dyno.name != *name))
+        Ok(named(&self.lookout.dynos, name).is_none())
     }
 
     /// Settles what the last look settles; returns the dynos whose restart was lost on the way to the API.
@@ -244,7 +243,7 @@ impl Pass<'_> {
     /// A restarted dyno is down: no further one is restarted, in this pass and by alerts until it is up.
     fn fail(&mut self, failed: InHand, failure: Failure) {
         let name = failed.old.name.clone();
-        self.history.halt(Halt { old: failed.old, since: failed.since, seen_down: true, crew: failed.crew });
+        self.history.halt(failed.into_halt(true));
         self.end.get_or_insert(End::Failed(name.clone()));
         self.record(name, Outcome::Failed(failure));
     }

@@ -95,6 +95,13 @@ impl<'a> Lookout<'a> {
     }
 }
 
+/// Says that there are records that nobody can read, if there are.
+pub(super) fn warn_of_unreadable(app: &AppName, unreadable: usize) {
+    if unreadable > 0 {
+        warn!(%app, "{unreadable} records in Heroku's list of {app} cannot be read; those dynos are left alone");
+    }
+}
+
 /// While an old and a new instance overlap (preboot) a name may be listed twice: the later one counts.
 fn one_record_a_name(dynos: Vec<Dyno>) -> Vec<Dyno> {
     let mut by_name: BTreeMap<DynoName, Dyno> = BTreeMap::new();

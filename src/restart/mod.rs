@@ -29,6 +29,7 @@ use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info, warn};
 
 use inbox::{Inbox, Mail, Rehearsal};
+use lookout::warn_of_unreadable;
 use pass::Pass;
 use patience::IdlePace;
 use policy::{History, running};
@@ -208,10 +209,7 @@ impl Worker {
         let app = &self.name;
         match self.client.dynos(app).await {
             Ok(listing) => self.say_what_is_watched(&listing),
-            Err(cause) if !cause.is_transient() => {
-                let remedy = cause.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
-                error!(%app, "cannot watch {app}: {cause}{remedy}");
-            }
+            Err(cause) if !cause.is_transient() => error!(%app, "cannot watch {app}: {}", End::Api(cause)),
             Err(cause) => warn!(%app, "cannot see {app} yet: {cause}; alerts will be acted on all the same"),
         }
     }
@@ -228,9 +226,7 @@ impl Worker {
             let there = report::list(&there);
             warn!(%app, "{app} has no {process_type} dynos (it has: {there}); check PROCESS_TYPES");
         }
-        if listing.unreadable > 0 {
-            warn!(%app, "{} records in Heroku's list of {app} cannot be read; those dynos are left alone", listing.unreadable);
-        }
+        warn_of_unreadable(app, listing.unreadable);
         if let Some(scope) = &listing.scope {
             self.check_scope(scope);
         }

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::in_hand::{Crew, InHand};
-use super::lookout::Lookout;
+use super::lookout::{Lookout, warn_of_unreadable};
 use super::patience::Patience;
-use super::policy::{Halt, History, News, Policy, booting, running};
+use super::policy::{History, News, Policy, booting, running};
 use super::report::{End, Failure, Outcome, Report, Skip, list};
 use super::trigger::Wanted;
 use crate::heroku::{AppName, Client, Dyno, DynoName};
@@ -58,16 +58,11 @@ impl<'a> Pass<'a> {
         let (began_at, began) = (Timestamp::now(), Instant::now());
         let end = self.restart_in_turn(wanted).await.err();
         for unseen in std::mem::take(&mut self.in_hand) {
-            self.history.note_restart(&unseen.old.name, unseen.since);
-            // The next pass must know that it may be down because of us.
-            self.history.halt(Halt {
-                old: unseen.old.clone(),
-                since: unseen.since,
-                seen_down: unseen.went_down,
-                crew: unseen.crew,
-            });
+            let (name, went_down) = (unseen.old.name.clone(), unseen.went_down);
             let failure = if unseen.lost.is_some() { Failure::Unknown } else { Failure::NotSeenUp };
-            self.record(unseen.old.name, Outcome::Failed(failure));
+            self.history.note_restart(&name, unseen.since);
+            self.history.halt(unseen.into_halt(went_down));
+            self.record(name, Outcome::Failed(failure));
         }
         let app = self.lookout.app.clone();
         Report { app, began_at, took: began.elapsed(), alerts, dynos: self.outcomes, end }
@@ -126,26 +121,24 @@ impl<'a> Pass<'a> {
                 }
             }
         }
-        if self.lookout.unreadable > 0 {
-            warn!(%app, "{} records in Heroku's list of {app} cannot be read; those dynos are left alone", self.lookout.unreadable);
-        }
+        warn_of_unreadable(app, self.lookout.unreadable);
         Ok(now)
     }
 
     /// What becomes of each dyno that is asked for: due, or left alone.
     fn judge(&self, wanted: &Wanted, now: Timestamp) -> BTreeMap<DynoName, Outcome> {
-        let mut outcomes = BTreeMap::new();
+        let (names, mut outcomes) = (wanted.names(), BTreeMap::new());
         for dyno in self.lookout.dynos.iter().filter(|dyno| wanted.includes(&dyno.name)) {
             let judgement = if self.policy.process_types.contains(&dyno.process_type) {
                 self.policy.judge(dyno, now, wanted.is_forced(&dyno.name), self.history)
-            } else if wanted.names().contains(&dyno.name) {
+            } else if names.contains(&dyno.name) {
                 Err(Skip::NotWatched)
             } else {
                 continue;
             };
             outcomes.insert(dyno.name.clone(), judgement.map_or_else(Outcome::Skipped, |()| Outcome::Due));
         }
-        for name in wanted.names() {
+        for name in names {
             outcomes.entry(name.clone()).or_insert(Outcome::Skipped(Skip::Unknown));
         }
         outcomes

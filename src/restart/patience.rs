@@ -22,8 +22,8 @@ const SLOWEST_POLL: Duration = Duration::from_secs(30);
 /// A quarter of the allowance of 4500. Below it, polling slows in proportion: others share it.
 const LOW_ALLOWANCE: u32 = 1125;
 
-/// An idle pass, one that restarted nothing, is one call, or two when the restart is refused. With two in hand and one more each 15 s there are never more
-/// than six in a minute, and an alert waits 15 s at the most.
+/// An idle pass, one that restarted nothing, is one call, or two when the restart is refused. With two in hand and one
+/// more each 15 s there are never more than six in a minute, and an alert waits 15 s at the most.
 const IDLE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// What is left of the readiness of one pass to try again.

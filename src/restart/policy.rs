@@ -95,7 +95,7 @@ impl Policy {
             }
         }
         let GiveUp { restarts, window } = self.give_up_after;
-        let recent = history.recent_restarts(&dyno.name, window);
+        let recent = history.recent_restarts(&dyno.name);
         if recent.len() >= restarts {
             let first_to_count = recent[recent.len() - restarts];
             let re_armed_in = window.saturating_sub(first_to_count.elapsed());
@@ -141,7 +141,7 @@ impl History {
         }
         self.restarts.retain(|_, restarts| !restarts.is_empty());
         self.halt_for_crashes(dynos);
-        self.told.retain(|name, _| dynos.iter().any(|dyno| dyno.name == *name));
+        self.told.retain(|name, _| named(dynos, name).is_some());
         let restarts = |name: &DynoName| self.restarts.get(name).map_or(0, Vec::len);
         news.extend(self.given_up.extract_if(|name| restarts(name) < limit.restarts).map(News::ReArmed));
         news
@@ -150,23 +150,23 @@ impl History {
     /// A dyno that crashed after its restart did not come up, even if it was seen up in between.
     fn halt_for_crashes(&mut self, dynos: &[Dyno]) {
         for dyno in dynos.iter().filter(|dyno| dyno.state == State::Crashed) {
-            if let Some(since) = self.restarts.get(&dyno.name).and_then(|restarts| restarts.last()) {
-                let halt = || Halt { old: dyno.clone(), since: *since, seen_down: true, crew: 0 };
+            if let Some(&since) = self.recent_restarts(&dyno.name).last() {
+                let halt = || Halt { old: dyno.clone(), since, seen_down: true, crew: 0 };
                 self.halts.entry(dyno.name.clone()).or_insert_with(halt);
             }
         }
     }
 
-    fn recent_restarts(&self, name: &DynoName, window: Duration) -> Vec<Instant> {
-        let restarts = self.restarts.get(name).into_iter().flatten();
-        restarts.filter(|at| at.elapsed() < window).copied().collect()
+    /// Those within the window, as of the last update.
+    fn recent_restarts(&self, name: &DynoName) -> &[Instant] {
+        self.restarts.get(name).map_or(&[], Vec::as_slice)
     }
 }
 
 impl Halt {
     fn is_over(&self, dynos: &[Dyno], window: Duration) -> bool {
         let elapsed = self.since.elapsed();
-        let up_again = match dynos.iter().find(|dyno| dyno.name == self.old.name) {
+        let up_again = match named(dynos, &self.old.name) {
             Some(dyno) => dyno.is_up() && (self.seen_down || dyno.replaces(&self.old) || elapsed >= NEVER_CHANGED),
             None => running(dynos, &self.old.process_type).count() >= self.crew,
         };
@@ -185,6 +185,11 @@ pub(super) fn booting(dynos: &[Dyno], process_type: &ProcessType, now: Timestamp
 /// A time in the future is no age at all.
 fn age(now: Timestamp, created_at: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(created_at)).unwrap_or_default()
+}
+
+/// The dyno of this name, if it is listed.
+pub(super) fn named<'a>(dynos: &'a [Dyno], name: &DynoName) -> Option<&'a Dyno> {
+    dynos.iter().find(|dyno| dyno.name == *name)
 }
 
 /// The dynos of a process type that serve.

@@ -168,9 +168,7 @@ impl Outcome {
             Self::Due => "due",
         }
     }
-}
 
-impl Outcome {
     /// What a restarted dyno is called now, where that is something else.
     pub(super) fn successor(&self) -> Option<&DynoName> {
         match self {
