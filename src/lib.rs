@@ -3,28 +3,35 @@
 //! # The path of one alert
 //!
 //! 1. A monitoring service pokes the webhook: [`connections`] takes the connection, [`server`] the request.
-//! 2. [`auth`] checks the key before anything else is looked at.
-//! 3. [`request`] reads which app and which dynos are meant, and hands a [`restart::Trigger`] over. The answer, written by
-//!    [`answer`], is `202 Restart triggered`; nobody waits for Heroku.
+//! 2. [`auth`] checks the key, or the signature, before anything else is looked at; [`request`] reads what the URL asks
+//!    for.
+//! 3. [`receive`] takes the body in, [`alert`] reads what it says, and [`verdict`] draws the conclusion: nothing, for the
+//!    alert has recovered, or a [`restart::Trigger`] that is handed over. The answer, written by [`answer`], is `202
+//!    Restart triggered`; nobody waits for Heroku.
 //! 4. In the background the app's own task makes a pass ([`restart`]): it lists the dynos through [`heroku`], keeps those
 //!    that are running, of a watched process type and old enough, and restarts each in turn, the next one only when the
 //!    one before is up again.
 //! 5. A [`restart::Report`] says in the log what became of each dyno.
 //!
-//! [`config`] reads the environment, [`telemetry`] writes the log, [`sparing`] keeps strangers from filling it, [`shutdown`]
-//! is the way out.
+//! [`config`] reads the environment, [`telemetry`] writes the log, [`sparing`] keeps strangers from filling it, [`recent`]
+//! knows again what comes twice, [`query`] splits URLs, [`shutdown`] is the way out.
 
+pub mod alert;
 pub mod answer;
 pub mod auth;
 pub mod config;
 pub mod connections;
 pub mod heroku;
+pub mod query;
+pub mod receive;
+pub mod recent;
 pub mod request;
 pub mod restart;
 pub mod server;
 pub mod shutdown;
 pub mod sparing;
 pub mod telemetry;
+pub mod verdict;
 
 use std::time::Duration;
 

@@ -1,16 +1,32 @@
 //! What the query of an alert's URL asks for: which app, which dynos, how.
 
-use crate::restart::{AppName, DynoName, Restarter, Target, Trigger};
+use crate::query::parameters;
+use crate::restart::{AppName, DynoName, Restarter};
 
-/// An alert's wishes, checked.
+/// The wishes in a URL, checked.
 #[derive(Debug)]
 pub struct Request {
-    /// Which app.
-    pub app: AppName,
-    /// What to restart.
-    pub trigger: Trigger,
+    /// Which app. `None` when several are watched and the URL does not say; the alert itself may.
+    pub app: Option<AppName>,
+    /// Just this dyno, whichever the alert names.
+    pub dyno: Option<DynoName>,
+    /// Which dynos otherwise.
+    pub scope: Scope,
+    /// Restart even young dynos and ones that were given up on.
+    pub force: bool,
     /// Only say what would be restarted.
     pub dry_run: bool,
+}
+
+/// Which dynos to restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All watched ones, unless the alert is about others alone.
+    Default,
+    /// All watched ones, whatever the alert names.
+    All,
+    /// Those that the alert names; all, when it names none.
+    Affected,
 }
 
 /// What is wrong with the query. The texts are answers: they say what is accepted.
@@ -49,7 +65,7 @@ impl Request {
     /// Reads a query.
     pub fn parse(query: &str, restarter: &Restarter) -> Result<Self, Fault> {
         let mut given: [Option<String>; PARAMETERS.len()] = Default::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in parameters(query) {
             let Some(at) = PARAMETERS.iter().position(|known| bare(known) == bare(&name)) else { continue };
             if PARAMETERS[at] != name {
                 return Err(Fault::Misspelt(PARAMETERS[at]));
@@ -60,10 +76,22 @@ impl Request {
         }
         let [app, dyno, scope, force, dry_run] = given;
         let app = parse_app(app.as_deref(), restarter)?;
-        let target = parse_target(dyno.as_deref(), scope.as_deref())?;
+        let dyno = dyno.map(|name| DynoName::parse(&name).ok_or(Fault::ImpossibleDyno)).transpose()?;
+        let scope = parse_scope(scope.as_deref())?;
+        if dyno.is_some() && scope == Scope::All {
+            return Err(Fault::Contradiction);
+        }
         let force = parse_boolean("force", force.as_deref())?;
         let dry_run = parse_boolean("dry_run", dry_run.as_deref())?;
-        Ok(Self { app, trigger: Trigger { target, force }, dry_run })
+        Ok(Self { app, dyno, scope, force, dry_run })
+    }
+}
+
+impl Fault {
+    /// Neither the URL nor the alert names one of the apps.
+    #[must_use]
+    pub fn no_app(restarter: &Restarter) -> Self {
+        Self::NoApp(watched(restarter))
     }
 }
 
@@ -72,25 +100,28 @@ fn bare(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-fn parse_app(app: Option<&str>, restarter: &Restarter) -> Result<AppName, Fault> {
-    let watched = || restarter.apps().map(AppName::as_str).collect::<Vec<_>>().join(", ");
+fn parse_app(app: Option<&str>, restarter: &Restarter) -> Result<Option<AppName>, Fault> {
     let mut apps = restarter.apps();
     match app {
-        Some(name) => apps.find(|app| app.as_str() == name).cloned().ok_or_else(|| Fault::UnknownApp(watched())),
-        None if apps.len() == 1 => apps.next().cloned().ok_or_else(|| Fault::NoApp(watched())),
-        None => Err(Fault::NoApp(watched())),
+        Some(name) => {
+            let known = apps.find(|app| app.as_str() == name).cloned();
+            known.map(Some).ok_or_else(|| Fault::UnknownApp(watched(restarter)))
+        }
+        None if apps.len() == 1 => Ok(apps.next().cloned()),
+        None => Ok(None),
     }
 }
 
-/// `scope=affected` asks for the dynos that the alert's body names. Bodies are not read yet, so it means all of them, as it
-/// does for a body that names none.
-fn parse_target(dyno: Option<&str>, scope: Option<&str>) -> Result<Target, Fault> {
-    let dyno = dyno.map(|name| DynoName::parse(name).ok_or(Fault::ImpossibleDyno)).transpose()?;
-    match (scope, dyno) {
-        (None | Some("affected"), Some(name)) => Ok(Target::dyno(name)),
-        (Some("all"), Some(_)) => Err(Fault::Contradiction),
-        (None | Some("all" | "affected"), None) => Ok(Target::All),
-        (Some(_), _) => Err(Fault::UnknownScope),
+fn watched(restarter: &Restarter) -> String {
+    restarter.apps().map(AppName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn parse_scope(scope: Option<&str>) -> Result<Scope, Fault> {
+    match scope {
+        None => Ok(Scope::Default),
+        Some("all") => Ok(Scope::All),
+        Some("affected") => Ok(Scope::Affected),
+        Some(_) => Err(Fault::UnknownScope),
     }
 }
 

@@ -1,35 +1,36 @@
 //! The routes: check, hand over, answer. No handler waits for Heroku, except to answer a dry run.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::extract::{FromRef, State};
 use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http_body_util::BodyExt;
 use serde_json::json;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
+use crate::alert::{self, Alert};
 use crate::answer::Format;
-use crate::auth::{Authorized, Keys};
-use crate::request::Request;
-use crate::restart::{AppName, NoRehearsal, Outcome, Restarter, Stopping, Trigger};
+use crate::auth::signature::Signed;
+use crate::auth::{Authorized, Keys, refusal};
+use crate::receive::{Received, Receiver};
+use crate::recent::Recent;
+use crate::request::{self, Request};
+use crate::restart::{AppName, NoRehearsal, Outcome, Restarter, Stopping, Trigger, list};
 use crate::sparing::Sparing;
-
-/// Papertrail sends batches of up to 25,000 log lines. What is beyond this is left unread.
-const LARGEST_BODY: usize = 8 * 1024 * 1024;
-
-/// How long a sender may take over its body. It is answered then all the same: what it asks for is under way.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::verdict::Verdict;
 
 #[derive(Clone)]
 struct AppState {
     restarter: Restarter,
     keys: Keys,
+    receiver: Receiver,
+    /// Deliveries and nonces: each counts once.
+    seen: Recent,
     misdirected: Sparing,
+    not_understood: Sparing,
 }
 
 /// The service's routes.
@@ -40,37 +41,154 @@ pub fn router(restarter: Restarter, keys: Keys) -> Router {
         .route("/restart_web_dynos", alerts)
         .route("/health", get(async || "ok"))
         .fallback(no_such_path)
-        .with_state(AppState { restarter, keys, misdirected: Sparing::default() })
+        .with_state(AppState {
+            restarter,
+            keys,
+            receiver: Receiver::default(),
+            seen: Recent::default(),
+            misdirected: Sparing::default(),
+            not_understood: Sparing::default(),
+        })
 }
 
 /// An alert.
 async fn restart_web_dynos(
-    _: Authorized,
-    State(AppState { restarter, misdirected, .. }): State<AppState>,
+    Authorized { signed }: Authorized,
+    State(state): State<AppState>,
     format: Format,
     request: axum::extract::Request,
 ) -> Response {
     let (head, body) = request.into_parts();
-    let Request { app, trigger, dry_run: only_say } =
-        match Request::parse(head.uri.query().unwrap_or_default(), &restarter) {
-            Ok(request) => request,
-            Err(fault) => {
-                tell(&misdirected, format_args!("an alert was not acted on: {fault}"));
-                return format.error(StatusCode::BAD_REQUEST, &fault.to_string());
+    let query = head.uri.query().unwrap_or_default();
+    let request = match Request::parse(query, &state.restarter) {
+        Ok(request) => request,
+        Err(fault) => return wrong(&state, &fault, format),
+    };
+    let receiver = state.receiver.clone();
+    let mut incoming = receiver.begin(body);
+    let mut hearing = Hearing { state: &state, request, signed, query, is_open: true };
+    let body = incoming.receive().await;
+    let alert = match &body {
+        Received::Whole(body) if !hearing.is_of_the_signer(body) => {
+            hearing.is_open = false;
+            state.keys.note_refusal("the body of a signed request is not the one that was signed");
+            return refusal(format);
+        }
+        Received::Whole(body) => Alert::read(&head.headers, query, body),
+        Received::TooLarge => Alert::not_understood(alert::Fault::TooLarge),
+        Received::CutOff => Alert::not_understood(alert::Fault::CutOff),
+    };
+    drop(body);
+    let answer = match hearing.conclude(&alert) {
+        Ok(Conclusion::Restarting(apps)) => {
+            let text = "Restart triggered";
+            format.answer(StatusCode::ACCEPTED, text, &json!({ "app": apps, "message": text }))
+        }
+        Ok(Conclusion::Repeated) => {
+            let text = "Already triggered: this alert came before";
+            format.answer(StatusCode::ACCEPTED, text, &json!({ "message": text }))
+        }
+        Ok(Conclusion::Ignoring(text)) => {
+            format.answer(StatusCode::OK, &text, &json!({ "ignored": true, "message": text }))
+        }
+        Ok(Conclusion::DryRun(app, trigger)) => dry_run(&state.restarter, &app, trigger, format).await,
+        Err(NotHeard::Fault(fault)) => wrong(&state, &fault, format),
+        Err(NotHeard::Stopping) => shutting_down(format),
+    };
+    incoming.discard().await;
+    answer
+}
+
+/// An alert that is being heard. It is never lost: when its sender goes away before all of it has come, it counts as an
+/// alert that says nothing more.
+struct Hearing<'a> {
+    state: &'a AppState,
+    request: Request,
+    signed: Option<Signed>,
+    query: &'a str,
+    is_open: bool,
+}
+
+/// What has come of an alert.
+enum Conclusion {
+    /// Dynos of these apps are restarted.
+    Restarting(String),
+    /// It came before.
+    Repeated,
+    /// Nothing is restarted, and why.
+    Ignoring(String),
+    /// Somebody wants to know what would be restarted.
+    DryRun(AppName, Trigger),
+}
+
+/// Why nothing has come of an alert.
+enum NotHeard {
+    Fault(request::Fault),
+    Stopping,
+}
+
+impl Hearing<'_> {
+    fn is_of_the_signer(&self, body: &[u8]) -> bool {
+        self.signed.as_ref().is_none_or(|signed| signed.vouches_for(body))
+    }
+
+    /// Does what follows from the alert; does not wait.
+    fn conclude(&mut self, alert: &Alert) -> Result<Conclusion, NotHeard> {
+        self.is_open = false;
+        let AppState { restarter, seen, not_understood, .. } = self.state;
+        let nonce = self.signed.take().map(|signed| format!("nonce/{}", signed.nonce));
+        if !seen.are_new(nonce) {
+            return Ok(Conclusion::Repeated);
+        }
+        if let Some(fault) = alert.fault
+            && let Some(count) = not_understood.count()
+        {
+            let such = if count == 1 { String::new() } else { format!(" ({count} such since last told)") };
+            warn!("the body of an alert was not understood: {fault}{such}. It counts as an alert that names no dyno");
+        }
+        let triggers = match Verdict::on(alert, &self.request, restarter).map_err(NotHeard::Fault)? {
+            Verdict::Restart(triggers) => triggers,
+            Verdict::Ignore(ignored) => {
+                info!("an alert was ignored: {ignored}");
+                return Ok(Conclusion::Ignoring(format!("Ignored: {ignored}")));
             }
         };
-    if only_say {
-        read(body).await;
-        return dry_run(&restarter, &app, trigger, format).await;
+        if self.request.dry_run {
+            return self.rehearsal(triggers);
+        }
+        if !seen.are_new(alert.deliveries.iter().map(|delivery| format!("{delivery}?{}", self.query))) {
+            debug!("an alert was delivered once more");
+            return Ok(Conclusion::Repeated);
+        }
+        let apps = list(triggers.keys());
+        for (app, trigger) in triggers {
+            debug!(%app, "alert for {app}");
+            restarter.trigger(&app, trigger).map_err(|Stopping| NotHeard::Stopping)?;
+        }
+        Ok(Conclusion::Restarting(apps))
     }
-    // Handed over before anything is waited for: a sender that goes away does not take the restart with it.
-    if let Err(Stopping) = restarter.trigger(&app, trigger) {
-        return shutting_down(format);
+
+    /// Of one app; who watches several says which.
+    fn rehearsal(&self, mut triggers: BTreeMap<AppName, Trigger>) -> Result<Conclusion, NotHeard> {
+        match triggers.pop_first() {
+            Some((app, trigger)) if triggers.is_empty() => Ok(Conclusion::DryRun(app, trigger)),
+            _ => Err(NotHeard::Fault(request::Fault::no_app(&self.state.restarter))),
+        }
     }
-    debug!(%app, "alert for {app}");
-    read(body).await;
-    let text = "Restart triggered";
-    format.answer(StatusCode::ACCEPTED, text, &json!({ "app": app, "message": text }))
+}
+
+impl Drop for Hearing<'_> {
+    fn drop(&mut self) {
+        if self.is_open && !self.request.dry_run {
+            // Nobody is left to be answered.
+            self.conclude(&Alert::not_understood(alert::Fault::CutOff)).ok();
+        }
+    }
+}
+
+fn wrong(state: &AppState, fault: &request::Fault, format: Format) -> Response {
+    tell(&state.misdirected, format_args!("an alert was not acted on: {fault}"));
+    format.error(StatusCode::BAD_REQUEST, &fault.to_string())
 }
 
 async fn only_get_and_post(
@@ -103,22 +221,6 @@ fn tell(misdirected: &Sparing, what: std::fmt::Arguments<'_>) {
         Some(1) => warn!("{what}. Correct the URL in your monitoring service"),
         Some(count) => warn!("{what} ({count} such since last told). Correct the URL in your monitoring service"),
         None => {}
-    }
-}
-
-/// Reads a body to its end, so that the sender can finish and the connection be used again. What it says is not looked at.
-async fn read(mut body: Body) {
-    let to_the_end = async {
-        let mut length = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            length += frame.data_ref().map_or(0, Bytes::len);
-            if length > LARGEST_BODY {
-                break;
-            }
-        }
-    };
-    if tokio::time::timeout(BODY_TIMEOUT, to_the_end).await.is_err() {
-        debug!("the body of an alert did not end in {BODY_TIMEOUT:?}");
     }
 }
 

@@ -71,6 +71,19 @@ impl DynoName {
         &self.0
     }
 
+    /// Whether it has the form `TYPE.N` of Cedar.
+    #[must_use]
+    pub fn is_numbered(&self) -> bool {
+        self.0.rsplit_once('.').is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
+    /// Whether it can be the name of a dyno of this type. Names of Cedar tell for sure; of Fir, several types may fit.
+    #[must_use]
+    pub fn may_be_of(&self, process_type: &ProcessType) -> bool {
+        let suffix = self.0.strip_prefix(process_type.as_str()).unwrap_or_default();
+        suffix.starts_with('.') || (suffix.starts_with('-') && !self.is_numbered())
+    }
+
     /// What to sort by, so that `web.2` comes before `web.10`.
     fn order(&self) -> (&str, u32, &str) {
         let (process_type, suffix) = self.0.split_once('.').unwrap_or((&self.0, ""));

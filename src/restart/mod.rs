@@ -36,9 +36,9 @@ use policy::{History, running};
 
 pub use crate::heroku::{AppName, DynoName, ProcessType};
 pub use policy::{GiveUp, Policy};
-pub use report::{End, Failure, Outcome, Report, Skip};
+pub use report::{End, Failure, Outcome, Report, Skip, list};
 use trigger::Wanted;
-pub use trigger::{Target, Trigger};
+pub use trigger::{Target, Trigger, When};
 
 use crate::heroku::{Client, Listing};
 use crate::shutdown::Stop;
@@ -53,6 +53,7 @@ const LONGEST_REHEARSAL: Duration = Duration::from_secs(19);
 #[derive(Clone, Debug)]
 pub struct Restarter {
     apps: Arc<BTreeMap<AppName, Arc<App>>>,
+    process_types: Arc<[ProcessType]>,
     stop: Stop,
 }
 
@@ -101,13 +102,20 @@ impl Restarter {
             };
             workers.spawn(worker.work());
         }
-        (Self { apps: Arc::new(shared), stop: stop.clone() }, Workers(workers))
+        let process_types = policy.process_types.iter().cloned().collect();
+        (Self { apps: Arc::new(shared), process_types, stop: stop.clone() }, Workers(workers))
     }
 
     /// The watched apps, in order of their names.
     #[must_use]
     pub fn apps(&self) -> impl ExactSizeIterator<Item = &AppName> {
         self.apps.keys()
+    }
+
+    /// Whether a dyno of this name can be of a watched process type; its record at Heroku tells for sure.
+    #[must_use]
+    pub fn may_watch(&self, dyno: &DynoName) -> bool {
+        self.process_types.iter().any(|process_type| dyno.may_be_of(process_type))
     }
 
     /// Hands over what an alert asks for; does not wait.

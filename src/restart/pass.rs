@@ -128,9 +128,9 @@ impl<'a> Pass<'a> {
     /// What becomes of each dyno that is asked for: due, or left alone.
     fn judge(&self, wanted: &Wanted, now: Timestamp) -> BTreeMap<DynoName, Outcome> {
         let (names, mut outcomes) = (wanted.names(), BTreeMap::new());
-        for dyno in self.lookout.dynos.iter().filter(|dyno| wanted.includes(&dyno.name)) {
+        for dyno in self.lookout.dynos.iter().filter(|dyno| wanted.when(&dyno.name).is_some()) {
             let judgement = if self.policy.process_types.contains(&dyno.process_type) {
-                self.policy.judge(dyno, now, wanted.is_forced(&dyno.name), self.history)
+                self.policy.judge(dyno, now, wanted, self.history)
             } else if names.contains(&dyno.name) {
                 Err(Skip::NotWatched)
             } else {

@@ -8,11 +8,19 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::report::Skip;
+use super::trigger::{Wanted, When};
 use crate::heroku::{Dyno, DynoName, ProcessType, State};
 
 /// After an accepted restart Heroku shows a new instance within a second or two. When nothing has changed after this
 /// long, nothing will.
 pub(super) const NEVER_CHANGED: Duration = Duration::from_secs(15);
+
+/// How far the clock of whoever tells when something happened may be behind the platform's.
+const SKEW: Duration = Duration::from_secs(60);
+
+/// Heroku restarts every dyno after 24 h and up to 216 min more
+/// (<https://devcenter.heroku.com/articles/dyno-restarts>), so what is older than this happened to another process.
+const LONGEST_LIFE: Duration = Duration::from_secs((24 * 60 + 216) * 60);
 
 /// How carefully to restart.
 #[derive(Clone, Debug)]
@@ -77,11 +85,14 @@ pub(super) enum News {
 
 impl Policy {
     /// Whether a dyno is due, and if not, why. `now` is the platform's time.
-    pub(super) fn judge(&self, dyno: &Dyno, now: Timestamp, forced: bool, history: &History) -> Result<(), Skip> {
+    pub(super) fn judge(&self, dyno: &Dyno, now: Timestamp, wanted: &Wanted, history: &History) -> Result<(), Skip> {
         if !dyno.is_up() {
             return Err(Skip::NotUp(dyno.state.clone()));
         }
-        if forced {
+        if let Some(late) = wanted.when(&dyno.name).and_then(|when| late(dyno, now, when)) {
+            return Err(late);
+        }
+        if wanted.forced_when(&dyno.name).is_some_and(|when| late(dyno, now, when).is_none()) {
             return Ok(());
         }
         if let Some(down) = history.halts.keys().min() {
@@ -180,6 +191,16 @@ pub(super) fn booting(dynos: &[Dyno], process_type: &ProcessType, now: Timestamp
     let is_young = |dyno: &Dyno| dyno.created_at.is_some_and(|at| age(now, at) < boot_timeout);
     let boots = |dyno: &&Dyno| matches!(dyno.state, State::Other(_)) && is_young(dyno);
     dynos.iter().filter(|dyno| dyno.process_type == *process_type).filter(boots).count()
+}
+
+/// What happened before this instance was created describes a process that is gone.
+fn late(dyno: &Dyno, now: Timestamp, when: When) -> Option<Skip> {
+    let When::At(at) = when else { return None };
+    let ago = age(now, at);
+    match dyno.created_at {
+        Some(created_at) if age(created_at, at) > SKEW => Some(Skip::Late { ago, age: Some(age(now, created_at)) }),
+        _ => (ago > LONGEST_LIFE).then_some(Skip::Late { ago, age: None }),
+    }
 }
 
 /// A time in the future is no age at all.

@@ -59,6 +59,13 @@ pub enum Skip {
         /// What it must be older than.
         min_age: Duration,
     },
+    /// The alert tells of a process that is gone.
+    Late {
+        /// How long ago it happened.
+        ago: Duration,
+        /// How long ago the one that runs now started, if that is what tells.
+        age: Option<Duration>,
+    },
     /// It was restarted often enough.
     GivenUp {
         /// So many restarts
@@ -225,6 +232,13 @@ impl fmt::Display for Skip {
             Self::Young { age, min_age } => {
                 write!(f, "started {} ago, MIN_AGE is {}", human(*age), human(*min_age))
             }
+            Self::Late { ago, age: Some(age) } => {
+                let (ago, age) = (human(*ago), human(*age));
+                write!(f, "the alert is of {ago} ago, before this process started {age} ago")
+            }
+            Self::Late { ago, age: None } => {
+                write!(f, "the alert is of {} ago, longer than Heroku lets a process run", human(*ago))
+            }
             Self::GivenUp { restarts, window, re_armed_in } => {
                 let (window, re_armed_in) = (human(*window), human(*re_armed_in));
                 write!(f, "{restarts} restarts within {window} did not help; tried again in {re_armed_in}")
@@ -301,7 +315,7 @@ impl Serialize for Report {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-pub(super) fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+pub fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     let mut items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     match items.pop() {
         None => String::new(),

@@ -1,16 +1,27 @@
 //! What an alert asks for, and how what many alerts ask for becomes one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
 
 use crate::heroku::DynoName;
 
-/// Which dynos an alert is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+/// When what is complained of happened. Of two complaints of a dyno the later one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum When {
+    /// At this time.
+    At(Timestamp),
+    /// Nobody says, so it is taken to happen now.
+    Now,
+}
+
+/// Which dynos an alert is about, and since when it matters of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
     /// Every running dyno of the watched process types.
-    All,
+    all: Option<When>,
     /// These, as far as they are running and of a watched process type.
-    Named(BTreeSet<DynoName>),
+    named: BTreeMap<DynoName, When>,
 }
 
 /// An authenticated alert that asks for a restart.
@@ -30,45 +41,33 @@ pub(super) struct Wanted {
 }
 
 impl Target {
-    /// One dyno.
+    /// Every running dyno of the watched process types.
     #[must_use]
-    pub fn dyno(name: DynoName) -> Self {
-        Self::Named(BTreeSet::from([name]))
+    pub fn all(when: When) -> Self {
+        Self { all: Some(when), named: BTreeMap::new() }
     }
 
-    fn includes(&self, name: &DynoName) -> bool {
-        match self {
-            Self::All => true,
-            Self::Named(names) => names.contains(name),
-        }
+    /// These dynos.
+    #[must_use]
+    pub fn dynos(named: impl IntoIterator<Item = (DynoName, When)>) -> Self {
+        Self { all: None, named: named.into_iter().collect() }
+    }
+
+    /// `None` for a dyno that is not meant.
+    fn when(&self, name: &DynoName) -> Option<When> {
+        self.all.max(self.named.get(name).copied())
     }
 
     fn merge(&mut self, other: Self) {
-        match (self, other) {
-            (Self::All, _) => {}
-            (Self::Named(names), Self::Named(more)) => names.extend(more),
-            (this, Self::All) => *this = Self::All,
+        self.all = self.all.max(other.all);
+        for (name, when) in other.named {
+            let known = self.named.entry(name).or_insert(when);
+            *known = when.max(*known);
         }
     }
 
     fn is_nothing(&self) -> bool {
-        matches!(self, Self::Named(names) if names.is_empty())
-    }
-
-    fn names(&self) -> impl Iterator<Item = &DynoName> {
-        match self {
-            Self::All => None,
-            Self::Named(names) => Some(names),
-        }
-        .into_iter()
-        .flatten()
-    }
-}
-
-impl Default for Target {
-    /// Nothing.
-    fn default() -> Self {
-        Self::Named(BTreeSet::new())
+        self.all.is_none() && self.named.is_empty()
     }
 }
 
@@ -82,22 +81,24 @@ impl Wanted {
         self.automatic.is_nothing() && self.forced.is_nothing()
     }
 
-    pub(super) fn includes(&self, name: &DynoName) -> bool {
-        self.automatic.includes(name) || self.is_forced(name)
+    /// The latest that is complained of this dyno; `None` when nothing is.
+    pub(super) fn when(&self, name: &DynoName) -> Option<When> {
+        self.automatic.when(name).max(self.forced_when(name))
     }
 
-    pub(super) fn is_forced(&self, name: &DynoName) -> bool {
-        self.forced.includes(name)
+    /// The same of the alerts that force a restart.
+    pub(super) fn forced_when(&self, name: &DynoName) -> Option<When> {
+        self.forced.when(name)
     }
 
     /// The dynos asked for by name.
     pub(super) fn names(&self) -> BTreeSet<&DynoName> {
-        self.automatic.names().chain(self.forced.names()).collect()
+        self.automatic.named.keys().chain(self.forced.named.keys()).collect()
     }
 
     /// For a log line: `all watched dynos`, or the names.
     pub(super) fn describe(&self) -> String {
-        if self.automatic == Target::All || self.forced == Target::All {
+        if self.automatic.all.or(self.forced.all).is_some() {
             return "all watched dynos".to_owned();
         }
         super::report::list(self.names())

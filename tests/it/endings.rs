@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dyno_restarter::heroku::{Client, Settings};
-use dyno_restarter::restart::{AppName, GiveUp, Policy, ProcessType, Restarter, Target, Trigger};
+use dyno_restarter::restart::{AppName, GiveUp, Policy, ProcessType, Restarter, Target, Trigger, When};
 use dyno_restarter::shutdown;
 
 use crate::service::{Service, deletes, seconds, shop};
@@ -135,7 +135,7 @@ async fn the_last_50_reports_are_kept() {
     let (switch, end) = shutdown::switch();
     let (restarter, mut workers) = Restarter::start(std::slice::from_ref(&app), &client, &policy, &end);
     for _ in 0..60 {
-        restarter.trigger(&app, Trigger { target: Target::All, force: false }).expect("taken");
+        restarter.trigger(&app, Trigger { target: Target::all(When::Now), force: false }).expect("taken");
         tokio::time::sleep(seconds(20)).await;
     }
     let reports = restarter.reports(&app);

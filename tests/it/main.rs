@@ -3,10 +3,12 @@
 
 mod service;
 
+mod affected;
 mod alerts;
 mod any_order;
 mod api_trouble;
 mod bad_answers;
+mod bad_bodies;
 mod binary;
 mod endings;
 mod giving_up;
@@ -14,5 +16,7 @@ mod in_turn;
 mod keys;
 mod no_harm;
 mod pacing;
+mod senders;
 mod set_up;
+mod signed;
 mod surprises;

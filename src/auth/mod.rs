@@ -1,10 +1,14 @@
 //! Who may ask for a restart: whoever knows one of the keys. [`Authorized`] in a handler's arguments *is* the check; it
-//! runs before the body is read.
+//! runs before the body is read. Only the body of a signed request is yet to be compared with what was signed
+//! ([`signature`]).
+
+pub mod signature;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use aws_lc_rs::hmac;
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
@@ -12,22 +16,35 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use signature::{Signature, Signed};
 use subtle::{Choice, ConstantTimeEq};
 use tracing::warn;
 
 use crate::answer::Format;
+use crate::query::parameters;
 use crate::sparing::Sparing;
 
-/// The keys that open the door, as digests: comparing those takes the same time whatever was sent, and however long.
+/// The keys that open the door.
 #[derive(Clone, Debug)]
 pub struct Keys {
-    digests: Arc<[Digest]>,
+    keys: Arc<[Key]>,
     refusals: Sparing,
 }
 
-/// Proof that a request carries a key.
 #[derive(Debug)]
-pub struct Authorized(());
+struct Key {
+    /// Comparing digests takes the same time whatever was sent, and however long.
+    digest: Digest,
+    signing: hmac::Key,
+}
+
+/// Proof that a request carries a key, or is signed with one.
+#[derive(Debug)]
+pub struct Authorized {
+    /// What its body must be, if it is signed.
+    pub signed: Option<Signed>,
+}
 
 type Digest = [u8; SHA256_OUTPUT_LEN];
 
@@ -38,6 +55,9 @@ struct Presented {
     header: Option<(String, String)>,
     /// `?key=`.
     query: Option<String>,
+    /// The same with all that stands behind a second question mark, which may be a part of the key.
+    long_query: String,
+    signature: Option<Result<Signature, signature::Fault>>,
     /// A key is there more than once in the same place; nobody sends that in good faith.
     repeated: bool,
 }
@@ -46,32 +66,41 @@ impl Keys {
     /// Any of these keys will do, so that a key can be rotated without a gap.
     #[must_use]
     pub fn new<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Self {
-        let digests = keys.into_iter().map(|key| sha256(key.as_ref())).collect();
-        Self { digests, refusals: Sparing::default() }
+        let key = |key: K| Key { digest: sha256(key.as_ref()), signing: signature::key(key.as_ref()) };
+        Self { keys: keys.into_iter().map(key).collect(), refusals: Sparing::default() }
     }
 
-    /// Every key presented must be right, and there must be one.
-    fn admit(&self, presented: &Presented) -> bool {
+    /// Every key presented must be right, and there must be one; a signature counts where there is none.
+    fn admit(&self, presented: &mut Presented) -> Result<Authorized, String> {
+        let is_signed = presented.header.is_none() && presented.query.is_none() && !presented.repeated;
+        if is_signed && let Some(signature) = presented.signature.take() {
+            let keys = self.keys.iter().map(|key| &key.signing);
+            let signed = signature.and_then(|signature| signature.verify(keys, Timestamp::now()));
+            return signed.map(|signed| Authorized { signed: Some(signed) }).map_err(|fault| fault.to_string());
+        }
         let (user, password) = presented.header.as_ref().map_or(("", ""), |(user, password)| (user, password));
         // What is absent is compared, too, so that all refusals take the same time.
         let header_is_right = self.knows(user) | self.knows(password);
-        let query_is_right = self.knows(presented.query.as_deref().unwrap_or_default());
+        let query_is_right =
+            self.knows(presented.query.as_deref().unwrap_or_default()) | self.knows(&presented.long_query);
         let no_header = Choice::from(u8::from(presented.header.is_none()));
         let no_query = Choice::from(u8::from(presented.query.is_none()));
         let allowed = (no_header | header_is_right) & (no_query | query_is_right) & !(no_header & no_query);
-        (allowed & !Choice::from(u8::from(presented.repeated))).into()
+        let is_allowed = allowed & !Choice::from(u8::from(presented.repeated));
+        if is_allowed.into() { Ok(Authorized { signed: None }) } else { Err(presented.fault().to_owned()) }
     }
 
     fn knows(&self, key: &str) -> Choice {
         let given = sha256(key);
-        self.digests.iter().fold(Choice::from(0), |known, digest| known | digest.ct_eq(&given))
+        self.keys.iter().fold(Choice::from(0), |known, key| known | key.digest.ct_eq(&given))
     }
 
-    fn note_refusal(&self, presented: &Presented) {
+    /// Counts a refusal, and tells of it now and then.
+    pub fn note_refusal(&self, fault: &str) {
         if let Some(refused) = self.refusals.count() {
             let requests =
                 if refused == 1 { "a request:".to_owned() } else { format!("{refused} requests, the last one:") };
-            warn!(refused, "refused {requests} {}", presented.fault());
+            warn!(refused, "refused {requests} {fault}");
         }
     }
 }
@@ -85,14 +114,17 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let keys = Keys::from_ref(state);
-        let presented = Presented::in_request(parts);
-        if keys.admit(&presented) {
-            return Ok(Self(()));
-        }
-        keys.note_refusal(&presented);
-        let text = "You are not allowed to restart the dynos";
-        Err(Format::asked_for(&parts.headers).error(StatusCode::FORBIDDEN, text))
+        keys.admit(&mut Presented::in_request(parts)).map_err(|fault| {
+            keys.note_refusal(&fault);
+            refusal(Format::asked_for(&parts.headers))
+        })
     }
+}
+
+/// What whoever knows no key is answered.
+#[must_use]
+pub fn refusal(format: Format) -> Response {
+    format.error(StatusCode::FORBIDDEN, "You are not allowed to restart the dynos")
 }
 
 /// Where a key is not asked for but makes a difference. Nobody is refused, so nothing is told.
@@ -104,24 +136,26 @@ where
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Infallible> {
-        Ok(Keys::from_ref(state).admit(&Presented::in_request(parts)).then_some(Self(())))
+        Ok(Keys::from_ref(state).admit(&mut Presented::in_request(parts)).ok())
     }
 }
 
 impl Presented {
     fn in_request(request: &Parts) -> Self {
-        let mut presented = Self::default();
+        let mut presented = Self { signature: Signature::in_request(request), ..Self::default() };
         for header in request.headers.get_all(AUTHORIZATION) {
             let credentials = header.to_str().map_or_else(|_| Some(Default::default()), credentials);
             if let Some(credentials) = credentials {
                 presented.repeated |= presented.header.replace(credentials).is_some();
             }
         }
-        for (name, value) in form_urlencoded::parse(request.uri.query().unwrap_or_default().as_bytes()) {
-            if name == "key" {
-                // No key has a space in it, so one here was a `+` that should have been written `%2B`.
-                presented.repeated |= presented.query.replace(value.replace(' ', "+")).is_some();
-            }
+        let query = request.uri.query().unwrap_or_default();
+        // No key has a space in it, so one here was a `+` that should have been written `%2B`.
+        for (_, key) in parameters(query).filter(|(name, _)| name == "key") {
+            presented.repeated |= presented.query.replace(key.replace(' ', "+")).is_some();
+        }
+        for (_, key) in form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "key") {
+            presented.long_query = key.replace(' ', "+");
         }
         presented
     }
@@ -140,7 +174,7 @@ impl Presented {
     }
 }
 
-/// `None` for another scheme: `LogEntries`, given a user and a password, sends a signature of its own.
+/// `None` for another scheme; signatures have one.
 fn credentials(header: &str) -> Option<(String, String)> {
     let (scheme, rest) = header.split_once(' ').unwrap_or((header, ""));
     let rest = rest.trim();

@@ -1,0 +1,101 @@
+//! Receiving a body, with bounds on its size, on the time it takes, and on what all bodies together take up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use http_body_util::BodyExt;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
+use tracing::debug;
+
+/// Log services send batches of up to 25,000 lines. What is beyond this is not kept.
+const LARGEST: usize = 8 * 1024 * 1024;
+
+/// Nearly all bodies are smaller, and need no place.
+const SMALL: usize = 64 * 1024;
+
+/// How many larger ones are kept at once; the next one waits. 32 MiB in all, of the 512 MB of a Basic dyno.
+const PLACES: usize = 4;
+
+/// How long a sender may take over its body. It is answered then all the same.
+const TIME: Duration = Duration::from_secs(10);
+
+/// Where bodies are received. Clones share their places.
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    places: Arc<Semaphore>,
+}
+
+/// What has come of a body.
+#[derive(Debug)]
+pub enum Received {
+    /// All of it.
+    Whole(Bytes),
+    /// More than is kept.
+    TooLarge,
+    /// Not all of it, and no more will come.
+    CutOff,
+}
+
+/// A body that is being received.
+#[derive(Debug)]
+pub struct Incoming<'a> {
+    body: Body,
+    until: Instant,
+    receiver: &'a Receiver,
+    place: Option<SemaphorePermit<'a>>,
+}
+
+impl Default for Receiver {
+    fn default() -> Self {
+        Self { places: Arc::new(Semaphore::new(PLACES)) }
+    }
+}
+
+impl Receiver {
+    /// From here on its time runs.
+    #[must_use]
+    pub fn begin(&self, body: Body) -> Incoming<'_> {
+        Incoming { body, until: Instant::now() + TIME, receiver: self, place: None }
+    }
+}
+
+impl Incoming<'_> {
+    /// Waits for the whole of it, or until it is clear that it will not be kept.
+    pub async fn receive(&mut self) -> Received {
+        timeout_at(self.until, self.collect()).await.unwrap_or(Received::CutOff)
+    }
+
+    /// Reads what comes after that and keeps nothing, so that the sender can finish and read the answer.
+    pub async fn discard(mut self) {
+        drop(self.place.take());
+        let to_the_end = async { while let Some(Ok(_)) = self.body.frame().await {} };
+        if timeout_at(self.until, to_the_end).await.is_err() {
+            debug!("the body of a request did not end in {TIME:?}");
+        }
+    }
+
+    async fn collect(&mut self) -> Received {
+        let mut kept = Vec::new();
+        loop {
+            let data = match self.body.frame().await {
+                None => return Received::Whole(kept.into()),
+                Some(Err(_)) => return Received::CutOff,
+                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            };
+            if kept.is_empty() && self.body.is_end_stream() && data.len() <= SMALL {
+                return Received::Whole(data);
+            }
+            let length = kept.len() + data.len();
+            if length > LARGEST {
+                return Received::TooLarge;
+            }
+            if length > SMALL && self.place.is_none() {
+                // The semaphore is never closed.
+                self.place = self.receiver.places.acquire().await.ok();
+            }
+            kept.extend_from_slice(&data);
+        }
+    }
+}

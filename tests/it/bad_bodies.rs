@@ -1,0 +1,215 @@
+//! Bodies that nobody should send. A valid key always triggers; nothing else happens.
+
+use proptest::prelude::*;
+use reqwest::Method;
+use serde_json::json;
+use simulator::App;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use axum::http::{HeaderMap, HeaderValue};
+use dyno_restarter::alert::Alert;
+
+use crate::service::{KEY, Service, seconds, shop};
+
+/// Posts a body; waits for the pass. Whether it was understood.
+async fn is_understood(service: &Service, shop: &App, content_type: &str, body: Vec<u8>) -> bool {
+    let (before, restarts) = (service.log.count("was not understood"), shop.restarts().len());
+    let request = service.request(Method::POST, "").bearer_auth(KEY).header("content-type", content_type).body(body);
+    let answer = request.send().await.expect("answered");
+    assert_eq!(answer.status(), 202, "{content_type}");
+    service.log.until(|_| shop.restarts().len() > restarts).await;
+    // The log tells of such bodies once a minute; the dyno may be restarted again after five.
+    tokio::time::sleep(seconds(400)).await;
+    service.log.count("was not understood") == before
+}
+
+#[tokio::test(start_paused = true)]
+async fn broken_bodies_are_ordinary_alerts_and_the_log_says_so() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::with(&heroku, &[("GIVE_UP_AFTER", "1000 in 1h")]).await;
+    let deep = |open: &str, close: &str| format!("{}1{}", open.repeat(10_000), close.repeat(10_000)).into_bytes();
+    for body in [
+        br#"{"status": "resolved""#.to_vec(),
+        br#"{"status": "resolved", }"#.to_vec(),
+        br#"{"status": "resolved"} and more"#.to_vec(),
+        br#"["status", }"#.to_vec(),
+        deep("[", "]"),
+        deep(r#"{"a":"#, "}"),
+    ] {
+        assert!(!is_understood(&service, &shop, "application/json", body).await);
+    }
+    let payload = b"payload=%7B%22status%22%3A%22resolved%22".to_vec();
+    assert!(!is_understood(&service, &shop, "application/x-www-form-urlencoded", payload).await);
+    assert_eq!(
+        service.log.count("the body of an alert was not understood: it is broken JSON, around line 1, column"),
+        7
+    );
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn odd_bodies_are_ordinary_alerts_too() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::with(&heroku, &[("GIVE_UP_AFTER", "1000 in 1h")]).await;
+    let fields = "field=%zz%ff&".repeat(1000);
+    let numbers =
+        json!({ "status": 7, "event": 1.5, "alerts": "x", "events": { "program": 3 }, "payload": true, "dyno": 4 });
+    for (content_type, body) in [
+        ("application/x-www-form-urlencoded", fields.into_bytes()),
+        ("application/json", numbers.to_string().into_bytes()),
+        ("application/json", br#"{"status": "\u0000", "t": 1e300, "s": -1, "date": 99999999999999999999}"#.to_vec()),
+        ("application/json", b"{\"event\": {\"m\": \"\xff\xfe heroku[web.1]: x\"}}".to_vec()),
+        ("application/json", b"\xef\xbb\xbf  {}".to_vec()),
+        ("multipart/form-data; boundary=x", b"--x\r\n\r\nresolved\r\n--x--".to_vec()),
+        ("", b"\0\x01\x02\xff".to_vec()),
+    ] {
+        assert!(is_understood(&service, &shop, content_type, body).await, "{content_type}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_in_bytes_that_are_no_text_is_still_understood() {
+    let (heroku, shop) = shop(2).await;
+    let service = Service::start(&heroku).await;
+    let body = b"{\"event\": {\"m\": \"\xff\xfe heroku[web.2]: Error R14\"}}".to_vec();
+    let request = service.request(Method::POST, "scope=affected").bearer_auth(KEY).body(body);
+    assert_eq!(request.send().await.expect("answered").status(), 202);
+    service.passes(1).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compressed_body_is_an_ordinary_alert_and_the_log_says_so() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let request = service.request(Method::POST, "").bearer_auth(KEY).header("content-encoding", "gzip").body("\x1f");
+    assert_eq!(request.send().await.expect("answered").status(), 202);
+    service.passes(1).await;
+    assert_eq!(service.log.count("the body of an alert was not understood: it is compressed"), 1);
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+}
+
+/// In real time: the paused clock would run away while megabytes are copied.
+#[tokio::test]
+async fn a_hundred_megabytes_are_read_to_their_end_and_count_as_an_ordinary_alert() {
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(std::time::Duration::ZERO);
+    let service = Service::start(&heroku).await;
+    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+    let head = format!("POST /restart_web_dynos?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    for _ in 0..100 {
+        stream.write_all(&vec![b'{'; 1_000_000]).await.expect("the service reads on");
+    }
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.expect("answered");
+    assert_eq!(&answer, b"HTTP/1.1 202");
+    assert_eq!(service.log.count("the body of an alert was not understood: it is too large"), 1);
+    heroku.until(|_| shop.restarts().len() == 1).await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_of_25000_events_names_its_dynos() {
+    let (heroku, shop) = shop(3).await;
+    let shop = shop.boot_time(std::time::Duration::ZERO);
+    let service = Service::start(&heroku).await;
+    let event = |n: u64| {
+        let program = if n == 24_999 { "heroku/web.2" } else { "app/web.1" };
+        json!({ "id": n, "message": "Error R14 (Memory quota exceeded), resolved\n", "program": program, "source_name": "shop" })
+    };
+    let body = json!({ "events": (0..25_000).map(event).collect::<Vec<_>>(), "max_id": "7", "min_id": "1" });
+    let request = service.request(Method::POST, "scope=affected").bearer_auth(KEY).body(body.to_string());
+    assert_eq!(request.send().await.expect("answered").status(), 202);
+    heroku.until(|_| shop.restarts() == ["web.2"]).await;
+    assert_eq!(service.log.count("not understood"), 0);
+    service.stop().await;
+}
+
+/// Pieces of which messages are made, right and wrong ones.
+fn scraps() -> impl Strategy<Value = Vec<u8>> {
+    let words = [
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"",
+        "\\",
+        "\\u",
+        "&",
+        "=",
+        "%",
+        "+",
+        "?",
+        "payload=",
+        "\"status\":\"resolved\"",
+        "\"alerts\":[",
+        "\"events\":[",
+        "\"dyno\":\"web.1\"",
+        "\"program\":\"heroku/web.1\"",
+        "heroku[web.2]: ",
+        "heroku web.1 - - ",
+        "dyno=web.3 ",
+        "at=error ",
+        "app[",
+        "\"t\":1442224191123",
+        "1e999",
+        "-",
+        "null",
+        "true",
+        "2015-09-14T09:49:51.123456+00:00",
+        "é",
+        "\u{0}",
+        "\n",
+    ];
+    let word = proptest::sample::select(words.to_vec()).prop_map(|word| word.as_bytes().to_vec());
+    let piece = prop_oneof![4 => word, 1 => prop::collection::vec(any::<u8>(), 0..8)];
+    prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+}
+
+fn read(content_type: &str, query: &str, body: &[u8]) -> Alert {
+    let content_type = HeaderValue::from_str(content_type).expect("a header");
+    Alert::read(&HeaderMap::from_iter([(axum::http::header::CONTENT_TYPE, content_type)]), query, body)
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_is_read_without_a_panic(body in scraps(), query in scraps(), is_form: bool) {
+        let content_type = if is_form { "application/x-www-form-urlencoded" } else { "application/json" };
+        let alert = read(content_type, &String::from_utf8_lossy(&query), &body);
+        let shop = dyno_restarter::heroku::AppName::parse("shop").expect("a name");
+        prop_assert!(alert.complaint(&shop, |_| false).is_some());
+    }
+
+    #[test]
+    fn no_text_in_a_log_line_makes_an_alert_recover(
+        word in proptest::sample::select(vec!["resolved", "ok", "up", "[RESOLVED]", "status=closed", "test", "2"]),
+        rest: String,
+    ) {
+        for field in ["message", "m", "text", "line", "log", "description"] {
+            for text in [word.to_owned(), format!("{word} {rest}")] {
+                let body = json!({ "event": { field: text } }).to_string();
+                prop_assert!(read("application/json", "", body.as_bytes()).over.is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn a_state_is_found_whatever_stands_around_it(before: String, after: String) {
+        let body = json!({ "a": before, "status": "Resolved", "z": [after], "labels": { "status": "firing" } });
+        prop_assert!(read("application/json", "", body.to_string().as_bytes()).over.is_some());
+    }
+
+    #[test]
+    fn json_cut_off_anywhere_is_not_understood_and_says_nothing(at in 1_usize..60) {
+        let body = br#"{"status":"resolved","dyno":"web.1","event":{"m":"heroku[web.2]"}}"#;
+        let alert = read("application/json", "", &body[..at]);
+        prop_assert!(alert.fault.is_some() && alert.over.is_none());
+    }
+}

@@ -1,0 +1,175 @@
+//! Requests that are signed with a key instead of carrying it.
+
+use aws_lc_rs::hmac;
+use axum::http::Request;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use dyno_restarter::auth::signature::{Fault, Signature, key};
+use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{Method, RequestBuilder};
+
+use crate::service::{KEY, Service, deletes, shop};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+const BODY: &str = "payload=%7B%22event%22%3A%7B%22m%22%3A%22heroku%5Bweb.2%5D%3A+Error+R14%22%7D%7D";
+
+/// A request as the sender signs it. What is changed after that is for the test.
+struct Letter {
+    password: String,
+    signed_path: String,
+    date: Timestamp,
+    nonce: String,
+    body: String,
+}
+
+impl Letter {
+    fn new(nonce: &str) -> Self {
+        Self {
+            password: KEY.to_owned(),
+            signed_path: "/restart_web_dynos".to_owned(),
+            date: Timestamp::now(),
+            nonce: nonce.to_owned(),
+            body: BODY.to_owned(),
+        }
+    }
+
+    fn request(&self, service: &Service, query: &str) -> RequestBuilder {
+        let date = rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&self.date).expect("a date of today");
+        let md5 = BASE64_STANDARD.encode(md5::compute(&self.body).0);
+        let text = ["POST", FORM, &md5, &date, &self.signed_path, &self.nonce].join("\n");
+        let secret = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.password.as_bytes());
+        let signature = BASE64_STANDARD.encode(hmac::sign(&secret, text.as_bytes()));
+        let request = service.request(Method::POST, query).body(self.body.clone());
+        let headers = [("content-type", FORM), ("content-md5", &md5), ("date", &date), ("x-le-nonce", &self.nonce)];
+        let signed = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        signed.header("authorization", format!("LE user:{signature}"))
+    }
+
+    async fn post(&self, service: &Service, query: &str) -> (u16, String) {
+        answer(self.request(service, query)).await
+    }
+}
+
+async fn answer(request: RequestBuilder) -> (u16, String) {
+    let answer = request.send().await.expect("the service answers");
+    (answer.status().as_u16(), answer.text().await.expect("the answer is whole"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_password_a_changed_path_and_a_changed_body_are_refused() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let wrong = Letter { password: format!("{KEY}x"), ..Letter::new("1") };
+    assert_eq!(wrong.post(&service, "").await.0, 403);
+    let elsewhere = Letter { signed_path: "/restart".to_owned(), ..Letter::new("2") };
+    assert_eq!(elsewhere.post(&service, "").await.0, 403);
+    let changed = Letter::new("3").request(&service, "").body(BODY.replace("web.2", "web.1"));
+    assert_eq!(answer(changed).await.0, 403);
+    tokio::time::sleep(crate::service::seconds(61)).await;
+    let emptied = Letter::new("4").request(&service, "").body("");
+    assert_eq!(answer(emptied).await, (403, "You are not allowed to restart the dynos".to_owned()));
+    assert_eq!(service.log.count("the body of a signed request is not the one that was signed"), 1);
+    service.stop().await;
+    assert_eq!(deletes(&heroku), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signature_more_than_five_minutes_old_or_ahead_is_refused() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for (nonce, minutes, status) in [("1", -6, 403), ("2", 6, 403), ("3", -4, 202), ("4", 4, 202)] {
+        let letter = Letter { date: Timestamp::now() + SignedDuration::from_mins(minutes), ..Letter::new(nonce) };
+        assert_eq!(letter.post(&service, "").await.0, status, "{minutes} minutes");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signature_that_is_not_whole_is_refused_with_the_reason_in_the_log() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for header in ["content-md5", "date", "x-le-nonce"] {
+        let mut request = Letter::new(header).request(&service, "").build().expect("a request");
+        request.headers_mut().remove(header);
+        let answer = reqwest::Client::new().execute(request).await.expect("answered");
+        assert_eq!(answer.status().as_u16(), 403, "{header}");
+    }
+    assert_eq!(service.log.count("its signature is not whole: Content-Md5, Date and X-Le-Nonce belong to it"), 1);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_request_counts_once_whatever_is_changed_in_its_url() {
+    let (heroku, shop) = shop(2).await;
+    let service = Service::start(&heroku).await;
+    let letter = Letter::new("once");
+    assert_eq!(letter.post(&service, "scope=affected").await, (202, "Restart triggered".to_owned()));
+    service.passes(1).await;
+    for query in ["scope=affected", "scope=all&force=true", "dyno=web.1"] {
+        assert_eq!(letter.post(&service, query).await, (202, "Already triggered: this alert came before".to_owned()));
+    }
+    tokio::time::sleep(crate::service::seconds(400)).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_key_will_do_and_so_will_a_path_with_its_query() {
+    let (heroku, _) = shop(2).await;
+    let keys = format!("the-old-key-0123456789,{KEY}");
+    let service = Service::with(&heroku, &[("RESTART_WEBHOOK_KEY", &keys)]).await;
+    let old = Letter { password: "the-old-key-0123456789".to_owned(), ..Letter::new("1") };
+    let with_query = Letter { signed_path: "/restart_web_dynos?scope=affected".to_owned(), ..Letter::new("2") };
+    for letter in [old, with_query, Letter::new("3")] {
+        assert_eq!(letter.post(&service, "scope=affected").await.0, 202, "{}", letter.nonce);
+    }
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_alert_that_breaks_off_is_an_alert_all_the_same() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let request = Letter::new("1").request(&service, "").body(reqwest::Body::from("half")).build().expect("a request");
+    let header = |name: &str| request.headers()[name].to_str().expect("text").to_owned();
+    let head = ["content-type", "content-md5", "date", "x-le-nonce", "authorization"]
+        .map(|name| format!("{name}: {}\r\n", header(name)))
+        .concat();
+    let text = format!("POST /restart_web_dynos HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n{head}\r\nhalf");
+    let mut stream = tokio::net::TcpStream::connect(&service.address).await.expect("connected");
+    tokio::io::AsyncWriteExt::write_all(&mut stream, text.as_bytes()).await.expect("sent");
+    drop(stream);
+    service.passes(1).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+}
+
+/// Published with the first middleware that checked these signatures: password, user, path, MD5, signature.
+const PUBLISHED: [(&str, &str, &str, &str, &str); 4] = [
+    ("pre-shared-key", "greenish-yellow", "/somewhere", "A4O7taYfMqO/3vugWHFriA==", "ss+KTRKKG2PwvWl89ceopxhEzSc="),
+    ("shared-key-pre", "super-pink", "/b0rked", "A4O7taYfMqO/3vugWHFriA==", "J0Kxo+zCk9uvqrouBMY45gRkiO4="),
+    ("pre-shared-key", "greenish-yellow", "/somewhere", "NvjXlNUoWwfeLI//AePxtg==", "+x/QCSqyGmY0XmxQ5tq8qUWGGDc="),
+    ("shared-key-pre", "super-pink", "/b0rked", "Bw0oZzbjTbzeimXduRVwHw==", "uHvt/OOVkCqV58aFIDaPNsHZRtg="),
+];
+
+#[test]
+fn the_published_signatures_are_right_at_their_time_and_only_with_their_password() {
+    let then = "2015-08-18T18:14:29Z".parse::<Timestamp>().expect("a time");
+    for (password, user, path, md5, tag) in PUBLISHED {
+        let request = Request::post(path)
+            .header("authorization", format!("LE {user}:{tag}"))
+            .header("content-type", FORM)
+            .header("content-md5", md5)
+            .header("date", "Tue, 18 Aug 2015 18:14:29 GMT")
+            .header("x-le-nonce", "kzaWhO5P5yHYkUZRhbTDNEkG");
+        let (head, ()) = request.body(()).expect("a request").into_parts();
+        let verify = |password: &str, now| {
+            let signature = Signature::in_request(&head).expect("it is signed").expect("it is whole");
+            signature.verify(&[key(password)], now)
+        };
+        assert_eq!(verify(password, then).map(|signed| signed.nonce), Ok("kzaWhO5P5yHYkUZRhbTDNEkG".to_owned()));
+        assert_eq!(verify("another", then), Err(Fault::Wrong));
+        assert_eq!(verify(password, Timestamp::now()), Err(Fault::Untimely));
+    }
+}
