@@ -88,38 +88,43 @@ impl Drain {
     /// Takes what there is, up to the size of a batch, led by the word of what has been lost.
     pub(crate) fn take(&mut self, agenda: &mut Agenda) -> Option<Batch> {
         let first = self.buffer.front()?;
-        let (mut body, mut messages, mut lines) = (String::new(), 0, 0);
-        if self.lost > 0 {
-            let word = Line {
-                at: first.at,
-                source: "heroku",
-                process: "logplex".to_owned(),
-                text: format!(
-                    "Error L10 (output buffer overflow): {} messages dropped since {}.",
-                    self.lost,
-                    precise(self.lost_since)
-                ),
-            };
-            body.push_str(&word.frame());
-            messages += 1;
-        }
-        while let Some(line) = self.buffer.front() {
-            let frame = line.frame();
-            if lines > 0 && body.len() + frame.len() > BATCH {
-                break;
-            }
-            body.push_str(&frame);
-            self.buffer.pop_front();
-            messages += 1;
-            lines += 1;
-        }
-        Some(Batch {
+        let mut batch = Batch {
             token: self.token.clone(),
             frame_id: agenda.hex().to_uppercase(),
-            body,
-            messages,
-            lines,
-            lost: self.lost,
-        })
+            body: String::new(),
+            messages: 0,
+            lines: 0,
+            lost: 0,
+        };
+        self.tell_losses(first.at, &mut batch);
+        while let Some(line) = self.buffer.front() {
+            let frame = line.frame();
+            if batch.lines > 0 && batch.body.len() + frame.len() > BATCH {
+                break;
+            }
+            batch.body.push_str(&frame);
+            self.buffer.pop_front();
+            batch.messages += 1;
+            batch.lines += 1;
+        }
+        Some(batch)
+    }
+
+    /// Leads the batch with the word of what has been lost, unless it has one. A batch that is
+    /// repeated may so gain a message and keep its id, as with logplex.
+    pub(crate) fn tell_losses(&self, now: Timestamp, batch: &mut Batch) {
+        if self.lost == 0 || batch.lost > 0 {
+            return;
+        }
+        let since = precise(self.lost_since);
+        let word = Line {
+            at: now,
+            source: "heroku",
+            process: "logplex".to_owned(),
+            text: format!("Error L10 (output buffer overflow): {} messages dropped since {since}.", self.lost),
+        };
+        batch.body.insert_str(0, &word.frame());
+        batch.messages += 1;
+        batch.lost = self.lost;
     }
 }

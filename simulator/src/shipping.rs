@@ -1,7 +1,8 @@
 //! Ships what waits in a drain, as logplex does.
 //!
 //! One POST at a time over one connection, each with as many lines as there are, and with the same
-//! `Logplex-Frame-Id` when it has to be repeated. Plain http only.
+//! `Logplex-Frame-Id` when it has to be repeated. So the order of the lines stays, however slow the
+//! receiver is. Plain http only.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::drain::Batch;
+use crate::agenda::Agenda;
+use crate::drain::{Batch, Drain};
 use crate::simulation::Simulation;
 
 /// The numbers of logplex: attempts, patience.
@@ -73,59 +75,63 @@ fn basic(user_info: &str) -> Option<HeaderValue> {
 /// Ships the lines of one drain for as long as the drain is there.
 pub(crate) async fn ship(simulation: Arc<Simulation>, app: String, id: String, target: Target) {
     let mut changes = simulation.changes();
-    let mut connection = None;
-    let mut failures = 0;
+    let mut shipper = Shipper { simulation, app, id, target, connection: None, failures: 0 };
     loop {
         changes.borrow_and_update();
-        let batch = simulation.with(|state| {
-            let (app, agenda) = state.world.app(&app)?;
-            let drain = app.drains.iter_mut().find(|drain| drain.id == id)?;
-            drain.take(agenda)
-        });
-        let Some(batch) = batch else {
+        let Some(mut batch) = shipper.drain(Drain::take).flatten() else {
             // The sender lives in `simulation`, so this cannot fail.
             changes.changed().await.ok();
             continue;
         };
-        let arrived = deliver(&target, &mut connection, &batch, &mut failures).await;
-        simulation.with(|state| {
-            let Some((app, agenda)) = state.world.app(&app) else {
-                return;
-            };
-            if let Some(drain) = app.drains.iter_mut().find(|drain| drain.id == id) {
-                drain.settle(agenda.now, &batch, arrived);
-            }
-        });
+        let arrived = shipper.deliver(&mut batch).await;
+        shipper.drain(|drain, agenda| drain.settle(agenda.now, &batch, arrived));
     }
 }
 
-/// Tries a batch up to three times; says whether it has arrived.
-async fn deliver(
-    target: &Target,
-    connection: &mut Option<SendRequest<Body>>,
-    batch: &Batch,
-    failures: &mut u32,
-) -> bool {
-    for _ in 0..ATTEMPTS {
-        if *failures > 0 {
-            tokio::time::sleep(FIRST_BACKOFF * 2_u32.pow((*failures - 1).min(LARGEST_BACKOFF_POWER))).await;
-        }
-        match post(target, connection, batch).await {
-            Delivery::Done => {
-                *failures = 0;
-                return true;
-            }
-            Delivery::Refused => {
-                *failures = 0;
-                return false;
-            }
-            Delivery::Failed => {
-                *connection = None;
-                *failures += 1;
-            }
-        }
+struct Shipper {
+    simulation: Arc<Simulation>,
+    app: String,
+    id: String,
+    target: Target,
+    connection: Option<SendRequest<Body>>,
+    /// In a row.
+    failures: u32,
+}
+
+impl Shipper {
+    fn drain<T>(&self, act: impl FnOnce(&mut Drain, &mut Agenda) -> T) -> Option<T> {
+        self.simulation.with(|state| {
+            let (app, agenda) = state.world.app(&self.app)?;
+            let drain = app.drains.iter_mut().find(|drain| drain.id == self.id)?;
+            Some(act(drain, agenda))
+        })
     }
-    false
+
+    /// Tries a batch up to three times; says whether it has arrived.
+    async fn deliver(&mut self, batch: &mut Batch) -> bool {
+        for _ in 0..ATTEMPTS {
+            if self.failures > 0 {
+                let power = (self.failures - 1).min(LARGEST_BACKOFF_POWER);
+                tokio::time::sleep(FIRST_BACKOFF * 2_u32.pow(power)).await;
+            }
+            self.drain(|drain, agenda| drain.tell_losses(agenda.now, batch));
+            match post(&self.target, &mut self.connection, batch).await {
+                Delivery::Done => {
+                    self.failures = 0;
+                    return true;
+                }
+                Delivery::Refused => {
+                    self.failures = 0;
+                    return false;
+                }
+                Delivery::Failed => {
+                    self.connection = None;
+                    self.failures += 1;
+                }
+            }
+        }
+        false
+    }
 }
 
 async fn post(target: &Target, connection: &mut Option<SendRequest<Body>>, batch: &Batch) -> Delivery {

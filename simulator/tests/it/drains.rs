@@ -1,72 +1,19 @@
 //! What arrives at a log drain, and what is lost on the way.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::Method;
 use simulator::{App, Heroku};
-use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use crate::client::{get, send_json};
-
-/// Takes batches, and answers with the statuses it was given, then 204. 0 is no answer.
-#[derive(Clone, Default)]
-struct Receiver {
-    batches: Arc<Mutex<Vec<(HeaderMap, String)>>>,
-    statuses: Arc<Mutex<VecDeque<u16>>>,
-}
-
-impl Receiver {
-    async fn start(statuses: &[u16]) -> (Receiver, String) {
-        let receiver = Receiver::default();
-        receiver.statuses.lock().expect("no panic").extend(statuses);
-        let router = Router::new().fallback(take).with_state(receiver.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
-        let address = listener.local_addr().expect("it is bound");
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        (receiver, format!("http://user:secret@{address}/drain?a=b"))
-    }
-
-    fn header(&self, batch: usize, name: &str) -> String {
-        let batches = self.batches.lock().expect("no panic");
-        batches[batch].0[name].to_str().expect("it is text").to_owned()
-    }
-
-    fn bodies(&self) -> Vec<String> {
-        let batches = self.batches.lock().expect("no panic");
-        batches.iter().map(|(_, body)| body.clone()).collect()
-    }
-}
-
-async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: String) -> StatusCode {
-    receiver.batches.lock().expect("no panic").push((headers, body));
-    let status = receiver.statuses.lock().expect("no panic").pop_front();
-    match status.unwrap_or(204) {
-        0 => std::future::pending().await,
-        status => StatusCode::from_u16(status).expect("it is a status"),
-    }
-}
+use crate::receiver::{Receiver, messages};
 
 async fn shop(url: &str) -> (Heroku, App) {
     let heroku = Heroku::start().await;
     let shop = heroku.create_app("shop").with("web", 2);
     shop.drain_to(url).await;
     (heroku, shop)
-}
-
-/// The messages of a body, by their octet counts.
-fn messages(mut body: &str) -> Vec<&str> {
-    let mut messages = Vec::new();
-    while let Some((count, rest)) = body.split_once(' ') {
-        let (message, next) = rest.split_at(count.parse().expect("it begins with a count"));
-        messages.push(message);
-        body = next;
-    }
-    messages
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,9 +69,28 @@ async fn of_more_lines_than_the_buffer_holds_the_oldest_are_lost() {
     }
     sleep(Duration::from_secs(60)).await;
     let bodies = receiver.bodies();
-    assert!(messages(&bodies[2])[0].contains("Error L10 (output buffer overflow): 16 messages dropped"));
-    assert_eq!(messages(&bodies[2]).len(), 1 + 1024);
+    assert_eq!(messages(&bodies[2]).len(), 1024);
+    assert!(messages(&bodies[2])[0].contains("State changed from crashed to up"));
     assert!(bodies[2].len() <= 102_400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_is_repeated_tells_of_what_was_lost_since() {
+    let (receiver, url) = Receiver::start(&[0]).await;
+    let (_heroku, shop) = shop(&url).await;
+    shop.dyno("web.1").crash();
+    sleep(Duration::from_secs(1)).await;
+    for _ in 0..520 {
+        shop.dyno("web.1").set_state("up").set_state("crashed");
+    }
+    sleep(Duration::from_secs(60)).await;
+    let bodies = receiver.bodies();
+    let (first, again) = (messages(&bodies[0]), messages(&bodies[1]));
+    assert!(again[0].contains("Error L10 (output buffer overflow): 16 messages dropped"));
+    assert_eq!(again[1..], first);
+    assert_eq!(receiver.header(0, "logplex-frame-id"), receiver.header(1, "logplex-frame-id"));
+    assert_eq!(receiver.header(1, "logplex-msg-count"), "3");
+    assert!(!bodies[2].contains("L10"), "it has been told of");
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,6 +105,7 @@ async fn a_batch_looks_like_one_of_logplex() {
     assert_eq!(lines.len(), 6);
     assert!(lines.iter().all(|line| line.starts_with("<134>1 ") && line.ends_with('\n')));
     assert!(lines[1].ends_with("+00:00 host heroku web.1 - State changed from up to starting\n"));
+    assert_eq!(receiver.uri(0), "/drain?a=b");
     assert_eq!(receiver.header(0, "authorization"), "Basic dXNlcjpzZWNyZXQ=");
     assert_eq!(receiver.header(0, "content-type"), "application/logplex-1");
     assert_eq!(receiver.header(0, "user-agent"), "Logplex/v72");
@@ -158,6 +125,21 @@ async fn lines_of_the_same_moment_come_together() {
     assert_eq!(bodies.len(), 1);
     assert_eq!(messages(&bodies[0]).len(), 4);
     assert!(bodies[0].contains("host heroku web.2 - Error R14 (Memory quota exceeded)\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_answers_slowly_gets_every_line_once_and_in_order() {
+    let (receiver, url) = Receiver::slow(Duration::from_secs(4)).await;
+    let (_heroku, shop) = shop(&url).await;
+    for number in 0..30 {
+        shop.dyno("web.1").set_state(&format!("state-{number}"));
+        sleep(Duration::from_secs(1)).await;
+    }
+    sleep(Duration::from_secs(60)).await;
+    let arrived: Vec<String> = receiver.messages();
+    let in_order = |number: usize| arrived[number].ends_with(&format!(" to state-{number}\n"));
+    assert!(arrived.len() == 30 && (0..30).all(in_order), "{arrived:#?}");
+    assert!(receiver.bodies().len() < 12, "what waits is shipped together");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,3 +7,4 @@ mod dynos;
 mod faults;
 mod leaks;
 mod lists;
+mod receiver;
