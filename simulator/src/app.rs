@@ -140,6 +140,18 @@ impl App {
         tokio::spawn(ship(Arc::clone(&self.simulation), self.name.clone(), id, target));
     }
 
+    /// Waits until every line logged so far has arrived at every drain of the app, or has been dropped.
+    ///
+    /// # Panics
+    ///
+    /// When that takes more than an hour.
+    pub async fn drained(&self) {
+        let given = self.look(|app| app.drains.iter().map(|drain| drain.given).collect::<Vec<_>>());
+        let done = |app: &AppState| app.drains.iter().zip(&given).all(|(drain, given)| drain.done() >= *given);
+        let so = self.simulation.until(|| self.look(done)).await;
+        assert!(so, "the drains of {} did not become empty within an hour", self.name);
+    }
+
     /// The log so far, as `heroku logs` shows it.
     #[must_use]
     pub fn log(&self) -> Vec<String> {

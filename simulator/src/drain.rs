@@ -19,6 +19,10 @@ pub(crate) struct Drain {
     url: String,
     created_at: Timestamp,
     buffer: VecDeque<Line>,
+    /// How many lines it has been given so far.
+    pub(crate) given: u64,
+    /// While a batch is under way: how many lines came before it.
+    before_batch: Option<u64>,
     lost: usize,
     lost_since: Timestamp,
 }
@@ -44,6 +48,8 @@ impl Drain {
             url: url.to_owned(),
             created_at: agenda.now,
             buffer: VecDeque::new(),
+            given: 0,
+            before_batch: None,
             lost: 0,
             lost_since: agenda.now,
         }
@@ -67,10 +73,17 @@ impl Drain {
             self.lose(line.at, 1);
         }
         self.buffer.push_back(line);
+        self.given += 1;
+    }
+
+    /// How many of the oldest lines have arrived or been lost.
+    pub(crate) fn done(&self) -> u64 {
+        self.before_batch.unwrap_or(self.given - self.buffer.len() as u64)
     }
 
     /// What has been told of need not be told again; what has not arrived is lost.
     pub(crate) fn settle(&mut self, now: Timestamp, batch: &Batch, arrived: bool) {
+        self.before_batch = None;
         if arrived {
             self.lost -= batch.lost;
         } else {
@@ -88,6 +101,7 @@ impl Drain {
     /// Takes what there is, up to the size of a batch, led by the word of what has been lost.
     pub(crate) fn take(&mut self, agenda: &mut Agenda) -> Option<Batch> {
         let first = self.buffer.front()?;
+        self.before_batch = Some(self.done());
         let mut batch = Batch {
             token: self.token.clone(),
             frame_id: agenda.hex().to_uppercase(),

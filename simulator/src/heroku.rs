@@ -2,11 +2,9 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::time::timeout;
 
 use crate::app::App;
 use crate::app_state::AppState;
@@ -14,9 +12,6 @@ use crate::faults::{Fault, On};
 use crate::record::Call;
 use crate::server::serve;
 use crate::simulation::{Simulation, run_engine};
-
-/// How long [`Heroku::until`] waits, in what may be virtual time.
-const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// A simulated Heroku. Cheap to clone; clones share the world.
 ///
@@ -132,14 +127,7 @@ impl Heroku {
     ///
     /// When it is not so within an hour.
     pub async fn until(&self, what: impl Fn(&Heroku) -> bool) {
-        let mut changes = self.simulation.changes();
-        let so = async {
-            // The sender lives in `self.simulation`, so `changed` cannot fail.
-            while !what(self) {
-                changes.changed().await.ok();
-            }
-        };
-        let so = timeout(PATIENCE, so).await;
-        assert!(so.is_ok(), "not so within an hour; the calls so far: {:#?}", self.calls());
+        let so = self.simulation.until(|| what(self)).await;
+        assert!(so, "not so within an hour; the calls so far: {:#?}", self.calls());
     }
 }

@@ -85,6 +85,7 @@ pub(crate) async fn ship(simulation: Arc<Simulation>, app: String, id: String, t
         };
         let arrived = shipper.deliver(&mut batch).await;
         shipper.drain(|drain, agenda| drain.settle(agenda.now, &batch, arrived));
+        shipper.simulation.tell();
     }
 }
 

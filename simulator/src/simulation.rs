@@ -4,8 +4,10 @@
 //! happened, each at its own time. The engine does the same when nobody asks.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::account::Account;
 use crate::clock::Clock;
@@ -13,6 +15,9 @@ use crate::faults::Faults;
 use crate::page::Issued;
 use crate::record::Record;
 use crate::world::World;
+
+/// How long a test waits for something, in what may be virtual time.
+const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Everything that changes.
 pub(crate) struct State {
@@ -65,6 +70,18 @@ impl Simulation {
     /// Is marked at each change from now on.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
+    }
+
+    /// Waits until it is so, and looks again at each change; false when it is not so within an hour.
+    pub(crate) async fn until(&self, what: impl Fn() -> bool) -> bool {
+        let mut changes = self.changes();
+        let so = async {
+            // The sender lives in `self`, so `changed` cannot fail.
+            while !what() {
+                changes.changed().await.ok();
+            }
+        };
+        timeout(PATIENCE, so).await.is_ok()
     }
 
     /// A panic in a test's closure, or for an unknown name, must not hide behind a poisoned lock.

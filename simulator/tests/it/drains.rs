@@ -135,11 +135,48 @@ async fn a_receiver_that_answers_slowly_gets_every_line_once_and_in_order() {
         shop.dyno("web.1").set_state(&format!("state-{number}"));
         sleep(Duration::from_secs(1)).await;
     }
-    sleep(Duration::from_secs(60)).await;
-    let arrived: Vec<String> = receiver.messages();
+    shop.drained().await;
+    let arrived = receiver.messages();
     let in_order = |number: usize| arrived[number].ends_with(&format!(" to state-{number}\n"));
     assert!(arrived.len() == 30 && (0..30).all(in_order), "{arrived:#?}");
     assert!(receiver.bodies().len() < 12, "what waits is shipped together");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_is_drained_once_what_is_under_way_has_been_answered() {
+    let (receiver, url) = Receiver::slow(Duration::from_secs(4)).await;
+    let (heroku, shop) = shop(&url).await;
+    shop.drained().await;
+    let began = heroku.now();
+    shop.dyno("web.1").crash();
+    sleep(Duration::from_secs(1)).await;
+    shop.dyno("web.2").crash();
+    shop.drained().await;
+    let took = heroku.now().duration_since(began).as_secs();
+    assert_eq!((took, receiver.messages().len()), (8, 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_is_drained_though_it_logs_on() {
+    let (receiver, url) = Receiver::slow(Duration::from_secs(4)).await;
+    let (_heroku, shop) = shop(&url).await;
+    let log_on = async {
+        loop {
+            shop.dyno("web.1").set_state("up").set_state("crashed");
+            sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! { biased; () = log_on => {}, () = shop.drained() => {} }
+    assert_eq!(receiver.bodies().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_is_drained_when_its_lines_have_been_dropped() {
+    let (receiver, url) = Receiver::start(&[500; 3]).await;
+    let (_heroku, shop) = shop(&url).await;
+    shop.dyno("web.1").crash();
+    shop.drained().await;
+    assert_eq!(receiver.bodies().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
