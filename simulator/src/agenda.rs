@@ -5,22 +5,21 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// Something that happens to one process of an app at a given time.
+/// Something that happens to an app at a given time.
 #[derive(Clone, Debug)]
 pub(crate) struct Due {
     pub(crate) app: String,
-    pub(crate) slot: u64,
     pub(crate) what: What,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum What {
     /// The new instance takes the place of the old one.
-    Replace,
+    Replace { slot: u64 },
     /// This instance has booted, well or badly.
-    Boot { instance: String },
+    Boot { slot: u64, instance: String },
     /// The platform looks how much memory this instance uses.
-    Measure { instance: String },
+    Measure { slot: u64, instance: String },
 }
 
 /// The queue of due events in time order, and the time that has been reached in it.

@@ -21,18 +21,17 @@ pub(crate) enum Cause {
 
 impl AppState {
     pub(crate) fn happen(&mut self, agenda: &mut Agenda, due: &Due) {
-        let now_there = self.dyno(due.slot).map(|dyno| dyno.id.clone());
         match &due.what {
-            What::Replace => self.replace(agenda, due.slot, Cause::Restart),
-            What::Boot { instance } if now_there.as_ref() == Some(instance) => {
-                self.boot(agenda, due.slot);
-            }
-            What::Measure { instance } if now_there.as_ref() == Some(instance) => {
-                self.measure(agenda, due.slot);
-            }
+            What::Replace { slot } => self.replace(agenda, *slot, Cause::Restart),
+            What::Boot { slot, instance } if self.is_there(*slot, instance) => self.boot(agenda, *slot),
+            What::Measure { slot, instance } if self.is_there(*slot, instance) => self.measure(agenda, *slot),
             // Of an instance that is gone.
             What::Boot { .. } | What::Measure { .. } => {}
         }
+    }
+
+    fn is_there(&self, slot: u64, instance: &str) -> bool {
+        self.dyno(slot).is_some_and(|dyno| dyno.id == instance)
     }
 
     /// Sets up dynos that have been up for an hour, in place of any of that type.
@@ -67,7 +66,7 @@ impl AppState {
             if self.restart_lag.is_zero() {
                 self.replace(agenda, slot, Cause::Restart);
             } else {
-                let due = self.due(slot, What::Replace);
+                let due = self.due(What::Replace { slot });
                 agenda.after(self.restart_lag, due);
             }
         }
@@ -204,7 +203,7 @@ impl AppState {
         let (name, instance) = (dyno.name.clone(), dyno.id.clone());
         let text = format!("Starting process with command `{}`", command(&dyno.process_type));
         if dyno.habits.boot != Boot::NeverEnds {
-            let due = self.due(slot, What::Boot { instance });
+            let due = self.due(What::Boot { slot, instance });
             agenda.after(self.boot_time, due);
         }
         self.log(agenda.now, "heroku", &name, text);
@@ -219,8 +218,8 @@ impl AppState {
         }
     }
 
-    pub(crate) fn due(&self, slot: u64, what: What) -> Due {
-        Due { app: self.name.clone(), slot, what }
+    pub(crate) fn due(&self, what: What) -> Due {
+        Due { app: self.name.clone(), what }
     }
 
     fn log_end(&mut self, agenda: &Agenda, name: &str) {

@@ -21,7 +21,7 @@ impl AppState {
         let of_type = |dyno: &&crate::dyno::Dyno| dyno.process_type == process_type;
         let slots: Vec<u64> = self.dynos.iter().filter(of_type).map(|dyno| dyno.slot).collect();
         agenda.forget(|due| {
-            due.app == self.name && slots.contains(&due.slot) && matches!(due.what, What::Measure { .. })
+            due.app == self.name && matches!(&due.what, What::Measure { slot, .. } if slots.contains(slot))
         });
         for slot in slots {
             self.begin_leak(agenda, slot);
@@ -69,7 +69,7 @@ impl AppState {
         let Some(dyno) = self.dyno(slot) else { return };
         if self.leaks.get(&dyno.process_type).is_some_and(|rate| *rate > 0.0) {
             let instance = dyno.id.clone();
-            let due = self.due(slot, What::Measure { instance });
+            let due = self.due(What::Measure { slot, instance });
             agenda.after(MEASURE_EVERY, due);
         }
     }
