@@ -123,6 +123,18 @@ impl App {
         self.change(|app, agenda| app.leak(agenda, process_type, megabytes_per_minute));
     }
 
+    /// The app's own process, `web.1` or another, prints this line.
+    pub fn print(&self, process: &str, text: &str) {
+        self.change(|app, agenda| app.log(agenda.now, "app", process, text));
+    }
+
+    /// The platform's word on a process, `web.1` or `router`, arrives now and was written this
+    /// long ago.
+    pub fn platform_line(&self, process: &str, text: &str, age: Duration) {
+        let (process, text) = (process.to_owned(), text.to_owned());
+        self.change(|app, agenda| app.log_late(Line { at: agenda.now - age, source: "heroku", process, text }));
+    }
+
     /// Ships the log lines from now on to this URL, plain http, as logplex does.
     ///
     /// # Panics
@@ -152,10 +164,10 @@ impl App {
         assert!(so, "the drains of {} did not become empty within an hour", self.name);
     }
 
-    /// The log so far, as `heroku logs` shows it.
+    /// The latest 10,000 lines of the log, as `heroku logs` shows them, in the order in which they arrived.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
-        self.look(|app| app.log.iter().map(Line::shown).collect())
+        self.look(|app| app.log.lines.iter().map(Line::shown).collect())
     }
 
     fn look<T>(&self, look: impl FnOnce(&AppState) -> T) -> T {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::agenda::Agenda;
 use crate::drain::Drain;
 use crate::dyno::{Dyno, Release};
-use crate::logs::{Line, whole_seconds};
+use crate::logs::{Line, Log, whole_seconds};
 
 /// Process types that are no part of the formation: one-off dynos, the release phase, Heroku Scheduler.
 const ONE_OFF: [&str; 3] = ["run", "release", "scheduler"];
@@ -35,7 +35,7 @@ pub(crate) struct AppState {
     pub(crate) restarts: Vec<String>,
     /// Megabytes a minute, by process type.
     pub(crate) leaks: BTreeMap<String, f64>,
-    pub(crate) log: Vec<Line>,
+    pub(crate) log: Log,
     pub(crate) drains: Vec<Drain>,
 }
 
@@ -62,7 +62,7 @@ impl AppState {
             fewest: BTreeMap::new(),
             restarts: Vec::new(),
             leaks: BTreeMap::new(),
-            log: Vec::new(),
+            log: Log::default(),
             drains: Vec::new(),
         }
     }
@@ -115,20 +115,18 @@ impl AppState {
         row.updated_at = now;
     }
 
-    /// Adds a line to the log and to every drain. No two lines have the same time, so that
-    /// their order survives whatever sorts them.
+    /// Adds a line of this moment to the log and to every drain.
     pub(crate) fn log(&mut self, now: Timestamp, source: &'static str, process: &str, text: impl Into<String>) {
-        let after_last = self.log.last().map(|last| last.at + Duration::from_micros(1));
-        let line = Line {
-            at: after_last.map_or(now, |at| at.max(now)),
-            source,
-            process: process.to_owned(),
-            text: text.into(),
-        };
+        let at = self.log.stamp(now);
+        self.log_late(Line { at, source, process: process.to_owned(), text: text.into() });
+    }
+
+    /// Adds a line that may have been written earlier to the log and to every drain.
+    pub(crate) fn log_late(&mut self, line: Line) {
         for drain in &mut self.drains {
             drain.push(line.clone());
         }
-        self.log.push(line);
+        self.log.keep(line);
     }
 
     pub(crate) fn json(&self) -> Value {

@@ -1,6 +1,35 @@
 //! Log lines, as the log shows them and as a drain carries them.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use jiff::Timestamp;
+
+/// How many lines a log keeps. Heroku keeps 1500; tests may want to look back further.
+const KEPT: usize = 10_000;
+
+/// The latest lines of an app, in the order in which they were logged.
+#[derive(Default)]
+pub(crate) struct Log {
+    pub(crate) lines: VecDeque<Line>,
+    latest: Timestamp,
+}
+
+impl Log {
+    /// The time of a line that is written now. No two lines have the same, so that their order
+    /// survives whatever sorts them.
+    pub(crate) fn stamp(&mut self, now: Timestamp) -> Timestamp {
+        self.latest = now.max(self.latest + Duration::from_micros(1));
+        self.latest
+    }
+
+    pub(crate) fn keep(&mut self, line: Line) {
+        if self.lines.len() == KEPT {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line);
+    }
+}
 
 /// One line of an app's log.
 #[derive(Clone, Debug)]

@@ -75,6 +75,20 @@ async fn of_more_lines_than_the_buffer_holds_the_oldest_are_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_is_as_large_as_one_of_logplex_and_a_larger_line_goes_alone() {
+    let (receiver, url) = Receiver::start(&[]).await;
+    let (_heroku, shop) = shop(&url).await;
+    for length in [9_000; 20].into_iter().chain([200_000, 100]) {
+        shop.print("web.1", &"x".repeat(length));
+    }
+    shop.drained().await;
+    let counts: Vec<usize> = receiver.bodies().iter().map(|body| messages(body).len()).collect();
+    assert_eq!(counts, [11, 9, 1, 1]);
+    let largest = receiver.bodies()[0].len();
+    assert!(largest <= 102_400 && largest + 9_000 > 102_400, "{largest}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_that_is_repeated_tells_of_what_was_lost_since() {
     let (receiver, url) = Receiver::start(&[0]).await;
     let (_heroku, shop) = shop(&url).await;

@@ -7,4 +7,5 @@ mod dynos;
 mod faults;
 mod leaks;
 mod lists;
+mod logs;
 mod receiver;
