@@ -54,6 +54,13 @@ impl App {
         self
     }
 
+    /// Switches `log-runtime-metrics` on: about every 20 s a line on the load and one on the memory of
+    /// each dyno that is up. Fir has no such lines.
+    pub fn runtime_metrics(self) -> App {
+        self.change(AppState::switch_on_metrics);
+        self
+    }
+
     /// The dyno of this name. The handle stays with the process when a restart changes the name.
     ///
     /// # Panics

@@ -22,6 +22,8 @@ pub(crate) const SIZE: &str = "Standard-1X";
 pub(crate) struct AppState {
     pub(crate) id: String,
     pub(crate) name: String,
+    /// Only the runtime metrics show it.
+    pub(crate) number: u64,
     pub(crate) created_at: Timestamp,
     pub(crate) fir: bool,
     pub(crate) release: Release,
@@ -35,6 +37,8 @@ pub(crate) struct AppState {
     pub(crate) restarts: Vec<String>,
     /// Megabytes a minute, by process type.
     pub(crate) leaks: BTreeMap<String, f64>,
+    /// Whether the metrics of its dynos are logged.
+    pub(crate) runtime_metrics: bool,
     pub(crate) log: Log,
     pub(crate) drains: Vec<Drain>,
 }
@@ -52,6 +56,7 @@ impl AppState {
         AppState {
             id: agenda.uuid(),
             name: name.to_owned(),
+            number: 2_808_254 + agenda.count(),
             created_at: agenda.now,
             fir: false,
             release: Release::new(agenda, 42),
@@ -62,6 +67,7 @@ impl AppState {
             fewest: BTreeMap::new(),
             restarts: Vec::new(),
             leaks: BTreeMap::new(),
+            runtime_metrics: false,
             log: Log::default(),
             drains: Vec::new(),
         }

@@ -40,6 +40,7 @@ mod dyno;
 mod lifecycle;
 mod logs;
 mod memory;
+mod metrics;
 mod simulation;
 mod world;
 

@@ -40,6 +40,7 @@ impl AppState {
         for number in 1..=quantity {
             let slot = self.add(agenda, process_type, number, "up");
             self.set_age(agenda, slot, AGE_AT_SETUP);
+            self.begin_leak(agenda, slot);
         }
         self.set_quantity(agenda, process_type, quantity);
         self.fewest.remove(process_type);

@@ -1,14 +1,15 @@
-//! Leaks: dynos whose memory grows until the platform complains, and then kills.
+//! The memory of dynos: with a leak it grows until the platform complains, and then kills.
 
 use std::time::Duration;
 
 use crate::agenda::{Agenda, What};
 use crate::app_state::AppState;
 use crate::clock::since;
+use crate::dyno::Dyno;
 use crate::lifecycle::Cause;
 
-/// Megabytes of a Standard-1X dyno, and what a leaking process uses when it starts.
-const QUOTA: f64 = 512.0;
+/// Megabytes of a Standard-1X dyno, and what a process uses when it starts.
+pub(crate) const QUOTA: f64 = 512.0;
 const AT_START: f64 = 256.0;
 
 /// The platform looks about this often ("about once every 20 seconds").
@@ -18,7 +19,7 @@ impl AppState {
     /// From now on the processes of this type leak; a rate of zero ends it.
     pub(crate) fn leak(&mut self, agenda: &mut Agenda, process_type: &str, megabytes_per_minute: f64) {
         self.leaks.insert(process_type.to_owned(), megabytes_per_minute);
-        let of_type = |dyno: &&crate::dyno::Dyno| dyno.process_type == process_type;
+        let of_type = |dyno: &&Dyno| dyno.process_type == process_type;
         let slots: Vec<u64> = self.dynos.iter().filter(of_type).map(|dyno| dyno.slot).collect();
         agenda.forget(|due| {
             due.app == self.name && matches!(&due.what, What::Measure { slot, .. } if slots.contains(slot))
@@ -26,6 +27,11 @@ impl AppState {
         for slot in slots {
             self.begin_leak(agenda, slot);
         }
+    }
+
+    /// The megabytes a minute that it leaks.
+    pub(crate) fn leak_of(&self, dyno: &Dyno) -> f64 {
+        self.leaks.get(&dyno.process_type).copied().unwrap_or(0.0)
     }
 
     /// This instance has just begun to leak, if its type does.
@@ -36,17 +42,22 @@ impl AppState {
         self.plan_measurement(agenda, slot);
     }
 
-    /// Looks how much memory the instance uses, says so when it is too much, kills it when it
-    /// is far too much. Fir says nothing, and kills at the quota.
+    /// Looks how much memory the instance uses, says so when it is too much or metrics are on,
+    /// kills it when it is far too much. Fir says nothing, and kills at the quota.
     pub(crate) fn measure(&mut self, agenda: &mut Agenda, slot: u64) {
         let Some(dyno) = self.dyno(slot) else { return };
         let name = dyno.name.clone();
         let minutes = since(dyno.leaks_since, agenda.now).as_secs_f64() / 60.0;
-        let rate = self.leaks.get(&dyno.process_type).copied().unwrap_or(0.0);
-        let used = AT_START + rate * minutes;
+        let used = AT_START + self.leak_of(dyno) * minutes;
         let share = used / QUOTA * 100.0;
         let limit = if self.fir { 100.0 } else { 200.0 };
-        if dyno.state != "up" || share <= 100.0 {
+        if dyno.state != "up" {
+            return self.plan_measurement(agenda, slot);
+        }
+        if self.runtime_metrics && !self.fir {
+            self.log_metrics(agenda, slot, used);
+        }
+        if share <= 100.0 {
             return self.plan_measurement(agenda, slot);
         }
         if !self.fir {
@@ -65,9 +76,9 @@ impl AppState {
         self.replace(agenda, slot, Cause::Killed);
     }
 
-    fn plan_measurement(&mut self, agenda: &mut Agenda, slot: u64) {
+    pub(crate) fn plan_measurement(&mut self, agenda: &mut Agenda, slot: u64) {
         let Some(dyno) = self.dyno(slot) else { return };
-        if self.leaks.get(&dyno.process_type).is_some_and(|rate| *rate > 0.0) {
+        if self.runtime_metrics || self.leak_of(dyno) > 0.0 {
             let instance = dyno.id.clone();
             let due = self.due(What::Measure { slot, instance });
             agenda.after(MEASURE_EVERY, due);

@@ -8,4 +8,5 @@ mod faults;
 mod leaks;
 mod lists;
 mod logs;
+mod metrics;
 mod receiver;
