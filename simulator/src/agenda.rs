@@ -20,6 +20,8 @@ pub(crate) enum What {
     Boot { slot: u64, instance: String },
     /// The platform looks how much memory this instance uses.
     Measure { slot: u64, instance: String },
+    /// The app gets a request.
+    Request,
 }
 
 /// The queue of due events in time order, and the time that has been reached in it.

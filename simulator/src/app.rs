@@ -130,6 +130,18 @@ impl App {
         self.change(|app, agenda| app.leak(agenda, process_type, megabytes_per_minute));
     }
 
+    /// From now on the router logs so many requests a second, for the web dynos that are up in turn,
+    /// and the dyno that has answered prints a line. While none is up, it logs H10. One path in 47 has
+    /// a query. Zero ends it.
+    ///
+    /// # Panics
+    ///
+    /// When it is no rate from 0 to 10,000.
+    pub fn traffic(&self, requests_per_second: f64) {
+        assert!((0.0..=10_000.0).contains(&requests_per_second), "{requests_per_second} requests a second cannot be");
+        self.change(|app, agenda| app.set_traffic(agenda, requests_per_second));
+    }
+
     /// The app's own process, `web.1` or another, prints this line.
     pub fn print(&self, process: &str, text: &str) {
         self.change(|app, agenda| app.log(agenda.now, "app", process, text));

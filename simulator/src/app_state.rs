@@ -12,6 +12,7 @@ use crate::agenda::Agenda;
 use crate::drain::Drain;
 use crate::dyno::{Dyno, Release};
 use crate::logs::{Line, Log, whole_seconds};
+use crate::traffic::Traffic;
 
 /// Process types that are no part of the formation: one-off dynos, the release phase, Heroku Scheduler.
 const ONE_OFF: [&str; 3] = ["run", "release", "scheduler"];
@@ -39,6 +40,7 @@ pub(crate) struct AppState {
     pub(crate) leaks: BTreeMap<String, f64>,
     /// Whether the metrics of its dynos are logged.
     pub(crate) runtime_metrics: bool,
+    pub(crate) traffic: Traffic,
     pub(crate) log: Log,
     pub(crate) drains: Vec<Drain>,
 }
@@ -68,6 +70,7 @@ impl AppState {
             restarts: Vec::new(),
             leaks: BTreeMap::new(),
             runtime_metrics: false,
+            traffic: Traffic::default(),
             log: Log::default(),
             drains: Vec::new(),
         }
@@ -135,6 +138,11 @@ impl AppState {
         self.log.keep(line);
     }
 
+    /// Where its web dynos would be reached.
+    pub(crate) fn host(&self) -> String {
+        format!("{}-{}.herokuapp.com", self.name, &self.id[24..])
+    }
+
     pub(crate) fn json(&self) -> Value {
         let AppState { id, name, .. } = self;
         let generation = if self.fir { "fir" } else { "cedar" };
@@ -163,7 +171,7 @@ impl AppState {
             "stack": stack,
             "team": null,
             "updated_at": created,
-            "web_url": format!("https://{name}-{}.herokuapp.com/", &id[24..]),
+            "web_url": format!("https://{}/", self.host()),
         })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! It serves tests, a demo and a benchmark. It knows at every moment how many dynos are up,
 //! keeps a record of every request, and misbehaves when it is told to. It is no model of what
-//! Heroku costs, builds or routes.
+//! Heroku costs, builds or routes: its router logs requests that nobody sent.
 //!
 //! Time is tokio's. With the clock paused everything is virtual and each run is the same:
 //!
@@ -42,6 +42,7 @@ mod logs;
 mod memory;
 mod metrics;
 mod simulation;
+mod traffic;
 mod world;
 
 mod account;

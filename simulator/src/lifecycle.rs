@@ -25,6 +25,7 @@ impl AppState {
             What::Replace { slot } => self.replace(agenda, *slot, Cause::Restart),
             What::Boot { slot, instance } if self.is_there(*slot, instance) => self.boot(agenda, *slot),
             What::Measure { slot, instance } if self.is_there(*slot, instance) => self.measure(agenda, *slot),
+            What::Request => self.request(agenda),
             // Of an instance that is gone.
             What::Boot { .. } | What::Measure { .. } => {}
         }

@@ -37,7 +37,7 @@ pub(crate) struct Line {
     pub(crate) at: Timestamp,
     /// `heroku` for the platform, `app` for what the app and the API say.
     pub(crate) source: &'static str,
-    /// The dyno, or `api`, or `logplex`.
+    /// The dyno, or `api`, or `logplex`, or `router`.
     pub(crate) process: String,
     pub(crate) text: String,
 }
@@ -52,9 +52,11 @@ impl Line {
     /// As a frame of a log drain: counted in octets, its syslog message without structured data.
     pub(crate) fn frame(&self) -> String {
         let Line { source, process, text, .. } = self;
-        // local0.info for the platform, local7.info for the app, local5.warning for logplex.
+        // local0.info for the platform, local3.info for its router, local5.warning for logplex,
+        // local7.info for the app.
         let priority = match (*source, process.as_str()) {
             ("heroku", "logplex") => 172,
+            ("heroku", "router") => 158,
             ("heroku", _) => 134,
             _ => 190,
         };

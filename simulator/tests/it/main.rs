@@ -10,3 +10,4 @@ mod lists;
 mod logs;
 mod metrics;
 mod receiver;
+mod traffic;

@@ -1,0 +1,63 @@
+//! Traffic: what the router logs of requests that nobody sent, and what the dynos print of them.
+//!
+//! A request takes no time here: its lines are logged at once, even of one that is said to have
+//! timed out after 30 s.
+
+use std::time::Duration;
+
+use crate::agenda::{Agenda, What};
+use crate::app_state::AppState;
+use crate::dyno::Dyno;
+
+/// One request in so many has the odd path; a prime number, so that each dyno gets its share.
+const ODD_EVERY: usize = 47;
+
+/// Quoted because of what is in it: all of it is legal in the path of a request.
+const ODD_PATH: &str = "/search?q=%22Error+R14%22&dyno=web.9&at=error&code=H12&sort[]='new';x=a,b|c";
+
+/// The requests that an app gets.
+#[derive(Default)]
+pub(crate) struct Traffic {
+    /// From one request to the next; None when there are none.
+    pause: Option<Duration>,
+    /// So far.
+    requests: usize,
+}
+
+impl AppState {
+    /// From now on the app gets so many requests; a rate of zero ends it.
+    pub(crate) fn set_traffic(&mut self, agenda: &mut Agenda, requests_per_second: f64) {
+        agenda.forget(|due| due.app == self.name && matches!(due.what, What::Request));
+        self.traffic.pause = (requests_per_second > 0.0).then(|| Duration::from_secs_f64(1.0 / requests_per_second));
+        self.plan_request(agenda);
+    }
+
+    /// One request, for the next web dyno that is up.
+    pub(crate) fn request(&mut self, agenda: &mut Agenda) {
+        let earlier = self.traffic.requests;
+        self.traffic.requests += 1;
+        let path = if self.traffic.requests.is_multiple_of(ODD_EVERY) { ODD_PATH } else { "/cart_link" };
+        let (host, id) = (self.host(), agenda.uuid());
+        let request = format!(r#"method=GET path="{path}" host={host} request_id={id} fwd="203.0.113.7""#);
+
+        let is_up = |dyno: &&Dyno| dyno.process_type == "web" && dyno.state == "up";
+        let up: Vec<&Dyno> = self.dynos.iter().filter(is_up).collect();
+        let text = if up.is_empty() {
+            format!(
+                r#"at=error code=H10 desc="App crashed" {request} dyno= connect= service= status=503 bytes= protocol=https"#
+            )
+        } else {
+            let name = up[earlier % up.len()].name.clone();
+            self.log(agenda.now, "app", &name, "Completed 200 OK in 22ms");
+            format!("at=info {request} dyno={name} connect=1ms service=22ms status=200 bytes=656 protocol=https")
+        };
+        self.log(agenda.now, "heroku", "router", text);
+        self.plan_request(agenda);
+    }
+
+    fn plan_request(&self, agenda: &mut Agenda) {
+        if let Some(pause) = self.traffic.pause {
+            agenda.after(pause, self.due(What::Request));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What the router and the dynos log of requests.
+
+use std::time::Duration;
+
+use simulator::{App, Heroku};
+use tokio::time::sleep;
+
+use crate::client::{delete, get};
+use crate::receiver::Receiver;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn shop() -> (Heroku, App) {
+    let heroku = Heroku::start().await;
+    let shop = heroku.create_app("shop").with("web", 3).with("worker", 1);
+    (heroku, shop)
+}
+
+/// What the router has logged.
+fn routed(app: &App) -> Vec<String> {
+    let text = |line: &String| Some(line.split_once(" heroku[router]: ")?.1.to_owned());
+    app.log().iter().filter_map(text).collect()
+}
+
+/// The dynos that the router has named.
+fn dynos(app: &App) -> Vec<String> {
+    let dyno = |line: &String| line.split(' ').find_map(|field| field.strip_prefix("dyno=").map(str::to_owned));
+    routed(app).iter().filter_map(dyno).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_logged_by_the_router_and_by_its_dyno() {
+    let (receiver, url) = Receiver::start(&[]).await;
+    let (heroku, shop) = shop().await;
+    shop.drain_to(&url).await;
+    shop.traffic(1.0);
+    sleep(SECOND).await;
+    shop.drained().await;
+    let url = get(&heroku, "/apps/shop").await.json()["web_url"].clone();
+    let host = url.as_str().expect("it is text").trim_start_matches("https://").trim_end_matches('/');
+    let [answered, passed_on] = receiver.messages().try_into().expect("there are two lines");
+    assert!(answered.starts_with("<190>1 ") && answered.ends_with(" host app web.1 - Completed 200 OK in 22ms\n"));
+    assert!(passed_on.starts_with("<158>1 "), "{passed_on}");
+    let (head, tail) = passed_on.split_once(" request_id=").expect("it has an id");
+    let expected = format!(" host heroku router - at=info method=GET path=\"/cart_link\" host={host}");
+    assert!(head.ends_with(&expected), "{head}");
+    let expected = " fwd=\"203.0.113.7\" dyno=web.1 connect=1ms service=22ms status=200 bytes=656 protocol=https\n";
+    assert_eq!(&tail[36..], expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_come_at_the_rate_and_go_to_the_web_dynos_in_turn() {
+    let (_heroku, shop) = shop().await;
+    shop.traffic(4.0);
+    sleep(3 * SECOND).await;
+    assert_eq!(dynos(&shop), ["web.1", "web.2", "web.3"].repeat(4));
+    shop.traffic(1.0);
+    sleep(3 * SECOND).await;
+    assert_eq!(dynos(&shop).len(), 15);
+    shop.traffic(0.0);
+    sleep(60 * SECOND).await;
+    assert_eq!(dynos(&shop).len(), 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_go_to_dynos_that_are_up() {
+    let (heroku, shop) = shop().await;
+    shop.dyno("web.1").never_boots();
+    delete(&heroku, "/apps/shop/dynos/web.1").await;
+    shop.traffic(10.0);
+    sleep(SECOND).await;
+    assert_eq!(dynos(&shop), ["web.2", "web.3"].repeat(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_no_web_dyno_is_up_the_router_says_that_the_app_has_crashed() {
+    let (_heroku, shop) = shop().await;
+    for dyno in ["web.1", "web.2", "web.3"] {
+        shop.dyno(dyno).crash();
+    }
+    shop.traffic(1.0);
+    sleep(SECOND).await;
+    let line = routed(&shop).remove(0);
+    assert!(line.starts_with("at=error code=H10 desc=\"App crashed\" method=GET path=\"/cart_link\" host=shop-"));
+    assert!(line.ends_with(" dyno= connect= service= status=503 bytes= protocol=https"), "{line}");
+    assert!(!shop.log().iter().any(|line| line.contains("Completed")));
+    shop.dyno("web.1").comes_up();
+    sleep(SECOND).await;
+    assert_eq!(dynos(&shop), ["", "web.1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn now_and_then_a_path_has_a_query_of_odd_characters() {
+    let (_heroku, shop) = shop().await;
+    shop.traffic(10.0);
+    sleep(10 * SECOND).await;
+    let odd: Vec<String> = routed(&shop).into_iter().filter(|line| !line.contains("path=\"/cart_link\"")).collect();
+    assert_eq!(odd.len(), 2);
+    assert!(odd[0].contains(" path=\"/search?q=%22Error+R14%22&dyno=web.9&at=error&code=H12&sort[]="), "{odd:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_day_of_traffic_leaves_10_000_lines() {
+    let (_heroku, shop) = shop().await;
+    shop.traffic(1.0);
+    sleep(24 * 3600 * SECOND).await;
+    assert_eq!(shop.log().len(), 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "-1 requests a second cannot be")]
+async fn a_rate_that_cannot_be_is_named_in_the_panic() {
+    let (_heroku, shop) = shop().await;
+    shop.traffic(-1.0);
+}
