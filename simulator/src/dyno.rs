@@ -21,6 +21,8 @@ pub(crate) struct Dyno {
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
     pub(crate) leaks_since: Timestamp,
+    /// It takes requests and answers none.
+    pub(crate) hangs: bool,
 }
 
 /// How a process behaves at its restarts.

@@ -28,6 +28,12 @@ impl DynoControl {
         self.act(AppState::crash)
     }
 
+    /// Now: its process hangs, and the router logs H12 for each of its requests in the traffic,
+    /// until a new instance takes its place.
+    pub fn hang(self) -> Self {
+        self.edit(|dyno| dyno.hangs = true)
+    }
+
     /// Now: this state.
     pub fn set_state(self, state: &str) -> Self {
         self.act(|app, agenda, slot| app.set_state(agenda, slot, state))

@@ -100,6 +100,7 @@ impl AppState {
         dyno.id = agenda.uuid();
         dyno.created_at = agenda.now;
         dyno.updated_at = agenda.now;
+        dyno.hangs = false;
         self.begin(agenda, slot);
     }
 
@@ -194,6 +195,7 @@ impl AppState {
             created_at: agenda.now,
             updated_at: agenda.now,
             leaks_since: agenda.now,
+            hangs: false,
         };
         self.dynos.push(dyno);
         slot

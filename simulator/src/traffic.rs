@@ -42,14 +42,19 @@ impl AppState {
 
         let is_up = |dyno: &&Dyno| dyno.process_type == "web" && dyno.state == "up";
         let up: Vec<&Dyno> = self.dynos.iter().filter(is_up).collect();
-        let text = if up.is_empty() {
-            format!(
+        let next = earlier.checked_rem(up.len()).map(|turn| up[turn]);
+        let text = match next {
+            None => format!(
                 r#"at=error code=H10 desc="App crashed" {request} dyno= connect= service= status=503 bytes= protocol=https"#
-            )
-        } else {
-            let name = up[earlier % up.len()].name.clone();
-            self.log(agenda.now, "app", &name, "Completed 200 OK in 22ms");
-            format!("at=info {request} dyno={name} connect=1ms service=22ms status=200 bytes=656 protocol=https")
+            ),
+            Some(Dyno { name, hangs: true, .. }) => format!(
+                r#"at=error code=H12 desc="Request timeout" {request} dyno={name} connect=0ms service=30001ms status=503 bytes=0 protocol=https"#
+            ),
+            Some(Dyno { name, .. }) => {
+                let name = name.clone();
+                self.log(agenda.now, "app", &name, "Completed 200 OK in 22ms");
+                format!("at=info {request} dyno={name} connect=1ms service=22ms status=200 bytes=656 protocol=https")
+            }
         };
         self.log(agenda.now, "heroku", "router", text);
         self.plan_request(agenda);

@@ -90,6 +90,24 @@ async fn while_no_web_dyno_is_up_the_router_says_that_the_app_has_crashed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn requests_of_a_dyno_that_hangs_time_out_until_it_is_restarted() {
+    let (heroku, shop) = shop().await;
+    shop.dyno("web.2").hang();
+    shop.traffic(3.0);
+    sleep(SECOND).await;
+    let timed_out = |line: &String| line.starts_with("at=error code=H12 desc=\"Request timeout\" method=GET path=");
+    let lines: Vec<String> = routed(&shop).into_iter().filter(timed_out).collect();
+    assert_eq!((lines.len(), dynos(&shop).len()), (1, 3));
+    let end = " fwd=\"203.0.113.7\" dyno=web.2 connect=0ms service=30001ms status=503 bytes=0 protocol=https";
+    assert!(lines[0].ends_with(end), "{lines:?}");
+    assert!(!shop.log().iter().any(|line| line.contains("app[web.2]")), "it answers nothing");
+    delete(&heroku, "/apps/shop/dynos/web.2").await;
+    sleep(60 * SECOND).await;
+    assert_eq!(routed(&shop).into_iter().filter(timed_out).count(), 1);
+    assert!(shop.log().iter().any(|line| line.contains("app[web.2]")), "it answers again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn now_and_then_a_path_has_a_query_of_odd_characters() {
     let (_heroku, shop) = shop().await;
     shop.traffic(10.0);
