@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::logs::Line;
+
 /// Something that happens to an app at a given time.
 #[derive(Clone, Debug)]
 pub(crate) struct Due {
@@ -22,6 +24,8 @@ pub(crate) enum What {
     Measure { slot: u64, instance: String },
     /// The app gets a request.
     Request,
+    /// A line that was written earlier arrives.
+    Arrive { line: Line },
 }
 
 /// The queue of due events in time order, and the time that has been reached in it.

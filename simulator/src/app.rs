@@ -61,6 +61,13 @@ impl App {
         self
     }
 
+    /// When a dyno over its quota is replaced, a last R14 of the old instance arrives this long after;
+    /// it was written a second before the new one was created. None does at first.
+    pub fn late_r14(self, lag: Duration) -> App {
+        self.change(|app, _| app.r14_lag = Some(lag));
+        self
+    }
+
     /// The dyno of this name. The handle stays with the process when a restart changes the name.
     ///
     /// # Panics

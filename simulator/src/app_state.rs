@@ -38,6 +38,8 @@ pub(crate) struct AppState {
     pub(crate) restarts: Vec<String>,
     /// Megabytes a minute, by process type.
     pub(crate) leaks: BTreeMap<String, f64>,
+    /// How long after its restart a dyno over its quota is still complained of.
+    pub(crate) r14_lag: Option<Duration>,
     /// Whether the metrics of its dynos are logged.
     pub(crate) runtime_metrics: bool,
     pub(crate) traffic: Traffic,
@@ -69,6 +71,7 @@ impl AppState {
             fewest: BTreeMap::new(),
             restarts: Vec::new(),
             leaks: BTreeMap::new(),
+            r14_lag: None,
             runtime_metrics: false,
             traffic: Traffic::default(),
             log: Log::default(),

@@ -26,6 +26,7 @@ impl AppState {
             What::Boot { slot, instance } if self.is_there(*slot, instance) => self.boot(agenda, *slot),
             What::Measure { slot, instance } if self.is_there(*slot, instance) => self.measure(agenda, *slot),
             What::Request => self.request(agenda),
+            What::Arrive { line } => self.log_late(line.clone()),
             // Of an instance that is gone.
             What::Boot { .. } | What::Measure { .. } => {}
         }
@@ -81,6 +82,9 @@ impl AppState {
             return self.remove(slot);
         }
         let (old_name, old_state) = (dyno.name.clone(), dyno.state.clone());
+        if cause != Cause::Killed {
+            self.plan_late_r14(agenda, slot);
+        }
         match cause {
             Cause::Restart | Cause::Deploy => {
                 self.log(agenda.now, "heroku", &old_name, "Restarting");

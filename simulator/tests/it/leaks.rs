@@ -5,8 +5,9 @@ use std::time::Duration;
 use simulator::{App, Heroku};
 use tokio::time::sleep;
 
-use crate::client::delete;
+use crate::client::{delete, get};
 
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn shop() -> (Heroku, App) {
@@ -55,6 +56,64 @@ async fn a_restart_gives_the_memory_back() {
     assert_eq!(lines(&shop, "R14"), before);
     sleep(MINUTE).await;
     assert!(lines(&shop, "R14") > before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_r14_of_the_old_instance_may_come_after_the_restart() {
+    let (heroku, shop) = shop().await;
+    let shop = shop.late_r14(3 * SECOND);
+    shop.leak("web", 64.0);
+    sleep(5 * MINUTE).await;
+    delete(&heroku, "/apps/shop/dynos/web.1").await;
+    let created = get(&heroku, "/apps/shop/dynos/web.1").await.json()["created_at"].clone();
+    sleep(2 * SECOND).await;
+    assert_eq!(lines(&shop, "R14"), 3);
+    sleep(2 * SECOND).await;
+    let [running, r14] = shop.log().split_off(shop.log().len() - 2).try_into().expect("there are two");
+    assert!(running.ends_with(" heroku[web.1]: Process running mem=575M(112.3%)"), "{running}");
+    assert!(r14.ends_with(" heroku[web.1]: Error R14 (Memory quota exceeded)"), "{r14}");
+    assert!(running[..26] < r14[..26] && r14[..19] < *created.as_str().expect("it is text"), "{r14} {created}");
+    sleep(MINUTE).await;
+    assert_eq!(lines(&shop, "R14"), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_r14_comes_late_of_a_dyno_that_was_not_over_its_quota() {
+    let (heroku, shop) = shop().await;
+    let shop = shop.late_r14(3 * SECOND);
+    shop.leak("web", 64.0);
+    sleep(3 * MINUTE).await;
+    delete(&heroku, "/apps/shop/dynos/web.1").await;
+    delete(&heroku, "/apps/shop/dynos/worker.1").await;
+    sleep(MINUTE).await;
+    assert_eq!(lines(&shop, "R14"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_r14_comes_late_of_a_crashed_dyno_or_on_fir() {
+    let (heroku, shop) = shop().await;
+    let shop = shop.late_r14(3 * SECOND);
+    shop.leak("web", 64.0);
+    sleep(5 * MINUTE).await;
+    shop.dyno("web.1").crash();
+    delete(&heroku, "/apps/shop/dynos/web.1").await;
+    // Over its quota again, and not looked at yet.
+    sleep(250 * SECOND).await;
+    let shop = shop.fir();
+    delete(&heroku, &format!("/apps/shop/dynos/{}", shop.names()[0])).await;
+    sleep(MINUTE).await;
+    assert_eq!(lines(&shop, "R14"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_r14_comes_late_of_a_dyno_that_was_killed() {
+    let (_heroku, shop) = shop().await;
+    let shop = shop.late_r14(3 * SECOND);
+    shop.leak("web", 256.0);
+    sleep(3 * MINUTE).await;
+    assert_eq!((lines(&shop, "R14"), lines(&shop, "R15")), (5, 1));
+    sleep(MINUTE).await;
+    assert_eq!(lines(&shop, "R14"), 5);
 }
 
 #[tokio::test(start_paused = true)]
