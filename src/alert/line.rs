@@ -1,14 +1,20 @@
 //! The dyno that a line of Heroku's log is about. Only the platform is believed; what an app prints may quote anything.
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use super::time;
 use crate::heroku::DynoName;
 
 /// Who writes a line: the platform, or the app itself.
-const PLATFORM: &str = "heroku";
-const APP: &str = "app";
+static PLATFORM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("heroku"));
+static APP: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("app"));
+
+/// No process is called by more, nor does its time stand further in front.
+const LONGEST_NAME: usize = 160;
+const WORDS_IN_FRONT: usize = 8;
 
 /// The platform's router tells of a dyno in its line, not in front of it.
 const ROUTER: &str = "router";
@@ -21,31 +27,30 @@ pub(super) fn dynos(text: &str) -> impl Iterator<Item = (DynoName, Option<Timest
 /// Of a line in one of the forms in which it gets around: `<134>1 TIME host heroku web.1 - ...`, `TIME heroku[web.1]: ...`,
 /// or a line of the router with nothing in front.
 fn dyno(line: &str) -> Option<(DynoName, Option<Timestamp>)> {
-    let Some((front, process, rest)) = written_by(PLATFORM, line) else {
+    let Some((front, process, rest)) = written_by(&PLATFORM, line) else {
         let bare = line.trim_start();
         let is_routers = bare.starts_with("at=") || bare.starts_with("sock=");
         return is_routers.then(|| routed_to(bare)).flatten().map(|name| (name, None));
     };
-    if written_by(APP, front).is_some_and(|(_, process, _)| DynoName::parse(process).is_some()) {
+    if written_by(&APP, front).is_some_and(|(_, process, _)| DynoName::parse(process).is_some()) {
         return None;
     }
     let name = if process == ROUTER { routed_to(rest) } else { DynoName::parse(process) };
-    Some((name?, front.split(' ').rev().find_map(time::of_text)))
+    Some((name?, front.split(' ').rev().take(WORDS_IN_FRONT).find_map(time::of_text)))
 }
 
 /// Where `writer[process]` or `writer process -` stands: what is in front of it, the process, and the rest.
-fn written_by<'a>(writer: &str, line: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
-    memmem::find_iter(line.as_bytes(), writer).find_map(|at| {
-        let (front, it) = (&line[..at], &line[at + writer.len()..]);
+fn written_by<'a>(writer: &Finder<'_>, line: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
+    writer.find_iter(line.as_bytes()).find_map(|at| {
+        let (front, it) = (&line[..at], &line[at + writer.needle().len()..]);
         if front.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '@')) {
             return None;
         }
-        let (process, rest) = match it.strip_prefix('[') {
-            Some(bracketed) => bracketed.split_once(']')?,
-            None => it.strip_prefix(' ')?.split_once(" -")?,
-        };
-        let is_one_word = !process.is_empty() && !process.contains([' ', '[']);
-        is_one_word.then_some((front, process, rest))
+        let (opening, closing) = if it.starts_with('[') { ("[", "]") } else { (" ", " -") };
+        let it = it.strip_prefix(opening)?;
+        let end = it.bytes().take(LONGEST_NAME).position(|byte| matches!(byte, b' ' | b']'))?;
+        let rest = it[end..].strip_prefix(closing)?;
+        (end > 0).then_some((front, &it[..end], rest))
     })
 }
 

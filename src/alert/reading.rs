@@ -21,6 +21,9 @@ pub(super) enum Place {
 /// The parameters of the service itself, which say nothing of the alert.
 const OUR_PARAMETERS: [&str; 6] = ["key", "app", "dyno", "scope", "force", "dry_run"];
 
+/// A few numbers make a delivery unique.
+const LONGEST_SEQUENCE: usize = 200;
+
 /// What is being read. Alerts and log lines that come several at once are parts of their own, so that the state, the
 /// time and the app that each of them tells stay with the dynos that it names.
 #[derive(Debug, Default)]
@@ -114,7 +117,7 @@ impl Reading {
         match meaning {
             Meaning::NotAboutIt => {}
             Meaning::Time => self.time(time::of_text(text)),
-            Meaning::Sequence if place == Place::Head && is_number(text) => {
+            Meaning::Sequence if place == Place::Head && is_number(text) && self.sequence.len() < LONGEST_SEQUENCE => {
                 self.sequence.push('/');
                 self.sequence.push_str(text.trim());
             }

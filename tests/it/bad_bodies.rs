@@ -213,3 +213,17 @@ proptest! {
         prop_assert!(alert.fault.is_some() && alert.over.is_none());
     }
 }
+
+#[test]
+fn what_is_repeated_without_end_is_read_once() {
+    let repeat = |text: &str| text.repeat(300_000 / text.len());
+    for text in
+        ["heroku[", "heroku ", "heroku[web.1 app[", "at=error dyno=", "\n", "app heroku web.1 - ", "a,", "-", "?"]
+    {
+        for field in ["m", "tags", "dyno", "status", "s", "t", "program", "title"] {
+            let alert = read("application/json", "", json!({ field: repeat(text) }).to_string().as_bytes());
+            assert_eq!((alert.over, alert.fault), (None, None), "{text} in {field}");
+        }
+        assert_eq!(read("application/x-www-form-urlencoded", "", repeat(text).as_bytes()).fault, None);
+    }
+}
