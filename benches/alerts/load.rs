@@ -45,7 +45,8 @@ pub(crate) struct Answer {
 
 /// A request as `LogEntries` sends it, with the key where it can be put.
 pub(crate) fn alert(address: SocketAddr, key: &str) -> Vec<u8> {
-    let line = |at: u64, text: &str| json!({ "t": 1_583_724_489_081 + at, "s": 40_634_540_484 + at, "m": text });
+    // Without the number of the line: each of them is an alert of its own.
+    let line = |at: u64, text: &str| json!({ "t": 1_583_724_489_081 + at, "m": text });
     let running = "<45>1 2020-03-09T03:28:09.081396+00:00 heroku web.1 - - Process running mem=1132M(110.5%)";
     let r14 = "<45>1 2020-03-09T03:28:09.081517+00:00 heroku web.1 - - Error R14 (Memory quota exceeded)";
     let payload = json!({

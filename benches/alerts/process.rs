@@ -44,6 +44,12 @@ pub(crate) fn play_a_role() -> bool {
     match role.as_str() {
         "bare" => serve(post(async move || answer)),
         "bare, reading" => serve(post(async move |_: Bytes| answer)),
+        "bare, parsing" => serve(post(async move |body: Bytes| {
+            let (_, payload) = form_urlencoded::parse(&body).next().expect("there is a field");
+            let payload: serde_json::Value = serde_json::from_str(&payload).expect("it is JSON");
+            std::hint::black_box(payload);
+            answer
+        })),
         _ => simulate_heroku(),
     }
     true
@@ -91,9 +97,19 @@ impl Process {
         Self::start(Command::new(SERVICE).env_clear().envs(environment))
     }
 
-    /// A bare axum route that answers a constant. A route that does not ask for the body leaves it unread.
-    pub(crate) fn bare(reads_the_body: bool) -> Self {
-        Self::in_role(if reads_the_body { "bare, reading" } else { "bare" })
+    /// A bare axum route that answers a constant. It does not ask for the body, so the body is left unread.
+    pub(crate) fn bare() -> Self {
+        Self::in_role("bare")
+    }
+
+    /// The same for a route that reads the body.
+    pub(crate) fn bare_reading() -> Self {
+        Self::in_role("bare, reading")
+    }
+
+    /// The same for a route that builds a tree of the JSON in the body, and does not look at it.
+    pub(crate) fn bare_parsing() -> Self {
+        Self::in_role("bare, parsing")
     }
 
     /// A simulated Heroku with an app `shop`.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 
 /// Why there is nothing to do about an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,14 +122,19 @@ const TEST_RULES: &[&str] = &["testalert", "testnotification"];
 
 /// Headers by which a delivery that is repeated is known again. The sender's own, that is: what a router in between adds
 /// is new each time.
-const DELIVERY_HEADERS: &[&str] =
-    &["webhook-id", "x-le-nonce", "request-id", "x-honeycomb-webhook-delivery-id", "x-delivery-id", "idempotency-key"];
+static DELIVERY_HEADERS: [HeaderName; 6] = [
+    HeaderName::from_static("webhook-id"),
+    HeaderName::from_static("x-le-nonce"),
+    HeaderName::from_static("request-id"),
+    HeaderName::from_static("x-honeycomb-webhook-delivery-id"),
+    HeaderName::from_static("x-delivery-id"),
+    HeaderName::from_static("idempotency-key"),
+];
 
 /// Headers that say what a message is, with the values that are no alerts.
-const KIND_HEADERS: &[(&str, &str, Over)] = &[
-    ("x-rapid7-event", "test", Over::Test),
-    ("sentry-hook-resource", "installation", Over::NoAlert),
-    ("sentry-hook-resource", "comment", Over::NoAlert),
+static KIND_HEADERS: [(HeaderName, &[(&str, Over)]); 2] = [
+    (HeaderName::from_static("x-rapid7-event"), &[("test", Over::Test)]),
+    (HeaderName::from_static("sentry-hook-resource"), &[("installation", Over::NoAlert), ("comment", Over::NoAlert)]),
 ];
 
 static MEANINGS: LazyLock<HashMap<Word, Meaning>> = LazyLock::new(|| by_word(FIELDS));
@@ -176,10 +181,10 @@ impl Over {
 
     /// What the headers say.
     pub(super) fn in_headers(headers: &HeaderMap) -> Option<Self> {
-        let says = |name: &str, value: &str| {
-            headers.get(name).and_then(|it| it.to_str().ok()).is_some_and(|it| it.eq_ignore_ascii_case(value))
-        };
-        KIND_HEADERS.iter().find(|(name, value, _)| says(name, value)).map(|(.., over)| *over)
+        KIND_HEADERS.iter().find_map(|(name, words)| {
+            let kind = headers.get(name)?;
+            words.iter().find(|(word, _)| kind.as_bytes().eq_ignore_ascii_case(word.as_bytes())).map(|(_, over)| *over)
+        })
     }
 
     fn of_word(value: &str) -> Option<Self> {
@@ -196,8 +201,8 @@ fn in_brackets(title: &str) -> Option<&str> {
 }
 
 /// The headers by which a delivery is known again.
-pub(super) fn delivery_headers(headers: &HeaderMap) -> impl Iterator<Item = (&'static str, &str)> {
-    DELIVERY_HEADERS.iter().filter_map(|name| Some((*name, headers.get(*name)?.to_str().ok()?)))
+pub(super) fn delivery_headers(headers: &HeaderMap) -> impl Iterator<Item = (&'static HeaderName, &str)> {
+    DELIVERY_HEADERS.iter().filter_map(|name| Some((name, headers.get(name)?.to_str().ok()?)))
 }
 
 /// Letters and digits, in lower case; none is longer than this in any rule.

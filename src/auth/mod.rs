@@ -55,8 +55,8 @@ struct Presented {
     header: Option<(String, String)>,
     /// `?key=`.
     query: Option<String>,
-    /// The same with all that stands behind a second question mark, which may be a part of the key.
-    long_query: String,
+    /// The same with what stands behind a second question mark, which may be a part of the key.
+    long_query: Option<String>,
     signature: Option<Result<Signature, signature::Fault>>,
     /// A key is there more than once in the same place; nobody sends that in good faith.
     repeated: bool,
@@ -81,8 +81,10 @@ impl Keys {
         let (user, password) = presented.header.as_ref().map_or(("", ""), |(user, password)| (user, password));
         // What is absent is compared, too, so that all refusals take the same time.
         let header_is_right = self.knows(user) | self.knows(password);
-        let query_is_right =
-            self.knows(presented.query.as_deref().unwrap_or_default()) | self.knows(&presented.long_query);
+        let mut query_is_right = self.knows(presented.query.as_deref().unwrap_or_default());
+        if let Some(key) = &presented.long_query {
+            query_is_right |= self.knows(key);
+        }
         let no_header = Choice::from(u8::from(presented.header.is_none()));
         let no_query = Choice::from(u8::from(presented.query.is_none()));
         let allowed = (no_header | header_is_right) & (no_query | query_is_right) & !(no_header & no_query);
@@ -154,8 +156,9 @@ impl Presented {
         for (_, key) in parameters(query).filter(|(name, _)| name == "key") {
             presented.repeated |= presented.query.replace(key.replace(' ', "+")).is_some();
         }
-        for (_, key) in form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "key") {
-            presented.long_query = key.replace(' ', "+");
+        if query.contains('?') {
+            let mut keys = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "key");
+            presented.long_query = keys.next().map(|(_, key)| key.replace(' ', "+"));
         }
         presented
     }

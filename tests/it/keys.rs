@@ -115,3 +115,17 @@ async fn refusals_are_logged_once_a_minute_with_their_number_and_a_reason() {
     assert_eq!(service.log.count("WARN"), 2);
     service.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_sender_appends_with_a_second_question_mark_does_not_spoil_the_key() {
+    let (heroku, _) = shop(1).await;
+    let keys = format!("{KEY},a-key?with-a-question-mark");
+    let service = Service::with(&heroku, &[("RESTART_WEBHOOK_KEY", &keys)]).await;
+    for query in [format!("key={KEY}?monitorID=7"), "key=a-key?with-a-question-mark".to_owned()] {
+        assert_eq!(status(&service, &[], &query).await, 202, "{query}");
+    }
+    for query in [format!("key={KEY}monitorID=7"), format!("key={KEY}?key={KEY}"), format!("key=wrong?{KEY}")] {
+        assert_eq!(status(&service, &[], &query).await, 403, "{query}");
+    }
+    service.stop().await;
+}
