@@ -12,8 +12,8 @@ use tracing::debug;
 /// Log services send batches of up to 25,000 lines. What is beyond this is not kept.
 const LARGEST: usize = 8 * 1024 * 1024;
 
-/// Nearly all bodies are smaller, and need no place.
-const SMALL: usize = 64 * 1024;
+/// Nearly all bodies are smaller, and need no place; so are those of a log drain, of about 100 KB.
+const SMALL: usize = 256 * 1024;
 
 /// How many larger ones are kept at once; the next one waits. 32 MiB in all, of the 512 MB of a Basic dyno.
 const PLACES: usize = 4;
@@ -29,12 +29,21 @@ pub struct Receiver {
 
 /// What has come of a body.
 #[derive(Debug)]
-pub enum Received {
+pub struct Received {
+    /// What there is of it.
+    pub bytes: Bytes,
+    /// Whether that is all.
+    pub extent: Extent,
+}
+
+/// How much of a body has been received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
     /// All of it.
-    Whole(Bytes),
-    /// More than is kept.
+    Whole,
+    /// As much as is kept; there is more.
     TooLarge,
-    /// Not all of it, and no more will come.
+    /// A part; no more will come.
     CutOff,
 }
 
@@ -64,7 +73,12 @@ impl Receiver {
 impl Incoming<'_> {
     /// Waits for the whole of it, or until it is clear that it will not be kept.
     pub async fn receive(&mut self) -> Received {
-        timeout_at(self.until, self.collect()).await.unwrap_or(Received::CutOff)
+        let mut kept = Vec::new();
+        match timeout_at(self.until, self.collect(&mut kept)).await {
+            Ok(Collected::AtOnce(bytes)) => Received { bytes, extent: Extent::Whole },
+            Ok(Collected::Piecewise(extent)) => Received { bytes: kept.into(), extent },
+            Err(_) => Received { bytes: kept.into(), extent: Extent::CutOff },
+        }
     }
 
     /// Reads what comes after that and keeps nothing, so that the sender can finish and read the answer.
@@ -76,20 +90,20 @@ impl Incoming<'_> {
         }
     }
 
-    async fn collect(&mut self) -> Received {
-        let mut kept = Vec::new();
+    async fn collect(&mut self, kept: &mut Vec<u8>) -> Collected {
         loop {
             let data = match self.body.frame().await {
-                None => return Received::Whole(kept.into()),
-                Some(Err(_)) => return Received::CutOff,
+                None => return Collected::Piecewise(Extent::Whole),
+                Some(Err(_)) => return Collected::Piecewise(Extent::CutOff),
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
             };
-            if kept.is_empty() && self.body.is_end_stream() && data.len() <= SMALL {
-                return Received::Whole(data);
+            if kept.is_empty() && self.body.is_end_stream() {
+                return Collected::AtOnce(data);
             }
             let length = kept.len() + data.len();
             if length > LARGEST {
-                return Received::TooLarge;
+                kept.extend_from_slice(&data[..LARGEST - kept.len()]);
+                return Collected::Piecewise(Extent::TooLarge);
             }
             if length > SMALL && self.place.is_none() {
                 // The semaphore is never closed.
@@ -98,4 +112,11 @@ impl Incoming<'_> {
             kept.extend_from_slice(&data);
         }
     }
+}
+
+enum Collected {
+    /// In one piece, which need not be copied.
+    AtOnce(Bytes),
+    /// In pieces, which have been put together.
+    Piecewise(Extent),
 }

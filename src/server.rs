@@ -15,7 +15,7 @@ use crate::alert::{self, Alert};
 use crate::answer::Format;
 use crate::auth::signature::Signed;
 use crate::auth::{Authorized, Keys, refusal};
-use crate::receive::{Received, Receiver};
+use crate::receive::{Extent, Received, Receiver};
 use crate::recent::Recent;
 use crate::request::{self, Request};
 use crate::restart::{AppName, NoRehearsal, Outcome, Restarter, Stopping, Trigger, list};
@@ -67,16 +67,16 @@ async fn restart_web_dynos(
     let receiver = state.receiver.clone();
     let mut incoming = receiver.begin(body);
     let mut hearing = Hearing { state: &state, request, signed, query, is_open: true };
-    let body = incoming.receive().await;
-    let alert = match &body {
-        Received::Whole(body) if !hearing.is_of_the_signer(body) => {
+    let Received { bytes: body, extent } = incoming.receive().await;
+    let alert = match extent {
+        Extent::Whole if !hearing.is_of_the_signer(&body) => {
             hearing.is_open = false;
             state.keys.note_refusal("the body of a signed request is not the one that was signed");
             return refusal(format);
         }
-        Received::Whole(body) => Alert::read(&head.headers, query, body),
-        Received::TooLarge => Alert::not_understood(alert::Fault::TooLarge),
-        Received::CutOff => Alert::not_understood(alert::Fault::CutOff),
+        Extent::Whole => Alert::read(&head.headers, query, &body),
+        Extent::TooLarge => Alert::not_understood(alert::Fault::TooLarge),
+        Extent::CutOff => Alert::not_understood(alert::Fault::CutOff),
     };
     drop(body);
     let answer = match hearing.conclude(&alert) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -9,6 +10,9 @@ use crate::alert::{Alert, Complaint, Over};
 use crate::heroku::{AppName, DynoName};
 use crate::request::{Fault, Request, Scope};
 use crate::restart::{Restarter, Target, Trigger, When, list};
+
+/// How far the clock of a monitoring service may be behind Heroku's.
+const SKEW: Duration = Duration::from_secs(60);
 
 /// What is to be done about an alert.
 #[derive(Debug)]
@@ -86,7 +90,7 @@ fn target(complaint: Complaint, request: &Request, restarter: &Restarter) -> Res
 }
 
 fn when(at: Option<Timestamp>) -> When {
-    at.map_or(When::Now, When::At)
+    at.map_or(When::Now, |time| When::At { time, skew: SKEW })
 }
 
 impl fmt::Display for Ignored {

@@ -15,9 +15,6 @@ use crate::heroku::{Dyno, DynoName, ProcessType, State};
 /// long, nothing will.
 pub(super) const NEVER_CHANGED: Duration = Duration::from_secs(15);
 
-/// How far the clock of whoever tells when something happened may be behind the platform's.
-const SKEW: Duration = Duration::from_secs(60);
-
 /// Heroku restarts every dyno after 24 h and up to 216 min more
 /// (<https://devcenter.heroku.com/articles/dyno-restarts>), so what is older than this happened to another process.
 const LONGEST_LIFE: Duration = Duration::from_secs((24 * 60 + 216) * 60);
@@ -195,10 +192,10 @@ pub(super) fn booting(dynos: &[Dyno], process_type: &ProcessType, now: Timestamp
 
 /// What happened before this instance was created describes a process that is gone.
 fn late(dyno: &Dyno, now: Timestamp, when: When) -> Option<Skip> {
-    let When::At(at) = when else { return None };
-    let ago = age(now, at);
+    let When::At { time, skew } = when else { return None };
+    let ago = age(now, time);
     match dyno.created_at {
-        Some(created_at) if age(created_at, at) > SKEW => Some(Skip::Late { ago, age: Some(age(now, created_at)) }),
+        Some(created_at) if age(created_at, time) > skew => Some(Skip::Late { ago, age: Some(age(now, created_at)) }),
         _ => (ago > LONGEST_LIFE).then_some(Skip::Late { ago, age: None }),
     }
 }

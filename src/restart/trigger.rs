@@ -1,6 +1,7 @@
 //! What an alert asks for, and how what many alerts ask for becomes one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -9,8 +10,13 @@ use crate::heroku::DynoName;
 /// When what is complained of happened. Of two complaints of a dyno the later one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum When {
-    /// At this time.
-    At(Timestamp),
+    /// At this time, or a little later.
+    At {
+        /// By whichever clock.
+        time: Timestamp,
+        /// How far that clock may be behind the platform's.
+        skew: Duration,
+    },
     /// Nobody says, so it is taken to happen now.
     Now,
 }
