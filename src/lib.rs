@@ -22,6 +22,7 @@ pub mod auth;
 pub mod config;
 pub mod connections;
 pub mod heroku;
+pub mod logplex;
 pub mod query;
 pub mod receive;
 pub mod recent;

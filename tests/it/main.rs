@@ -14,6 +14,7 @@ mod endings;
 mod giving_up;
 mod in_turn;
 mod keys;
+mod logplex;
 mod no_harm;
 mod pacing;
 mod senders;

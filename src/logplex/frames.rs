@@ -1,0 +1,82 @@
+//! The frames of a body: `LEN SP MSG`, with nothing between them.
+
+use std::iter::FusedIterator;
+
+/// A count of more digits than this is a mistake: no body of 10 MB is ever taken. It also keeps the sum from overflowing.
+const MOST_DIGITS: usize = 7;
+
+/// The messages of a body, one after the other. See [`frames()`].
+#[derive(Clone, Debug)]
+pub struct Frames<'a> {
+    rest: &'a [u8],
+    fault: Option<Fault>,
+}
+
+/// What made the rest of a body unreadable: without a count nobody can tell where the next frame begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A frame begins with the space that should follow its count.
+    #[error("a frame has no count")]
+    CountMissing,
+    /// Something other than a digit stands where the count should be.
+    #[error("the count of a frame is not a number")]
+    NotANumber,
+    /// The count has more than seven digits.
+    #[error("the count of a frame is too large")]
+    TooLarge,
+    /// The body ends before the frame does.
+    #[error("a frame is cut short")]
+    CutShort,
+}
+
+/// The messages of a body, told apart by their octet counts alone: they may hold newlines, or text that looks like a
+/// frame. Ends at the first broken frame; [`Frames::fault`] then says what is wrong with it.
+#[must_use]
+pub fn frames(body: &[u8]) -> Frames<'_> {
+    Frames { rest: body, fault: None }
+}
+
+impl Frames<'_> {
+    /// After the end: what made the rest of the body unreadable, if anything did.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        match split_frame(self.rest) {
+            Ok((message, rest)) => {
+                self.rest = rest;
+                Some(message)
+            }
+            Err(fault) => {
+                *self = Self { rest: &[], fault: Some(fault) };
+                None
+            }
+        }
+    }
+}
+
+impl FusedIterator for Frames<'_> {}
+
+/// The first message, and what follows it.
+fn split_frame(body: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+    let mut length = 0;
+    for (at, &byte) in body.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' if at == MOST_DIGITS => return Err(Fault::TooLarge),
+            b'0'..=b'9' => length = length * 10 + usize::from(byte - b'0'),
+            b' ' if at == 0 => return Err(Fault::CountMissing),
+            b' ' => return body[at + 1..].split_at_checked(length).ok_or(Fault::CutShort),
+            _ => return Err(Fault::NotANumber),
+        }
+    }
+    Err(Fault::CutShort)
+}
