@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use memchr::memchr;
 
 /// The app name of what Heroku itself says. The app's own output is called `app`.
-const PLATFORM: &[u8] = b"heroku";
+pub(super) const PLATFORM: &[u8] = b"heroku";
 
 /// A line of the log. Its bytes are as they came: an app may write what is not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +23,10 @@ pub struct Line<'a> {
 
 /// A message of which only the envelope has been looked at.
 #[derive(Clone, Copy)]
-struct Envelope<'a> {
+pub(super) struct Envelope<'a> {
     timestamp: &'a [u8],
     /// What follows: `APPNAME PROCID MSGID TEXT`.
-    content: &'a [u8],
+    pub(super) content: &'a [u8],
 }
 
 impl<'a> Line<'a> {
@@ -44,7 +44,7 @@ impl<'a> Line<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    fn open(message: &'a [u8]) -> Option<Self> {
+    pub(super) fn open(message: &'a [u8]) -> Option<Self> {
         Self::open_usual(message).or_else(|| Self::open_any(message))
     }
 
@@ -71,7 +71,7 @@ impl<'a> Envelope<'a> {
         Some(Self { timestamp, content })
     }
 
-    fn line(self) -> Option<Line<'a>> {
+    pub(super) fn line(self) -> Option<Line<'a>> {
         let (app_name, rest) = field(self.content)?;
         let (proc_id, rest) = field(rest)?;
         let (_message_id, text) = field(rest)?;

@@ -9,14 +9,63 @@
 //!
 //! - [`frames()`] tells the messages of a body apart.
 //! - [`Line`] is one message, as a line of the log.
+//! - [`events()`] are the few lines that matter, with what they say.
 //!
 //! It does not know of requests, keys or restarts, and remembers nothing from one body to the next.
 //!
 //! The format is described at <https://devcenter.heroku.com/articles/log-drains> and, more closely, in
 //! <https://github.com/heroku/logplex/blob/master/README.md>.
 
+mod code;
+mod event;
 mod frames;
 mod line;
+mod pairs;
 
+use std::iter::FusedIterator;
+
+use line::Envelope;
+
+pub use code::{Code, Codes};
+pub use event::{Event, Interest};
 pub use frames::{Fault, Frames, frames};
 pub use line::Line;
+
+/// The lines of a body that matter. See [`events()`].
+#[derive(Clone, Debug)]
+pub struct Events<'a> {
+    frames: Frames<'a>,
+    interest: &'a Interest,
+}
+
+/// The lines of `body` that say what is asked for, each with what it says. Only Heroku's own lines can: an app may write
+/// whatever it likes.
+///
+/// Ends at the first broken frame; [`Events::fault`] then says what is wrong with it.
+#[must_use]
+pub fn events<'a>(body: &'a [u8], interest: &'a Interest) -> Events<'a> {
+    Events { frames: frames(body), interest }
+}
+
+impl Events<'_> {
+    /// After the end: what made the rest of the body unreadable, if anything did.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        self.frames.fault()
+    }
+}
+
+impl<'a> Iterator for Events<'a> {
+    type Item = (Line<'a>, Event<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let interest = self.interest;
+        self.frames.find_map(|message| {
+            let envelope = Envelope::open(message).filter(|envelope| !event::is_dull(envelope.content))?;
+            let line = envelope.line()?;
+            Some((line, interest.event(&line)?))
+        })
+    }
+}
+
+impl FusedIterator for Events<'_> {}
