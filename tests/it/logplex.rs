@@ -1,5 +1,7 @@
 //! What is read of a log drain's body, and what is not believed. No service and no Heroku: bytes in, events out.
 
+mod any_bytes;
+
 use dyno_restarter::logplex::{Code, Codes, Event, Fault, Interest, Line, events, frames};
 
 const TIME: &str = "2025-01-02T00:51:32.761835+00:00";

@@ -1,0 +1,132 @@
+//! What holds whatever the bytes: thousands of bodies, good ones and spoilt ones.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use dyno_restarter::logplex::{Interest, Line, events, frames};
+use fastrand::Rng;
+
+use super::{H12, MEMORY, TIME, all_told, everything, frame};
+
+/// Runs `play` with a seeded sequence, many times. A seed that fails is named.
+fn many_times(play: impl Fn(&mut Rng, &Interest)) {
+    let everything = everything();
+    for seed in 0..3000 {
+        let outcome = catch_unwind(AssertUnwindSafe(|| play(&mut Rng::with_seed(seed), &everything)));
+        assert!(outcome.is_ok(), "with seed {seed}");
+    }
+}
+
+#[test]
+fn whatever_the_bytes_nothing_panics_and_reading_comes_to_an_end() {
+    many_times(|rng, everything| {
+        let mut body = messages(rng).concat();
+        spoil(rng, &mut body);
+        assert!(frames(&body).map(<[u8]>::len).sum::<usize>() <= body.len());
+        for message in frames(&body) {
+            Line::parse(message).and_then(|line| line.at());
+        }
+        assert!(all_told(&body, everything).len() <= body.len() / 40);
+    });
+}
+
+#[test]
+fn what_was_framed_is_read_again() {
+    many_times(|rng, _| {
+        let messages: Vec<Vec<u8>> = (0..rng.usize(..9)).map(|_| noise(rng)).collect();
+        let body: Vec<u8> = messages.iter().flat_map(|message| frame(message)).collect();
+        let mut frames = frames(&body);
+        assert!(frames.by_ref().eq(messages.iter().map(Vec::as_slice)));
+        assert_eq!(frames.fault(), None);
+    });
+}
+
+#[test]
+fn frames_in_front_of_a_break_are_always_read() {
+    many_times(|rng, everything| {
+        let messages = messages(rng);
+        let good = messages.concat();
+        let mut broken = frame(&noise(rng));
+        broken.pop();
+        let body = [good.as_slice(), &broken].concat();
+        let mut frames = frames(&body);
+        assert_eq!(frames.by_ref().take(messages.len()).count(), messages.len());
+        assert!(events(&body, everything).eq(events(&good, everything)));
+    });
+}
+
+#[test]
+fn an_app_is_never_believed() {
+    many_times(|rng, everything| {
+        let mut text = text(rng).into_bytes();
+        spoil(rng, &mut text);
+        let message = [format!("<190>1 {} host app web.1 - ", timestamp(rng)).as_bytes(), &text].concat();
+        assert_eq!(all_told(&frame(&message), everything), [""; 0]);
+    });
+}
+
+/// There are shortcuts for the most frequent lines. An unusual timestamp and a `-` in front of the text lead past them.
+#[test]
+fn a_line_says_the_same_on_every_path_through_the_parser() {
+    many_times(|rng, everything| {
+        let mut text = text(rng).into_bytes();
+        spoil(rng, &mut text);
+        text.retain(|&byte| byte != b'[');
+        let told = |time: &str, dash: &str| {
+            let head = format!("<158>1 {time} host heroku router - {dash}");
+            all_told(&frame(&[head.as_bytes(), &text].concat()), everything)
+        };
+        let usual = told(TIME, "");
+        assert_eq!(usual, told("2025-01-02T00:51:32Z", ""));
+        assert!(usual == told(TIME, "- ") || text.starts_with(b"- "));
+    });
+}
+
+/// Each in its frame.
+fn messages(rng: &mut Rng) -> Vec<Vec<u8>> {
+    let message = |rng: &mut Rng| {
+        let app_name = ["heroku", "heroku", "app"][rng.usize(..3)];
+        let process = ["web.1", "router", "logplex", "run.1234"][rng.usize(..4)];
+        frame(format!("<134>1 {} host {app_name} {process} - {}", timestamp(rng), text(rng)).as_bytes())
+    };
+    (0..rng.usize(..8)).map(|_| message(rng)).collect()
+}
+
+fn timestamp(rng: &mut Rng) -> &'static str {
+    [TIME, "2025-01-02T00:51:32.76+00:00", "2025-01-02T00:51:32Z", "-", ""][rng.usize(..5)]
+}
+
+/// What matters, and the pieces of it in disorder.
+fn text(rng: &mut Rng) -> String {
+    let fine = r#"at=info method=POST path="/drain" host=restarter.example.com fwd="1" dyno=web.1 status=204"#;
+    let whole = ["Error R14 (Memory quota exceeded)", H12, MEMORY, fine, &fine.replace("POST", "GET")][rng.usize(..5)]
+        .to_owned();
+    if rng.bool() {
+        return whole + ["", "\n", "\n\n"][rng.usize(..3)];
+    }
+    let mut words: Vec<&str> = whole.split(' ').collect();
+    for _ in 0..rng.usize(..4) {
+        let (from, to) = (rng.usize(..words.len()), rng.usize(..words.len()));
+        words.swap(from, to);
+        words[from] = ["code=H12", "dyno=web.9", "\"", "path=\"", "=", "[", "-", "method=POST"][rng.usize(..8)];
+    }
+    words.join(" ")
+}
+
+fn noise(rng: &mut Rng) -> Vec<u8> {
+    (0..rng.usize(..40)).map(|_| if rng.bool() { rng.u8(..) } else { b"0123456789 \n"[rng.usize(..12)] }).collect()
+}
+
+/// Some bytes changed, some more, some gone.
+fn spoil(rng: &mut Rng, bytes: &mut Vec<u8>) {
+    for _ in 0..rng.usize(..6) {
+        let at = rng.usize(..=bytes.len());
+        let byte = if rng.bool() { rng.u8(..) } else { b"0123456789 \"=\\-[]#.M<>\n"[rng.usize(..23)] };
+        match rng.u8(..4) {
+            0 => bytes.insert(at, byte),
+            1 if at < bytes.len() => bytes[at] = byte,
+            2 if at < bytes.len() => drop(bytes.remove(at)),
+            3 if rng.u8(..8) == 0 => bytes.truncate(at),
+            _ => {}
+        }
+    }
+}
