@@ -15,9 +15,12 @@ use tracing_subscriber::EnvFilter;
 
 use crate::auth::Keys;
 use crate::connections::Listen;
+use crate::drain::{self, MEGABYTE, MemoryLimit};
 use crate::heroku;
+use crate::logplex::{Code, Codes};
 use crate::restart::{AppName, GiveUp, Policy, ProcessType};
 use crate::telemetry;
+use crate::trouble::Tolerance;
 
 /// A key that can be guessed lets anybody restart the dynos.
 const SHORTEST_KEY: usize = 16;
@@ -28,6 +31,13 @@ const LONGEST_DURATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Dynos that boot are looked at every few seconds.
 const SHORTEST_BOOT: Duration = Duration::from_secs(5);
 const SHORTEST_WINDOW: Duration = Duration::from_secs(60);
+
+/// What is reported comes every 20 s.
+const SHORTEST_TOLERANCE: Duration = Duration::from_secs(1);
+const MOST_REPORTS: usize = 100;
+
+/// Of memory, in percent or megabytes: no dyno has a terabyte.
+const LARGEST_LIMIT: u64 = 1_000_000;
 
 /// One-off dynos, which a restart would end for good.
 const ONE_OFF_TYPES: [&str; 3] = ["run", "release", "scheduler"];
@@ -45,6 +55,8 @@ pub struct Config {
     pub listen: Listen,
     /// How carefully to restart.
     pub policy: Policy,
+    /// What counts as trouble in a log drain.
+    pub drain: drain::Settings,
     /// What to log, and how.
     pub log: telemetry::Settings,
 }
@@ -81,6 +93,9 @@ impl Config {
         let settle_time = env.optional("SETTLE_TIME", "0s", "30s", parse_duration);
         let max_unavailable = env.optional("MAX_UNAVAILABLE", "1", "1", parse_count);
         let give_up_after = env.optional("GIVE_UP_AFTER", "3 in 1h", "3 in 1h", parse_give_up);
+        let errors = env.optional("ERRORS", "R14,R15", "R14,R15,H12", |text| parse_list(text, parse_code));
+        let tolerance = env.optional("TOLERANCE", "3 in 2m", "3 in 2m", parse_tolerance);
+        let memory_limit = env.optional("MEMORY_LIMIT", "off", "90% or 480MB", parse_memory_limit);
         let api_url = env.optional("HEROKU_API_URL", "https://api.heroku.com", "https://api.heroku.com", parse_url);
         let format = env.optional("LOG_FORMAT", "text", "json", parse_format);
         let filter = env.optional("RUST_LOG", "info", "info,dyno_restarter=debug", |text| {
@@ -101,6 +116,11 @@ impl Config {
                     settle_time: settle_time?,
                     max_unavailable: max_unavailable?,
                     give_up_after: give_up_after?,
+                },
+                drain: drain::Settings {
+                    errors: Codes::from_iter(errors?),
+                    tolerance: tolerance?,
+                    memory_limit: memory_limit?,
                 },
                 log: telemetry::Settings { format: format?, filter: filter? },
             })
@@ -246,12 +266,39 @@ fn parse_count(text: &str) -> Result<usize, String> {
 }
 
 fn parse_give_up(text: &str) -> Result<GiveUp, String> {
-    let (restarts, window) =
-        text.split_once(" in ").ok_or_else(|| "does not say how many restarts in how long".to_owned())?;
-    let restarts = parse_count(restarts.trim()).map_err(|problem| format!("has a count that {problem}"))?;
-    let window =
-        parse_time_span(window.trim(), SHORTEST_WINDOW).map_err(|problem| format!("has a window that {problem}"))?;
+    let (restarts, window) = parse_rate(text, "restarts", SHORTEST_WINDOW)?;
     Ok(GiveUp { restarts, window })
+}
+
+fn parse_tolerance(text: &str) -> Result<Tolerance, String> {
+    let (reports, window) = parse_rate(text, "reports", SHORTEST_TOLERANCE)?;
+    if reports > MOST_REPORTS {
+        return Err(format!("has a count above {MOST_REPORTS}"));
+    }
+    Ok(Tolerance { reports, window })
+}
+
+/// So many of something in so long.
+fn parse_rate(text: &str, what: &str, shortest: Duration) -> Result<(usize, Duration), String> {
+    let (count, window) = text.split_once(" in ").ok_or_else(|| format!("does not say how many {what} in how long"))?;
+    let count = parse_count(count.trim()).map_err(|problem| format!("has a count that {problem}"))?;
+    let window = parse_time_span(window.trim(), shortest).map_err(|problem| format!("has a window that {problem}"))?;
+    Ok((count, window))
+}
+
+fn parse_code(text: &str) -> Result<Code, String> {
+    let code = Code::parse(text.as_bytes()).filter(|code| matches!(code.letter(), 'R' | 'H'));
+    code.ok_or_else(|| "an error of a dyno is R and two digits, one of the router H and two digits".to_owned())
+}
+
+fn parse_memory_limit(text: &str) -> Result<Option<MemoryLimit>, String> {
+    let number = |text: &str| text.trim().parse().ok().filter(|number| (1..=LARGEST_LIMIT).contains(number));
+    if text == "off" {
+        return Ok(None);
+    }
+    let percent = text.strip_suffix('%').and_then(number).map(MemoryLimit::Percent);
+    let megabytes = text.strip_suffix("MB").and_then(number).map(|number| MemoryLimit::Bytes(number * MEGABYTE));
+    percent.or(megabytes).map(Some).ok_or_else(|| "is neither off nor a whole number with % or MB".to_owned())
 }
 
 /// The token goes there, so it must be a safe place: `https`, or this machine.

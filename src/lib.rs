@@ -13,6 +13,9 @@
 //!    one before is up again.
 //! 5. A [`restart::Report`] says in the log what became of each dyno.
 //!
+//! Where Heroku's own log drain is the source, [`drain`] takes the place of step 3: [`logplex`] finds the few lines that
+//! matter, and [`trouble`] counts them until it is no spike any more. What follows is the same.
+//!
 //! [`config`] reads the environment, [`telemetry`] writes the log, [`sparing`] keeps strangers from filling it, [`recent`]
 //! knows again what comes twice, [`query`] splits URLs, [`shutdown`] is the way out.
 
@@ -21,6 +24,7 @@ pub mod answer;
 pub mod auth;
 pub mod config;
 pub mod connections;
+pub mod drain;
 pub mod heroku;
 pub mod logplex;
 pub mod query;
@@ -32,6 +36,7 @@ pub mod server;
 pub mod shutdown;
 pub mod sparing;
 pub mod telemetry;
+pub mod trouble;
 pub mod verdict;
 
 use std::time::Duration;
@@ -41,6 +46,7 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use config::Config;
+use drain::Drains;
 use restart::{Restarter, Workers};
 
 /// How long the tasks may take to end. They see a dyno through for [`shutdown::GRACE`] (25 s); Heroku kills at 30 s.
@@ -66,7 +72,8 @@ pub async fn run(config: Config, listener: TcpListener, end: impl Future<Output 
     let client = heroku::Client::new(config.heroku).map_err(Error::Client)?;
     let (switch, stop) = shutdown::switch();
     let (restarter, mut workers) = Restarter::start(&config.apps, &client, &config.policy, &stop);
-    let router = server::router(restarter, config.keys);
+    let drains = Drains::new(restarter.clone(), config.drain);
+    let router = server::router(restarter, drains, config.keys);
 
     let (work_is_done, no_more_requests) = oneshot::channel::<()>();
     let serving = connections::serve(listener, router, async {

@@ -100,6 +100,19 @@ fn bare(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
+/// Which app the query of a log drain names.
+///
+/// # Errors
+/// When it names none that is watched, or several are and it names none.
+pub fn drained_app(query: &str, restarter: &Restarter) -> Result<AppName, Fault> {
+    let mut named = parameters(query).filter(|(name, _)| name == "app");
+    let app = named.next().map(|(_, app)| app);
+    if named.next().is_some() {
+        return Err(Fault::Repeated("app"));
+    }
+    parse_app(app.as_deref(), restarter)?.ok_or_else(|| Fault::no_app(restarter))
+}
+
 fn parse_app(app: Option<&str>, restarter: &Restarter) -> Result<Option<AppName>, Fault> {
     let mut apps = restarter.apps();
     match app {

@@ -15,6 +15,7 @@ use crate::alert::{self, Alert};
 use crate::answer::Format;
 use crate::auth::signature::Signed;
 use crate::auth::{Authorized, Keys, refusal};
+use crate::drain::{Batch, Drains};
 use crate::receive::{Extent, Received, Receiver};
 use crate::recent::Recent;
 use crate::request::{self, Request};
@@ -25,29 +26,34 @@ use crate::verdict::Verdict;
 #[derive(Clone)]
 struct AppState {
     restarter: Restarter,
+    drains: Drains,
     keys: Keys,
     receiver: Receiver,
     /// Deliveries and nonces: each counts once.
     seen: Recent,
     misdirected: Sparing,
     not_understood: Sparing,
+    strange_drains: Sparing,
 }
 
 /// The service's routes.
-pub fn router(restarter: Restarter, keys: Keys) -> Router {
+pub fn router(restarter: Restarter, drains: Drains, keys: Keys) -> Router {
     // axum's `get` answers HEAD, too, which must not restart anything.
     let alerts = post(restart_web_dynos).get(restart_web_dynos).head(only_get_and_post).fallback(only_get_and_post);
     Router::new()
         .route("/restart_web_dynos", alerts)
+        .route("/drain", post(drain))
         .route("/health", get(async || "ok"))
         .fallback(no_such_path)
         .with_state(AppState {
             restarter,
+            drains,
             keys,
             receiver: Receiver::default(),
             seen: Recent::default(),
             misdirected: Sparing::default(),
             not_understood: Sparing::default(),
+            strange_drains: Sparing::default(),
         })
 }
 
@@ -186,6 +192,47 @@ impl Drop for Hearing<'_> {
     }
 }
 
+/// A part of the log of an app. Logplex drops what is answered 4xx, and repeats it twice when that is 5xx.
+async fn drain(State(state): State<AppState>, request: axum::extract::Request) -> StatusCode {
+    let (head, body) = request.into_parts();
+    match state.keys.check(&head) {
+        Ok(Authorized { signed: None }) => {}
+        Ok(Authorized { signed: Some(_) }) => return stranger(&state, "a log drain does not sign"),
+        Err(fault) => return stranger(&state, &fault),
+    }
+    let app = match request::drained_app(head.uri.query().unwrap_or_default(), &state.restarter) {
+        Ok(app) => app,
+        Err(fault) => {
+            tell(&state.misdirected, format_args!("a log drain was left unread: {fault}"));
+            return StatusCode::BAD_REQUEST;
+        }
+    };
+    let mut incoming = state.receiver.begin(body);
+    let Received { bytes: body, .. } = incoming.receive().await;
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let batch = Batch {
+        frame_id: header("logplex-frame-id"),
+        token: header("logplex-drain-token"),
+        host: header("host"),
+        body: &body,
+    };
+    let taken = state.drains.take(&app, batch);
+    incoming.discard().await;
+    taken.map_or(StatusCode::SERVICE_UNAVAILABLE, |()| StatusCode::NO_CONTENT)
+}
+
+/// Heroku drops what it brings, and nobody else says a word.
+fn stranger(state: &AppState, fault: &str) -> StatusCode {
+    if let Some(batches) = state.strange_drains.count() {
+        warn!(
+            batches,
+            "a log drain with a wrong key is knocking, and its lines are lost: {fault}. Add the drain anew with a key of \
+             RESTART_WEBHOOK_KEY: heroku drains:add https://drain:KEY@HOST/drain"
+        );
+    }
+    StatusCode::UNAUTHORIZED
+}
+
 fn wrong(state: &AppState, fault: &request::Fault, format: Format) -> Response {
     tell(&state.misdirected, format_args!("an alert was not acted on: {fault}"));
     format.error(StatusCode::BAD_REQUEST, &fault.to_string())
@@ -209,17 +256,19 @@ async fn no_such_path(authorized: Option<Authorized>, State(misdirected): State<
     if authorized.is_some() {
         tell(
             &misdirected,
-            format_args!("a request with a valid key was not acted on: its path is not /restart_web_dynos"),
+            format_args!(
+                "a request with a valid key was not acted on: its path is neither /restart_web_dynos nor /drain"
+            ),
         );
     }
-    format.error(StatusCode::NOT_FOUND, "Nothing here. Alerts go to POST /restart_web_dynos")
+    format.error(StatusCode::NOT_FOUND, "Nothing here. Alerts go to POST /restart_web_dynos, log drains to POST /drain")
 }
 
 /// Whoever sent it may not read the answer; whoever set it up reads the log.
 fn tell(misdirected: &Sparing, what: std::fmt::Arguments<'_>) {
     match misdirected.count() {
-        Some(1) => warn!("{what}. Correct the URL in your monitoring service"),
-        Some(count) => warn!("{what} ({count} such since last told). Correct the URL in your monitoring service"),
+        Some(1) => warn!("{what}. Correct the URL where it was set up"),
+        Some(count) => warn!("{what} ({count} such since last told). Correct the URL where it was set up"),
         None => {}
     }
 }

@@ -70,6 +70,14 @@ impl Keys {
         Self { keys: keys.into_iter().map(key).collect(), refusals: Sparing::default() }
     }
 
+    /// Whether a request may ask for a restart; if not, why, for the log.
+    ///
+    /// # Errors
+    /// When it has no key, or a wrong one.
+    pub fn check(&self, request: &Parts) -> Result<Authorized, String> {
+        self.admit(&mut Presented::in_request(request))
+    }
+
     /// Every key presented must be right, and there must be one; a signature counts where there is none.
     fn admit(&self, presented: &mut Presented) -> Result<Authorized, String> {
         let is_signed = presented.header.is_none() && presented.query.is_none() && !presented.repeated;
@@ -116,7 +124,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let keys = Keys::from_ref(state);
-        keys.admit(&mut Presented::in_request(parts)).map_err(|fault| {
+        keys.check(parts).map_err(|fault| {
             keys.note_refusal(&fault);
             refusal(Format::asked_for(&parts.headers))
         })
@@ -138,7 +146,7 @@ where
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Infallible> {
-        Ok(Keys::from_ref(state).admit(&mut Presented::in_request(parts)).ok())
+        Ok(Keys::from_ref(state).check(parts).ok())
     }
 }
 

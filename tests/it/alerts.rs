@@ -57,7 +57,7 @@ async fn an_alert_that_goes_astray_is_told_of_in_the_log_if_its_key_is_right() {
         assert_eq!(reqwest::get(format!("{astray}{key}")).await.expect("answered").status(), 404);
     }
     assert_eq!(service.log.lines("WARN").len(), 1);
-    assert_eq!(service.log.count("was not acted on: its path is not /restart_web_dynos"), 1);
+    assert_eq!(service.log.count("was not acted on: its path is neither /restart_web_dynos nor /drain"), 1);
     tokio::time::sleep(seconds(61)).await;
     assert_eq!(service.ask("force=1").await.0, 400);
     assert_eq!(service.log.count("an alert was not acted on: force: accepted: true, false"), 1);

@@ -18,6 +18,9 @@ async fn every_fault_of_the_environment_is_reported_at_once_and_no_value_is_show
         ("SETTLE_TIME", "-3s"),
         ("MAX_UNAVAILABLE", "0"),
         ("GIVE_UP_AFTER", "3 times"),
+        ("ERRORS", "R14;H12"),
+        ("TOLERANCE", "often"),
+        ("MEMORY_LIMIT", "half of it"),
         ("HEROKU_API_URL", "http://api.heroku.com"),
         ("LOG_FORMAT", "xml"),
         ("RUST_LOG", "a=b=c"),
@@ -43,6 +46,13 @@ async fn each_of_these_is_refused() {
         ("BOOT_TIMEOUT", "1s"),
         ("GIVE_UP_AFTER", "0 in 1h"),
         ("GIVE_UP_AFTER", "3 in 1s"),
+        ("ERRORS", "L10"),
+        ("ERRORS", "R14,r15"),
+        ("TOLERANCE", "3 in 0s"),
+        ("TOLERANCE", "101 in 1h"),
+        ("MEMORY_LIMIT", "0%"),
+        ("MEMORY_LIMIT", "90"),
+        ("MEMORY_LIMIT", "1GB"),
         ("HEROKU_API_URL", "api.heroku.com"),
         ("HEROKU_API_URL", "https://user@api.heroku.com"),
         ("HEROKU_API_URL", "https://:secret@api.heroku.com"),
@@ -95,6 +105,11 @@ async fn each_right_form_of_a_variable_is_accepted() {
         ("MIN_AGE", "90s"),
         ("BOOT_TIMEOUT", "1h"),
         ("GIVE_UP_AFTER", "10 in 24h"),
+        ("ERRORS", "R14, H12"),
+        ("TOLERANCE", "1 in 1s"),
+        ("MEMORY_LIMIT", "90%"),
+        ("MEMORY_LIMIT", "480 MB"),
+        ("MEMORY_LIMIT", "off"),
         ("HEROKU_API_URL", "https://proxy.example.com/heroku/"),
         ("LOG_FORMAT", "json"),
         ("PORT", " "),
@@ -148,7 +163,7 @@ fn the_variables_stand_in_the_readme_and_the_example_in_the_same_order_and_words
     let readme = include_str!("../../README.md").lines().skip_while(|line| !line.starts_with("| variable | default |"));
     let table: Vec<Vec<String>> = readme.skip(2).take_while(|line| line.starts_with('|')).map(cells).collect();
     let example: Vec<&str> = include_str!("../../.env.example").lines().filter(|line| !line.is_empty()).collect();
-    assert_eq!((table.len(), example.len()), (12, 24));
+    assert_eq!((table.len(), example.len()), (15, 30));
     for (row, lines) in table.iter().zip(example.chunks(2)) {
         let name = lines[1].trim_start_matches("# ").split('=').next();
         assert_eq!((Some(row[0].as_str()), format!("# {}", row[2])), (name, lines[0].to_owned()));

@@ -1,0 +1,116 @@
+//! Which dynos are in trouble: those that are reported often enough within a while. One spike is not a leak.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::heroku::DynoName;
+
+/// How many dynos are kept track of. An app has about a hundred of a type at the most.
+const MOST_DYNOS: usize = 300;
+
+/// How long it is no news that a dyno is still in trouble. What is done about it each pass reports.
+const SILENCE: Duration = Duration::from_secs(10 * 60);
+
+/// So many reports of one dyno within the window, and it is in trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tolerance {
+    /// At least 1.
+    pub reports: usize,
+    /// How far back reports count.
+    pub window: Duration,
+}
+
+/// What a dyno is reported for. Each is counted by itself: one and the same spike may be reported for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Complaint {
+    /// An error of the platform.
+    Error,
+    /// More memory than it should use.
+    Memory,
+}
+
+/// A dyno is in trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// When the first of the reports that count was made. A dyno that was started after that is another process, of which
+    /// some of these reports are not.
+    pub since: Timestamp,
+    /// Whether that was not said lately.
+    pub is_news: bool,
+}
+
+/// The reports of an app's dynos.
+#[derive(Debug, Default)]
+pub struct Troubles {
+    reports: BTreeMap<(DynoName, Complaint), Reports>,
+}
+
+/// Of one dyno.
+#[derive(Debug, Default)]
+struct Reports {
+    /// When, in order.
+    times: Vec<Timestamp>,
+    /// What is not later than this has had its effect.
+    done: Option<Timestamp>,
+    told_at: Option<Instant>,
+}
+
+impl Troubles {
+    /// A report; whether it is the one too many. They count anew from then on.
+    pub fn report(
+        &mut self,
+        dyno: DynoName,
+        complaint: Complaint,
+        at: Timestamp,
+        tolerance: Tolerance,
+    ) -> Option<Trouble> {
+        let key = (dyno, complaint);
+        if self.reports.len() >= MOST_DYNOS && !self.reports.contains_key(&key) {
+            self.forget_the_quietest();
+        }
+        let reports = self.reports.entry(key).or_default();
+        let since = reports.add(at, tolerance)?;
+        Some(Trouble { since, is_news: reports.is_news() })
+    }
+
+    fn forget_the_quietest(&mut self) {
+        let quietest = self.reports.iter().min_by_key(|(_, reports)| reports.latest()).map(|(key, _)| key.clone());
+        if let Some(key) = quietest {
+            self.reports.remove(&key);
+        }
+    }
+}
+
+impl Reports {
+    fn add(&mut self, at: Timestamp, Tolerance { reports, window }: Tolerance) -> Option<Timestamp> {
+        if self.done.is_some_and(|done| at <= done) {
+            return None;
+        }
+        // Lines may overtake each other, and an app may have two drains that bring the same.
+        match self.times.binary_search(&at) {
+            Ok(_) => return None,
+            Err(place) => self.times.insert(place, at),
+        }
+        let latest = *self.times.last()?;
+        self.times.retain(|time| latest.duration_since(*time).unsigned_abs() <= window);
+        let first = *self.times.get(self.times.len().checked_sub(reports)?)?;
+        self.done = Some(latest);
+        self.times.clear();
+        Some(first)
+    }
+
+    fn is_news(&mut self) -> bool {
+        let is_news = self.told_at.is_none_or(|at| at.elapsed() >= SILENCE);
+        if is_news {
+            self.told_at = Some(Instant::now());
+        }
+        is_news
+    }
+
+    fn latest(&self) -> Option<Timestamp> {
+        self.times.last().copied().max(self.done)
+    }
+}
