@@ -73,7 +73,8 @@ impl Receiver {
 impl Incoming<'_> {
     /// Waits for the whole of it, or until it is clear that it will not be kept.
     pub async fn receive(&mut self) -> Received {
-        let mut kept = Vec::new();
+        let announced = self.body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+        let mut kept = Vec::with_capacity(announced.unwrap_or_default().min(SMALL));
         match timeout_at(self.until, self.collect(&mut kept)).await {
             Ok(Collected::AtOnce(bytes)) => Received { bytes, extent: Extent::Whole },
             Ok(Collected::Piecewise(extent)) => Received { bytes: kept.into(), extent },

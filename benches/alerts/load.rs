@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -67,10 +69,28 @@ pub(crate) fn alert(address: SocketAddr, key: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A request as Heroku's log drain sends it, but for its `Logplex-Frame-Id`: each of them is a batch of its own.
+fn batch(address: SocketAddr, key: &str, body: &[u8]) -> Vec<u8> {
+    let credentials = BASE64_STANDARD.encode(format!("drain:{key}"));
+    let head = format!(
+        "POST /drain HTTP/1.1\r\nHost: {address}\r\nAuthorization: Basic {credentials}\r\n\
+         Content-Type: application/logplex-1\r\nLogplex-Msg-Count: 400\r\n\
+         Logplex-Drain-Token: d.fc6b856b-3332-4546-93de-7d0ee272c3bd\r\nUser-Agent: Logplex/v72\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
 impl Load {
     /// Alerts with this key, to be answered with this status.
     pub(crate) fn alerts(address: SocketAddr, key: &str, status: u16) -> Self {
         Self { address, request: alert(address, key).into(), status }
+    }
+
+    /// Batches of a log drain, to be answered 204.
+    pub(crate) fn batches(address: SocketAddr, key: &str, body: &[u8]) -> Self {
+        Self { address, request: batch(address, key, body).into(), status: 204 }
     }
 
     /// Sends so many alerts over all connections together, or fewer when the time is over before.
@@ -147,8 +167,9 @@ impl Answer {
             let headers = head.lines().filter_map(|line| line.split_once(": "));
             headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
         };
-        let length: usize = header("content-length")?.parse().ok()?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
+        // 204 has no body, and so no length of one.
+        let length: usize = if status == 204 { 0 } else { header("content-length")?.parse().ok()? };
         let closes = header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
         (bytes.len() >= end + BLANK_LINE.len() + length).then_some(Self { status, closes })
     }

@@ -20,6 +20,8 @@
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 mod load;
+#[path = "../logplex/log.rs"]
+mod log;
 mod process;
 mod rivals;
 
@@ -28,8 +30,18 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use load::{Answer, CONNECTIONS, Load};
+use log::Log;
 use process::{Calls, Process};
-use rivals::Rivals;
+use rivals::{Race, Rival};
+
+/// As long as the right one, as it would be if somebody mistyped it.
+const WRONG_KEY: &str = "benchmark-key-0123456789abcdeg";
+
+/// Of it one body with an error in it is sent again and again.
+const LOG: usize = 1_000_000;
+
+/// What no app has.
+const MANY_DYNOS: usize = 10_000;
 
 /// Long enough for the service to have looked at its app once, and to have put its things in order after a load.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -68,6 +80,7 @@ fn main() {
         println!("a short run to see that it works; its numbers mean nothing, `cargo bench` measures");
     }
     throughput(&plan);
+    drained_log(&plan);
     memory(&plan);
     starts(&plan);
     size();
@@ -79,14 +92,62 @@ fn throughput(plan: &Plan) {
     println!("\n{CONNECTIONS} keep-alive connections over loopback, {rounds} rounds of {round:?} each, {cpus} CPUs\n");
     let heroku = Process::heroku();
     let service = Process::service(&heroku.url(), "127.0.0.1:0");
-    let bare = [Process::bare(), Process::bare_reading(), Process::bare_parsing()];
-    let mut rivals = Rivals::new(&service, &bare);
-    rivals.race(plan.warm_up);
-    for _ in 0..plan.rounds {
-        rivals.race(plan.round);
+    let (bare, reading, parsing) = (Process::bare(), Process::bare_reading(), Process::bare_parsing());
+    let (address, alerts) = (service.address(), |server: &Process| Load::alerts(server.address(), process::KEY, 202));
+    let mut race = Race {
+        rivals: vec![
+            Rival::new("accepted alert, 202", &service, Load::alerts(address, process::KEY, 202)),
+            Rival::new("refused alert, 403", &service, Load::alerts(address, WRONG_KEY, 403)),
+            Rival::new("bare route", &bare, alerts(&bare)),
+            Rival::new("route that reads", &reading, alerts(&reading)),
+            Rival::new("route that parses", &parsing, alerts(&parsing)),
+        ],
+        references: [2, 4],
+        goals: vec![(0, 4), (1, 2)],
+    };
+    race.run(plan.rounds, plan.round, plan.warm_up);
+    println!("{race}");
+    print_calls(race.rivals[0].answered(), &heroku.calls());
+}
+
+/// A drain that brings the log of a busy app as fast as it can.
+fn drained_log(plan: &Plan) {
+    let heroku = Process::heroku();
+    let service = Process::service(&heroku.url(), "127.0.0.1:0");
+    let bare = Process::bare_discarding();
+    let log = Log::make(LOG);
+    let body = &log.bodies[1];
+    let lines = dyno_restarter::logplex::frames(body).count();
+    println!("\nbatches of a log drain, {lines} lines in {} bytes each\n", grouped(body.len()));
+    let batches = |address| Load::batches(address, process::KEY, body);
+    let address = service.address();
+    let mut race = Race {
+        rivals: vec![
+            Rival::new("log drain, 204", &service, batches(address)),
+            Rival::new("route that discards", &bare, batches(bare.address())),
+        ],
+        references: [1, 0],
+        goals: vec![(0, 1)],
+    };
+    race.run(plan.rounds, plan.round, plan.warm_up);
+    println!("{race}");
+    let memory = || megabytes(service.resident_memory());
+    println!("memory (VmRSS)      {} after {} lines", memory(), grouped(race.rivals[0].answered() * lines));
+    for _ in 0..4 {
+        let reports: Vec<Vec<u8>> = (1..=MANY_DYNOS).map(report).collect();
+        for thousand in reports.chunks(1_000) {
+            Load::batches(address, process::KEY, &thousand.concat()).run(CONNECTIONS * plan.rounds, PATIENCE);
+        }
+        let count = CONNECTIONS * plan.rounds;
+        println!("                    {} after {count} reports of each of {} dynos", memory(), grouped(MANY_DYNOS));
     }
-    println!("{rivals}");
-    print_calls(rivals.accepted(), &heroku.calls());
+}
+
+/// The frame in which a dyno is over its quota.
+fn report(dyno: usize) -> Vec<u8> {
+    let message =
+        format!("<134>1 2026-01-02T03:04:05.678901+00:00 host heroku web.{dyno} - Error R14 (Memory quota exceeded)\n");
+    format!("{} {message}", message.len()).into_bytes()
 }
 
 fn memory(plan: &Plan) {

@@ -8,9 +8,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::routing::{MethodRouter, post};
+use http_body_util::BodyExt;
 use simulator::Heroku;
 
 /// The real binary.
@@ -44,6 +45,10 @@ pub(crate) fn play_a_role() -> bool {
     match role.as_str() {
         "bare" => serve(post(async move || answer)),
         "bare, reading" => serve(post(async move |_: Bytes| answer)),
+        "bare, discarding" => serve(post(async move |mut body: Body| {
+            while let Some(Ok(_)) = body.frame().await {}
+            StatusCode::NO_CONTENT
+        })),
         "bare, parsing" => serve(post(async move |body: Bytes| {
             let (_, payload) = form_urlencoded::parse(&body).next().expect("there is a field");
             let payload: serde_json::Value = serde_json::from_str(&payload).expect("it is JSON");
@@ -59,7 +64,7 @@ pub(crate) fn play_a_role() -> bool {
 async fn serve(route: MethodRouter) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
     println!("listening on {}", listener.local_addr().expect("it is bound"));
-    let router = Router::new().route("/restart_web_dynos", route);
+    let router = Router::new().route("/restart_web_dynos", route.clone()).route("/drain", route);
     tokio::select! {
         served = axum::serve(listener, router) => served.expect("it serves"),
         () = end_of_input() => {}
@@ -110,6 +115,11 @@ impl Process {
     /// The same for a route that builds a tree of the JSON in the body, and does not look at it.
     pub(crate) fn bare_parsing() -> Self {
         Self::in_role("bare, parsing")
+    }
+
+    /// A route that reads and discards the body and answers 204.
+    pub(crate) fn bare_discarding() -> Self {
+        Self::in_role("bare, discarding")
     }
 
     /// A simulated Heroku with an app `shop`.

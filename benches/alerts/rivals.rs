@@ -1,30 +1,26 @@
-//! The race: the service and the bare routes under the same load, in turns.
+//! A race: the service and bare routes under the same load, in turns.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::load::{CONNECTIONS, Load, Outcome};
-use crate::process::{KEY, Process};
+use crate::process::Process;
 use crate::verdict;
 
 /// The share of a bare route's throughput that the service is to reach, the route doing as much with the body.
 const GOAL: f64 = 0.8;
 
-/// As long as [`KEY`], as it would be if somebody mistyped it.
-const WRONG_KEY: &str = "benchmark-key-0123456789abcdeg";
-
-/// All who take part.
-pub(crate) struct Rivals<'a> {
-    accepted: Rival<'a>,
-    refused: Rival<'a>,
-    bare: Rival<'a>,
-    reading: Rival<'a>,
-    parsing: Rival<'a>,
-    races: usize,
+/// Some servers under the same load, in turns.
+pub(crate) struct Race<'a> {
+    pub(crate) rivals: Vec<Rival<'a>>,
+    /// The rivals that the others are compared with: in the columns at the right.
+    pub(crate) references: [usize; 2],
+    /// Which rival is to reach [`GOAL`] of which other.
+    pub(crate) goals: Vec<(usize, usize)>,
 }
 
 /// A server and what is asked of it.
-struct Rival<'a> {
+pub(crate) struct Rival<'a> {
     name: &'static str,
     server: &'a Process,
     load: Load,
@@ -38,37 +34,29 @@ struct Round {
     cpu: Option<Duration>,
 }
 
-impl<'a> Rivals<'a> {
-    pub(crate) fn new(service: &'a Process, [bare, reading, parsing]: &'a [Process; 3]) -> Self {
-        let address = service.address();
-        let rival = |name, server, load| Rival { name, server, load, rounds: Vec::new() };
-        Self {
-            accepted: rival("accepted alert, 202", service, Load::alerts(address, KEY, 202)),
-            refused: rival("refused alert, 403", service, Load::alerts(address, WRONG_KEY, 403)),
-            bare: rival("bare route", bare, Load::alerts(bare.address(), KEY, 202)),
-            reading: rival("bare route, reads the body", reading, Load::alerts(reading.address(), KEY, 202)),
-            parsing: rival("bare route, parses JSON", parsing, Load::alerts(parsing.address(), KEY, 202)),
-            races: 0,
+impl Race<'_> {
+    /// Rounds of each. Who is first changes; the first round is the warm-up and does not count.
+    pub(crate) fn run(&mut self, rounds: usize, round: Duration, warm_up: Duration) {
+        for number in 0..=rounds {
+            let time = if number == 0 { warm_up } else { round };
+            let many = self.rivals.len();
+            for turn in 0..many {
+                self.rivals[(number + turn) % many].run(time);
+            }
         }
-    }
-
-    /// A round of each. Who is first changes; the first race is the warm-up and does not count.
-    pub(crate) fn race(&mut self, time: Duration) {
-        let mut rivals = [&mut self.accepted, &mut self.refused, &mut self.bare, &mut self.reading, &mut self.parsing];
-        rivals.rotate_left(self.races % 5);
-        for rival in rivals {
-            rival.run(time);
-        }
-        self.races += 1;
-    }
-
-    /// How many alerts were accepted, in the warm-up too.
-    pub(crate) fn accepted(&self) -> usize {
-        self.accepted.rounds.iter().map(|round| round.outcome.latencies.len()).sum()
     }
 }
 
-impl Rival<'_> {
+impl<'a> Rival<'a> {
+    pub(crate) fn new(name: &'static str, server: &'a Process, load: Load) -> Self {
+        Self { name, server, load, rounds: Vec::new() }
+    }
+
+    /// How many requests were answered as they should be, in the warm-up too.
+    pub(crate) fn answered(&self) -> usize {
+        self.rounds.iter().map(|round| round.outcome.latencies.len()).sum()
+    }
+
     fn run(&mut self, time: Duration) {
         let before = self.server.cpu_time();
         let outcome = self.load.run(usize::MAX - CONNECTIONS, time);
@@ -80,7 +68,7 @@ impl Rival<'_> {
         self.rounds.get(1..).unwrap_or_default()
     }
 
-    fn requests_per_second(&self) -> f64 {
+    pub(crate) fn requests_per_second(&self) -> f64 {
         median(self.measured().iter().map(Round::requests_per_second))
     }
 
@@ -141,44 +129,34 @@ impl Round {
     }
 }
 
-impl fmt::Display for Rivals<'_> {
+impl fmt::Display for Race<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [one, two] = self.references.map(|at| &self.rivals[at]);
         writeln!(
             f,
-            "{:26}{:>12}{:>11}{:>11}{:>14}{:>19}{:>19}",
-            "", "requests/s", "p50", "p99", "CPU/request", "ratio to the", "ratio to the one"
+            "{:26}{:>12}{:>11}{:>11}{:>14}{:>24}{:>24}",
+            "ratios at the right to", "requests/s", "p50", "p99", "CPU/request", one.name, two.name
         )?;
-        writeln!(f, "{:74}{:>19}{:>19}", "", "bare route", "that parses")?;
-        let rivals = [&self.accepted, &self.refused, &self.bare, &self.reading, &self.parsing];
-        for rival in rivals {
-            self.write_row(f, rival)?;
+        for rival in &self.rivals {
+            let latencies = rival.latencies();
+            writeln!(
+                f,
+                "{:26}{:>12.0}{:>11}{:>11}{:>14}{:>24}{:>24}",
+                rival.name,
+                rival.requests_per_second(),
+                percentile(&latencies, 50),
+                percentile(&latencies, 99),
+                rival.cpu_per_request(),
+                rival.ratio_and_range(one),
+                rival.ratio_and_range(two),
+            )?;
         }
-        let (accepted, refused) = (self.accepted.ratio(&self.parsing), self.refused.ratio(&self.bare));
-        let verdict = |ratio| verdict(Some(ratio >= GOAL));
-        writeln!(
-            f,
-            "goal: at least {GOAL} of the bare route that parses: accepted {}; of the one that does not: refused {}",
-            verdict(accepted),
-            verdict(refused)
-        )?;
-        rivals.iter().filter_map(|rival| rival.trouble()).try_for_each(|trouble| writeln!(f, "{trouble}"))
-    }
-}
-
-impl Rivals<'_> {
-    fn write_row(&self, f: &mut fmt::Formatter<'_>, rival: &Rival<'_>) -> fmt::Result {
-        let latencies = rival.latencies();
-        writeln!(
-            f,
-            "{:26}{:>12.0}{:>11}{:>11}{:>14}{:>19}{:>19}",
-            rival.name,
-            rival.requests_per_second(),
-            percentile(&latencies, 50),
-            percentile(&latencies, 99),
-            rival.cpu_per_request(),
-            rival.ratio_and_range(&self.bare),
-            rival.ratio_and_range(&self.parsing),
-        )
+        for &(subject, reference) in &self.goals {
+            let (subject, reference) = (&self.rivals[subject], &self.rivals[reference]);
+            let verdict = verdict(Some(subject.ratio(reference) >= GOAL));
+            writeln!(f, "goal: {} at least {GOAL} of {}: {verdict}", subject.name, reference.name)?;
+        }
+        self.rivals.iter().filter_map(Rival::trouble).try_for_each(|trouble| writeln!(f, "{trouble}"))
     }
 }
 
