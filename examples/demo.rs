@@ -1,8 +1,9 @@
 //! The whole thing on one machine, no account needed: a simulated Heroku with an app that leaks, the service in front of
-//! it, and an alert as `LogEntries` sends it.
+//! it, and an alert as `LogEntries` sends it, or the app's own log drain.
 //!
 //! ```sh
 //! cargo run --example demo             # shows one alert and what it leads to, in under a minute
+//! cargo run --example demo -- --drain  # shows a leak that the log drain tells of, in a minute and a half
 //! cargo run --example demo -- --serve  # keeps running, to play with
 //! ```
 
@@ -26,8 +27,9 @@ const KEY: &str = "demo-key-0123456789";
 
 const PROCESSES: [&str; 5] = ["web.1", "web.2", "web.3", "web.4", "worker.1"];
 
-/// The show is over long before this; if not, something is wrong.
+/// The shows are over long before this; if not, something is wrong.
 const LONGEST_SHOW: Duration = Duration::from_secs(58);
+const LONGEST_SHOW_OF_THE_DRAIN: Duration = Duration::from_secs(110);
 
 /// With `--serve`, where the service and the simulated Heroku listen.
 const SERVICE_PORT: u16 = 3000;
@@ -38,9 +40,10 @@ async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => show().await,
+        ["--drain"] => show_the_drain().await,
         ["--serve"] => serve().await,
         _ => {
-            println!("usage: cargo run --example demo [-- --serve]");
+            println!("usage: cargo run --example demo [-- --drain | --serve]");
             ExitCode::FAILURE
         }
     }
@@ -55,6 +58,20 @@ async fn show() -> ExitCode {
     tokio::select! {
         code = stage.show(&heroku) => code,
         () = tokio::time::sleep(LONGEST_SHOW) => stage.fail("the show took too long"),
+    }
+}
+
+/// No alert: the app's log drain tells of the leak.
+async fn show_the_drain() -> ExitCode {
+    let heroku = Heroku::start().await;
+    let stage = Stage::set(&heroku, 0, "5m").expect("the machine has a free port");
+    // Over the quota after half a minute, and killed by Heroku after a minute and a half.
+    stage.shop.leak("web", 500.0);
+    stage.shop.clone().runtime_metrics().traffic(5.0);
+    stage.shop.drain_to(&stage.drain).await;
+    tokio::select! {
+        code = stage.show_the_drain(&heroku) => code,
+        () = tokio::time::sleep(LONGEST_SHOW_OF_THE_DRAIN) => stage.fail("the show took too long"),
     }
 }
 
@@ -79,10 +96,6 @@ fn create_shop(heroku: &Heroku) -> App {
     shop
 }
 
-fn address(listener: &TcpListener) -> String {
-    format!("http://{}/restart_web_dynos", listener.local_addr().expect("it is bound"))
-}
-
 /// The service as it runs on Heroku, but for its variables.
 async fn run_service(heroku: Heroku, listener: TcpListener, min_age: &str) {
     let environment = HashMap::from([
@@ -91,6 +104,8 @@ async fn run_service(heroku: Heroku, listener: TcpListener, min_age: &str) {
         ("RESTART_WEBHOOK_KEY", KEY.to_owned()),
         ("HEROKU_API_URL", heroku.url()),
         ("MIN_AGE", min_age.to_owned()),
+        // One less than usual, for an audience that waits.
+        ("TOLERANCE", "2 in 2m".to_owned()),
     ]);
     let config =
         Config::from_lookup(|name| environment.get(name).map(OsString::from)).expect("the environment is right");
@@ -105,7 +120,10 @@ async fn run_service(heroku: Heroku, listener: TcpListener, min_age: &str) {
 /// What the audience sees.
 struct Stage {
     shop: App,
+    /// Where alerts go.
     url: String,
+    /// Where the log goes, with the key.
+    drain: String,
     curtain: Instant,
 }
 
@@ -113,7 +131,10 @@ impl Stage {
     /// Starts the service on `port`; `None` when that is taken.
     fn set(heroku: &Heroku, port: u16, min_age: &'static str) -> Option<Self> {
         let listener = connections::bind(Listen::At(([127, 0, 0, 1], port).into())).ok()?;
-        let stage = Self { shop: create_shop(heroku), url: address(&listener), curtain: Instant::now() };
+        let address = listener.local_addr().expect("it is bound");
+        let (url, drain) =
+            (format!("http://{address}/restart_web_dynos"), format!("http://drain:{KEY}@{address}/drain"));
+        let stage = Self { shop: create_shop(heroku), url, drain, curtain: Instant::now() };
         log_to_the_show(stage.curtain);
         tokio::spawn(run_service(heroku.clone(), listener, min_age));
         Some(stage)
@@ -122,15 +143,41 @@ impl Stage {
     async fn show(&self, heroku: &Heroku) -> ExitCode {
         println!("A shop with four web dynos, one of them crashed, and a worker. The web dynos leak.");
         println!("Heroku looks at their memory every 20 s, so this takes a moment.\n");
-        println!("{:>8}  {}", "", PROCESSES.map(|name| format!("{name:<9}")).join(" "));
+        print_names();
         tokio::select! {
             () = self.show_every_change(heroku) => {}
             () = self.wait_for_r14_and_send_the_alert(heroku) => {}
         }
+        self.show_the_healing(heroku).await
+    }
+
+    async fn show_the_drain(&self, heroku: &Heroku) -> ExitCode {
+        println!("The same shop, and no monitoring service at all: its log goes to the service, by a drain.");
+        println!("  heroku drains:add {} -a shop", self.drain);
+        println!(
+            "It leaks as it serves. Heroku looks at the memory every 20 s; the second complaint is one too many.\n"
+        );
+        print_names();
+        let r14s = || self.shop.log().into_iter().filter(|line| line.contains("Error R14"));
+        let tell_of_r14 = async {
+            for count in 0.. {
+                heroku.until(|_| r14s().count() > count).await;
+                self.say(format_args!("log of shop   {}", r14s().nth(count).unwrap_or_default()));
+            }
+        };
+        tokio::select! {
+            () = tell_of_r14 => ExitCode::FAILURE,
+            code = self.show_the_healing(heroku) => code,
+        }
+    }
+
+    /// From here on the service is at work.
+    async fn show_the_healing(&self, heroku: &Heroku) -> ExitCode {
         tokio::select! {
             () = self.show_every_change(heroku) => {}
             () = self.until_all_are_up_again(heroku) => {}
         }
+        self.shop.leak("web", 0.0);
         // The service looks once more and writes its report.
         tokio::time::sleep(Duration::from_secs(4)).await;
         let (restarts, fewest_up) = (self.shop.restarts(), self.shop.fewest_up("web"));
@@ -150,10 +197,11 @@ impl Stage {
         println!("The service:      curl -H 'Authorization: Bearer {KEY}' '{url}?dry_run=true'");
         println!("                  curl -X POST -H 'Authorization: Bearer {KEY}' '{url}'");
         println!("As LogEntries:    curl -X POST '{url}?key={KEY}' --data-urlencode 'payload={{}}'");
+        println!("Its log drain:    HEROKU_HOST={api} HEROKU_API_KEY=any heroku drains:add {} -a shop", self.drain);
         println!("Just one dyno:    curl -X POST '{url}?key={KEY}&dyno=web.2&force=true'");
         println!("The real CLI:     HEROKU_HOST={api} HEROKU_API_KEY=any heroku ps -a shop   (ps, ps:restart)");
         println!("Here a dyno is left alone for 30 s after its start (MIN_AGE=30s). Ctrl-C ends it.\n");
-        println!("{:>8}  {}", "", PROCESSES.map(|name| format!("{name:<9}")).join(" "));
+        print_names();
         self.show_every_change(heroku).await;
         ExitCode::SUCCESS
     }
@@ -199,6 +247,10 @@ impl Stage {
         self.say(format_args!("the demo failed: {why}"));
         ExitCode::FAILURE
     }
+}
+
+fn print_names() {
+    println!("{:>8}  {}", "", PROCESSES.map(|name| format!("{name:<9}")).join(" "));
 }
 
 /// Shows the service's log between the other lines.

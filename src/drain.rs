@@ -14,6 +14,7 @@ use crate::recent::Recent;
 use crate::restart::{Restarter, Stopping, Target, Trigger, When};
 use crate::sparing::Sparing;
 use crate::trouble::{Complaint, Tolerance, Trouble, Troubles};
+use crate::words::human;
 
 /// Heroku's measure.
 pub const MEGABYTE: u64 = 1 << 20;
@@ -173,7 +174,8 @@ impl Drained {
             let trouble = self.troubles.report(dyno.clone(), cause.complaint(), at, settings.tolerance);
             let Some(Trouble { since, is_news }) = trouble else { continue };
             let Tolerance { reports, window } = settings.tolerance;
-            let times = if reports == 1 { String::new() } else { format!(", {reports} times within {window:?}") };
+            let times =
+                if reports == 1 { String::new() } else { format!(", {reports} times within {}", human(window)) };
             if is_news {
                 info!(%app, %dyno, "{dyno} of {app} is in trouble: {cause}{times}");
             } else {

@@ -17,7 +17,7 @@
 //! matter, and [`trouble`] counts them until it is no spike any more. What follows is the same.
 //!
 //! [`config`] reads the environment, [`telemetry`] writes the log, [`sparing`] keeps strangers from filling it, [`recent`]
-//! knows again what comes twice, [`query`] splits URLs, [`shutdown`] is the way out.
+//! knows again what comes twice, [`query`] splits URLs, [`words`] writes lists and times, [`shutdown`] is the way out.
 
 pub mod alert;
 pub mod answer;
@@ -38,6 +38,7 @@ pub mod sparing;
 pub mod telemetry;
 pub mod trouble;
 pub mod verdict;
+pub mod words;
 
 use std::time::Duration;
 

@@ -19,9 +19,10 @@ use crate::drain::{Batch, Drains};
 use crate::receive::{Extent, Received, Receiver};
 use crate::recent::Recent;
 use crate::request::{self, Request};
-use crate::restart::{AppName, NoRehearsal, Outcome, Restarter, Stopping, Trigger, list};
+use crate::restart::{AppName, NoRehearsal, Outcome, Restarter, Stopping, Trigger};
 use crate::sparing::Sparing;
 use crate::verdict::Verdict;
+use crate::words::list;
 
 #[derive(Clone)]
 struct AppState {

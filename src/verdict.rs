@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use crate::alert::{Alert, Complaint, Over};
 use crate::heroku::{AppName, DynoName};
 use crate::request::{Fault, Request, Scope};
-use crate::restart::{Restarter, Target, Trigger, When, list};
+use crate::restart::{Restarter, Target, Trigger, When};
+use crate::words::list;
 
 /// How far the clock of a monitoring service may be behind Heroku's.
 const SKEW: Duration = Duration::from_secs(60);

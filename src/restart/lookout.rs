@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use tracing::warn;
 
 use super::patience::{Patience, poll_interval};
-use super::report::{End, human};
+use super::report::End;
 use crate::heroku::{AppName, Client, Dyno, DynoName, Error, ProcessType};
 use crate::shutdown::Stop;
+use crate::words::human;
 
 /// One app, as last seen. Whatever takes time ends with [`End::Stopped`] when the service is to end.
 pub(super) struct Lookout<'a> {

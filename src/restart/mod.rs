@@ -36,12 +36,13 @@ use policy::{History, running};
 
 pub use crate::heroku::{AppName, DynoName, ProcessType};
 pub use policy::{GiveUp, Policy};
-pub use report::{End, Failure, Outcome, Report, Skip, list};
+pub use report::{End, Failure, Outcome, Report, Skip};
 use trigger::Wanted;
 pub use trigger::{Target, Trigger, When};
 
 use crate::heroku::{Client, Listing};
 use crate::shutdown::Stop;
+use crate::words::list;
 
 /// How many reports are kept of each app.
 const REPORTS_KEPT: usize = 50;
@@ -228,10 +229,10 @@ impl Worker {
             let up = running(&listing.dynos, process_type).count();
             format!("{up} {process_type} {} up", if up == 1 { "dyno" } else { "dynos" })
         });
-        info!(%app, "watching {app}: {}", report::list(up));
+        info!(%app, "watching {app}: {}", list(up));
         let there: BTreeSet<_> = listing.dynos.iter().map(|dyno| &dyno.process_type).collect();
         for process_type in self.policy.process_types.iter().filter(|process_type| !there.contains(process_type)) {
-            let there = report::list(&there);
+            let there = list(&there);
             warn!(%app, "{app} has no {process_type} dynos (it has: {there}); check PROCESS_TYPES");
         }
         warn_of_unreadable(app, listing.unreadable);

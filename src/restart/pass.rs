@@ -10,10 +10,11 @@ use super::in_hand::{Crew, InHand};
 use super::lookout::{Lookout, warn_of_unreadable};
 use super::patience::Patience;
 use super::policy::{History, News, Policy, booting, running};
-use super::report::{End, Failure, Outcome, Report, Skip, list};
+use super::report::{End, Failure, Outcome, Report, Skip};
 use super::trigger::Wanted;
 use crate::heroku::{AppName, Client, Dyno, DynoName};
 use crate::shutdown::Stop;
+use crate::words::list;
 
 /// A pass under way.
 pub(super) struct Pass<'a> {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use tracing::{error, info, warn};
 
 use crate::heroku::{AppName, DynoName, Error, State};
+use crate::words::{human, list};
 
 /// What a pass did. It names every dyno considered and what became of it.
 #[derive(Debug)]
@@ -312,20 +313,4 @@ impl Serialize for Report {
         fields.serialize_field("ended_early", &self.end.as_ref().map(ToString::to_string))?;
         fields.end()
     }
-}
-
-/// `a`, `a and b`, `a, b and c`.
-pub fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
-    let mut items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    match items.pop() {
-        None => String::new(),
-        Some(last) if items.is_empty() => last,
-        Some(last) => format!("{} and {last}", items.join(", ")),
-    }
-}
-
-/// `90s`, `5m`, `1h 30m`: whole seconds are enough for a person.
-pub(super) fn human(time: Duration) -> String {
-    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    format!("{:#}", SignedDuration::from_secs(seconds))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::heroku::DynoName;
+use crate::words::list;
 
 /// When what is complained of happened. Of two complaints of a dyno the later one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,7 +108,7 @@ impl Wanted {
         if self.automatic.all.or(self.forced.all).is_some() {
             return "all watched dynos".to_owned();
         }
-        super::report::list(self.names())
+        list(self.names())
     }
 }
 
