@@ -15,15 +15,6 @@ const ODD_EVERY: usize = 47;
 /// Quoted because of what is in it: all of it is legal in the path of a request.
 const ODD_PATH: &str = "/search?q=%22Error+R14%22&dyno=web.9&at=error&code=H12&sort[]='new';x=a,b|c";
 
-/// The requests that an app gets.
-#[derive(Default)]
-pub(crate) struct Traffic {
-    /// From one request to the next; None when there are none.
-    pause: Option<Duration>,
-    /// So far.
-    requests: usize,
-}
-
 impl AppState {
     /// From now on the app gets so many requests; a rate of zero ends it.
     pub(crate) fn set_traffic(&mut self, agenda: &mut Agenda, requests_per_second: f64) {

@@ -5,34 +5,13 @@ use std::borrow::Cow;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
+use super::fault::Fault;
 use super::json;
 use super::reading::{Place, Reading};
 use super::rules::Meaning;
 
 /// No sender has a hundredth of these; work stays bounded.
 const MOST_FIELDS: usize = 10_000;
-
-/// Why a body was not understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// It is too large to be read.
-    #[error("it is too large")]
-    TooLarge,
-    /// It did not come to its end.
-    #[error("it did not come to its end")]
-    CutOff,
-    /// It is compressed, which nobody does to webhooks.
-    #[error("it is compressed")]
-    Compressed,
-    /// It begins as JSON and is none.
-    #[error("it is broken JSON, around line {line}, column {column}")]
-    BrokenJson {
-        /// From 1.
-        line: usize,
-        /// From 1.
-        column: usize,
-    },
-}
 
 /// A body, by its form.
 pub(super) enum Body<'a> {

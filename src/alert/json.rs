@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::body::Fault;
+use super::fault::Fault;
 use super::reading::{Place, Reading};
 use super::rules::Meaning;
 

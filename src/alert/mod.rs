@@ -12,6 +12,7 @@
 //! It decides nothing and never fails: it is given what anybody may have sent.
 
 mod body;
+mod fault;
 mod json;
 mod line;
 mod reading;
@@ -23,7 +24,7 @@ use std::collections::BTreeMap;
 use axum::http::HeaderMap;
 use jiff::Timestamp;
 
-pub use body::Fault;
+pub use fault::Fault;
 pub use rules::Over;
 
 use crate::heroku::{AppName, DynoName};

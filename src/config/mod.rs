@@ -1,0 +1,167 @@
+//! The environment, read once. This is the only place that knows the names of the variables; they stand here, in
+//! `.env.example` and in the README in the same order.
+//!
+//! All faults are reported at once, and no value is ever shown: somebody may have put a secret into the wrong variable.
+
+mod parse;
+
+use std::ffi::OsString;
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use tracing_subscriber::EnvFilter;
+
+use crate::auth::Keys;
+use crate::connections::Listen;
+use crate::logplex::Codes;
+use crate::restart::{AppName, Policy};
+use crate::{drain, heroku, telemetry};
+
+/// The settings of each part.
+#[derive(Debug)]
+pub struct Config {
+    /// How to reach Heroku.
+    pub heroku: heroku::Settings,
+    /// The apps whose dynos are restarted.
+    pub apps: Vec<AppName>,
+    /// Who may ask for it.
+    pub keys: Keys,
+    /// Where to listen.
+    pub listen: Listen,
+    /// How carefully to restart.
+    pub policy: Policy,
+    /// What counts as trouble in a log drain.
+    pub drain: drain::Settings,
+    /// What to log, and how.
+    pub log: telemetry::Settings,
+}
+
+/// Everything that is wrong with the environment.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Faults(Vec<Fault>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Fault {
+    variable: &'static str,
+    problem: String,
+    example: &'static str,
+}
+
+impl Config {
+    /// Reads the environment through `lookup`, which gives the value of a variable. An empty one counts as not set.
+    ///
+    /// # Errors
+    /// When anything is wrong: all of it.
+    pub fn from_lookup(lookup: impl Fn(&'static str) -> Option<OsString>) -> Result<Self, Faults> {
+        let mut env = Environment { lookup, faults: Vec::new() };
+
+        let token = env.required("RESTART_API_KEY", "HRKU-01234567-89ab-cdef-0123-456789abcdef", parse::token);
+        let apps = env.required("APP_NAME", "shop", |text| parse::list(text, parse::app));
+        let is_token = |key: &str| token.as_ref().is_some_and(|token: &SecretString| token.expose_secret() == key);
+        let keys = env.required("RESTART_WEBHOOK_KEY", "the output of `openssl rand -hex 32`", |text| {
+            parse::list(text, |key| parse::key(key, is_token(key))).map(Keys::new)
+        });
+        let listen = env.optional("PORT", "3000", "3000", parse::listen);
+        let process_types =
+            env.optional("PROCESS_TYPES", "web", "web,worker", |text| parse::list(text, parse::process_type));
+        let min_age = env.optional("MIN_AGE", "5m", "5m", parse::duration);
+        let boot_timeout =
+            env.optional("BOOT_TIMEOUT", "2m", "2m", |text| parse::time_span(text, parse::SHORTEST_BOOT));
+        let settle_time = env.optional("SETTLE_TIME", "0s", "30s", parse::duration);
+        let max_unavailable = env.optional("MAX_UNAVAILABLE", "1", "1", parse::count);
+        let give_up_after = env.optional("GIVE_UP_AFTER", "3 in 1h", "3 in 1h", parse::give_up);
+        let errors = env.optional("ERRORS", "R14,R15", "R14,R15,H12", |text| parse::list(text, parse::code));
+        let tolerance = env.optional("TOLERANCE", "3 in 2m", "3 in 2m", parse::tolerance);
+        let memory_limit = env.optional("MEMORY_LIMIT", "off", "90% or 480MB", parse::memory_limit);
+        let api_url = env.optional("HEROKU_API_URL", "https://api.heroku.com", "https://api.heroku.com", parse::url);
+        let format = env.optional("LOG_FORMAT", "text", "json", parse::format);
+        let filter = env.optional("RUST_LOG", "info", "info,dyno_restarter=debug", |text| {
+            EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| "is not a filter".to_owned())
+        });
+
+        let faults = Faults(env.faults);
+        let config = || {
+            Some(Self {
+                heroku: heroku::Settings { api_url: api_url?, token: token? },
+                apps: apps?,
+                keys: keys?,
+                listen: listen?,
+                policy: Policy {
+                    process_types: process_types?,
+                    min_age: min_age?,
+                    boot_timeout: boot_timeout?,
+                    settle_time: settle_time?,
+                    max_unavailable: max_unavailable?,
+                    give_up_after: give_up_after?,
+                },
+                drain: drain::Settings {
+                    errors: Codes::from_iter(errors?),
+                    tolerance: tolerance?,
+                    memory_limit: memory_limit?,
+                },
+                log: telemetry::Settings { format: format?, filter: filter? },
+            })
+        };
+        config().filter(|_| faults.0.is_empty()).ok_or(faults)
+    }
+}
+
+impl std::error::Error for Faults {}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults = if self.0.len() == 1 { "this fault" } else { "these faults" };
+        write!(f, "dyno-restarter cannot start: its environment has {faults}:")?;
+        for Fault { variable, problem, example } in &self.0 {
+            write!(f, "\n  {variable} {problem}. Right is, for example: {example}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The variables, and what was found wrong with them so far.
+struct Environment<L> {
+    lookup: L,
+    faults: Vec<Fault>,
+}
+
+impl<L: Fn(&'static str) -> Option<OsString>> Environment<L> {
+    fn required<T>(
+        &mut self,
+        variable: &'static str,
+        example: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let parsed = self.text(variable).and_then(|text| match text.as_deref() {
+            None => Err("is not set".to_owned()),
+            Some(text) => parse(text),
+        });
+        self.or_fault(parsed, variable, example)
+    }
+
+    fn optional<T>(
+        &mut self,
+        variable: &'static str,
+        default: &str,
+        example: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let parsed = self.text(variable).and_then(|text| parse(text.as_deref().unwrap_or(default)));
+        self.or_fault(parsed, variable, example)
+    }
+
+    fn text(&self, variable: &'static str) -> Result<Option<String>, String> {
+        let value = (self.lookup)(variable).map(OsString::into_string).transpose();
+        let text = value.map_err(|_| "is not UTF-8 text".to_owned())?;
+        if text.as_deref().is_some_and(|text| text.trim().starts_with(['"', '\''])) {
+            return Err(
+                "begins with a quotation mark, which would be part of it; leave the quotation marks out".to_owned()
+            );
+        }
+        Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
+    }
+
+    fn or_fault<T>(&mut self, parsed: Result<T, String>, variable: &'static str, example: &'static str) -> Option<T> {
+        parsed.map_err(|problem| self.faults.push(Fault { variable, problem, example })).ok()
+    }
+}

@@ -1,0 +1,173 @@
+//! The values of the variables. Each function says what is wrong in the words that follow the name of the variable.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use reqwest::Url;
+use secrecy::SecretString;
+
+use crate::connections::Listen;
+use crate::drain::{MEGABYTE, MemoryLimit};
+use crate::logplex::Code;
+use crate::restart::{AppName, GiveUp, ProcessType};
+use crate::telemetry::Format;
+use crate::trouble::Tolerance;
+
+/// A key that can be guessed lets anybody restart the dynos.
+const SHORTEST_KEY: usize = 16;
+
+/// Longer waits than this are mistakes.
+const LONGEST_DURATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Dynos that boot are looked at every few seconds.
+pub(super) const SHORTEST_BOOT: Duration = Duration::from_secs(5);
+const SHORTEST_WINDOW: Duration = Duration::from_secs(60);
+
+/// What is reported comes every 20 s.
+const SHORTEST_TOLERANCE: Duration = Duration::from_secs(1);
+const MOST_REPORTS: usize = 100;
+
+/// Of memory, in percent or megabytes: no dyno has a terabyte.
+const LARGEST_LIMIT: u64 = 1_000_000;
+
+/// One-off dynos, which a restart would end for good.
+const ONE_OFF_TYPES: [&str; 3] = ["run", "release", "scheduler"];
+
+pub(super) fn list<T: PartialEq>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let mut items = Vec::new();
+    let is_one = !text.contains(',');
+    for (at, item) in text.split(',').map(str::trim).enumerate() {
+        let place = if is_one { String::new() } else { format!(" at place {}", at + 1) };
+        let item = match item {
+            "" => return Err(format!("is wrong{place}: there is nothing")),
+            item => parse(item).map_err(|problem| format!("is wrong{place}: {problem}"))?,
+        };
+        if items.contains(&item) {
+            return Err(format!("is wrong{place}: the same stands before"));
+        }
+        items.push(item);
+    }
+    Ok(items)
+}
+
+pub(super) fn token(text: &str) -> Result<SecretString, String> {
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("has a character that no token has, such as a space in the middle".to_owned());
+    }
+    Ok(SecretString::from(text))
+}
+
+pub(super) fn app(text: &str) -> Result<AppName, String> {
+    AppName::parse(text).ok_or_else(|| "an app's name is of lower-case letters, digits and dashes".to_owned())
+}
+
+pub(super) fn key(text: &str, is_the_token: bool) -> Result<String, String> {
+    if is_the_token || text.starts_with("HRKU-") {
+        return Err("a key goes into URLs and so into logs; it must not be a Heroku token".to_owned());
+    }
+    if text.len() < SHORTEST_KEY {
+        return Err(format!("a key has at least {SHORTEST_KEY} characters"));
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("a key has no spaces and no characters beyond ASCII".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn process_type(text: &str) -> Result<ProcessType, String> {
+    if ONE_OFF_TYPES.contains(&text.to_ascii_lowercase().as_str()) {
+        return Err(format!("{text} dynos are one-off, a restart would end them for good"));
+    }
+    ProcessType::parse(text).ok_or_else(|| "a process type is of letters, digits, dashes and underscores".to_owned())
+}
+
+pub(super) fn listen(text: &str) -> Result<Listen, String> {
+    let port = text.parse().map(Listen::Everywhere);
+    let address = text.parse::<SocketAddr>().map(Listen::At);
+    port.or(address).map_err(|_| "is not a port from 1 to 65535".to_owned())
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let duration: SignedDuration = text.parse().map_err(|_| "is not a time with its unit (s, m or h)".to_owned())?;
+    let duration = Duration::try_from(duration).map_err(|_| "is negative".to_owned())?;
+    if duration > LONGEST_DURATION {
+        return Err("is longer than 720h".to_owned());
+    }
+    Ok(duration)
+}
+
+/// A duration of at least so long: less would be over before the first look.
+pub(super) fn time_span(text: &str, shortest: Duration) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration < shortest {
+        return Err(format!("is shorter than {shortest:?}"));
+    }
+    Ok(duration)
+}
+
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "is not a whole number from 1 up".to_owned())
+}
+
+pub(super) fn give_up(text: &str) -> Result<GiveUp, String> {
+    let (restarts, window) = rate(text, "restarts", SHORTEST_WINDOW)?;
+    Ok(GiveUp { restarts, window })
+}
+
+pub(super) fn tolerance(text: &str) -> Result<Tolerance, String> {
+    let (reports, window) = rate(text, "reports", SHORTEST_TOLERANCE)?;
+    if reports > MOST_REPORTS {
+        return Err(format!("has a count above {MOST_REPORTS}"));
+    }
+    Ok(Tolerance { reports, window })
+}
+
+/// So many of something in so long.
+fn rate(text: &str, what: &str, shortest: Duration) -> Result<(usize, Duration), String> {
+    let (many, window) = text.split_once(" in ").ok_or_else(|| format!("does not say how many {what} in how long"))?;
+    let count = count(many.trim()).map_err(|problem| format!("has a count that {problem}"))?;
+    let window = time_span(window.trim(), shortest).map_err(|problem| format!("has a window that {problem}"))?;
+    Ok((count, window))
+}
+
+pub(super) fn code(text: &str) -> Result<Code, String> {
+    let code = Code::parse(text.as_bytes()).filter(|code| matches!(code.letter(), 'R' | 'H'));
+    code.ok_or_else(|| "an error of a dyno is R and two digits, one of the router H and two digits".to_owned())
+}
+
+pub(super) fn memory_limit(text: &str) -> Result<Option<MemoryLimit>, String> {
+    let number = |text: &str| text.trim().parse().ok().filter(|number| (1..=LARGEST_LIMIT).contains(number));
+    if text == "off" {
+        return Ok(None);
+    }
+    let percent = text.strip_suffix('%').and_then(number).map(MemoryLimit::Percent);
+    let megabytes = text.strip_suffix("MB").and_then(number).map(|number| MemoryLimit::Bytes(number * MEGABYTE));
+    percent.or(megabytes).map(Some).ok_or_else(|| "is neither off nor a whole number with % or MB".to_owned())
+}
+
+/// The token goes there, so it must be a safe place: `https`, or this machine.
+pub(super) fn url(text: &str) -> Result<Url, String> {
+    let url =
+        Url::parse(text).ok().filter(Url::has_host).ok_or_else(|| "is not a URL with https:// in front".to_owned())?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("has a user or a password in it; the token goes into RESTART_API_KEY".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("has a query or a fragment in it".to_owned());
+    }
+    let is_this_machine = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_this_machine => Ok(url),
+        _ => Err("would send the token unencrypted: it must begin with https://".to_owned()),
+    }
+}
+
+pub(super) fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        _ => Err("is neither text nor json".to_owned()),
+    }
+}
