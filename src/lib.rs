@@ -5,9 +5,9 @@
 //! 1. A monitoring service pokes the webhook: [`connections`] takes the connection, [`server`] the request.
 //! 2. [`auth`] checks the key, or the signature, before anything else is looked at; [`request`] reads what the URL asks
 //!    for.
-//! 3. [`receive`] takes the body in, [`alert`] reads what it says, and [`verdict`] draws the conclusion: nothing, for the
-//!    alert has recovered, or a [`restart::Trigger`] that is handed over. The answer, written by [`answer`], is `202
-//!    Restart triggered`; nobody waits for Heroku.
+//! 3. [`receive`] takes the body in, [`alert`] reads what it says, and [`verdict`] tells what follows: nothing, for the
+//!    alert has recovered, or a [`restart::Trigger`], which the [`hearing`] hands over. The answer, written by [`answer`],
+//!    is `202 Restart triggered`; nobody waits for Heroku.
 //! 4. In the background the app's own task makes a pass ([`restart`]): it lists the dynos through [`heroku`], keeps those
 //!    that are running, of a watched process type and old enough, and restarts each in turn, the next one only when the
 //!    one before is up again.
@@ -25,6 +25,7 @@ pub mod auth;
 pub mod config;
 pub mod connections;
 pub mod drain;
+pub mod hearing;
 pub mod heroku;
 pub mod logplex;
 pub mod query;

@@ -1,7 +1,5 @@
 //! The routes: check, hand over, answer. No handler waits for Heroku, except to answer a dry run.
 
-use std::collections::BTreeMap;
-
 use axum::Router;
 use axum::extract::{FromRef, State};
 use axum::http::header::ALLOW;
@@ -9,31 +7,26 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
-use tracing::{debug, info, warn};
+use tracing::warn;
 
 use crate::alert::{self, Alert};
 use crate::answer::Format;
-use crate::auth::signature::Signed;
 use crate::auth::{Authorized, Keys, refusal};
 use crate::drain::{Batch, Drains};
+use crate::hearing::{Conclusion, Hearings, NotHeard};
 use crate::receive::{Extent, Received, Receiver};
-use crate::recent::Recent;
 use crate::request::{self, Request};
-use crate::restart::{AppName, NoRehearsal, Outcome, Restarter, Stopping, Trigger};
+use crate::restart::{AppName, NoRehearsal, Outcome, Restarter, Trigger};
 use crate::sparing::Sparing;
-use crate::verdict::Verdict;
-use crate::words::list;
 
 #[derive(Clone)]
 struct AppState {
     restarter: Restarter,
     drains: Drains,
     keys: Keys,
+    hearings: Hearings,
     receiver: Receiver,
-    /// Deliveries and nonces: each counts once.
-    seen: Recent,
     misdirected: Sparing,
-    not_understood: Sparing,
     strange_drains: Sparing,
 }
 
@@ -47,13 +40,12 @@ pub fn router(restarter: Restarter, drains: Drains, keys: Keys) -> Router {
         .route("/health", get(async || "ok"))
         .fallback(no_such_path)
         .with_state(AppState {
+            hearings: Hearings::new(restarter.clone()),
             restarter,
             drains,
             keys,
             receiver: Receiver::default(),
-            seen: Recent::default(),
             misdirected: Sparing::default(),
-            not_understood: Sparing::default(),
             strange_drains: Sparing::default(),
         })
 }
@@ -71,13 +63,12 @@ async fn restart_web_dynos(
         Ok(request) => request,
         Err(fault) => return wrong(&state, &fault, format),
     };
-    let receiver = state.receiver.clone();
-    let mut incoming = receiver.begin(body);
-    let mut hearing = Hearing { state: &state, request, signed, query, is_open: true };
+    let mut incoming = state.receiver.begin(body);
+    let hearing = state.hearings.open(request, signed, query);
     let Received { bytes: body, extent } = incoming.receive().await;
     let alert = match extent {
         Extent::Whole if !hearing.is_of_the_signer(&body) => {
-            hearing.is_open = false;
+            hearing.dismiss();
             state.keys.note_refusal("the body of a signed request is not the one that was signed");
             return refusal(format);
         }
@@ -104,93 +95,6 @@ async fn restart_web_dynos(
     };
     incoming.discard().await;
     answer
-}
-
-/// An alert that is being heard. It is never lost: when its sender goes away before all of it has come, it counts as an
-/// alert that says nothing more.
-struct Hearing<'a> {
-    state: &'a AppState,
-    request: Request,
-    signed: Option<Signed>,
-    query: &'a str,
-    is_open: bool,
-}
-
-/// What has come of an alert.
-enum Conclusion {
-    /// Dynos of these apps are restarted.
-    Restarting(String),
-    /// It came before.
-    Repeated,
-    /// Nothing is restarted, and why.
-    Ignoring(String),
-    /// Somebody wants to know what would be restarted.
-    DryRun(AppName, Trigger),
-}
-
-/// Why nothing has come of an alert.
-enum NotHeard {
-    Fault(request::Fault),
-    Stopping,
-}
-
-impl Hearing<'_> {
-    fn is_of_the_signer(&self, body: &[u8]) -> bool {
-        self.signed.as_ref().is_none_or(|signed| signed.vouches_for(body))
-    }
-
-    /// Does what follows from the alert; does not wait.
-    fn conclude(&mut self, alert: &Alert) -> Result<Conclusion, NotHeard> {
-        self.is_open = false;
-        let AppState { restarter, seen, not_understood, .. } = self.state;
-        let nonce = self.signed.take().map(|signed| format!("nonce/{}", signed.nonce));
-        if !seen.are_new(nonce) {
-            return Ok(Conclusion::Repeated);
-        }
-        if let Some(fault) = alert.fault
-            && let Some(count) = not_understood.count()
-        {
-            let such = if count == 1 { String::new() } else { format!(" ({count} such since last told)") };
-            warn!("the body of an alert was not understood: {fault}{such}. It counts as an alert that names no dyno");
-        }
-        let triggers = match Verdict::on(alert, &self.request, restarter).map_err(NotHeard::Fault)? {
-            Verdict::Restart(triggers) => triggers,
-            Verdict::Ignore(ignored) => {
-                info!("an alert was ignored: {ignored}");
-                return Ok(Conclusion::Ignoring(format!("Ignored: {ignored}")));
-            }
-        };
-        if self.request.dry_run {
-            return self.rehearsal(triggers);
-        }
-        if !seen.are_new(alert.deliveries.iter().map(|delivery| format!("{delivery}?{}", self.query))) {
-            debug!("an alert was delivered once more");
-            return Ok(Conclusion::Repeated);
-        }
-        let apps = list(triggers.keys());
-        for (app, trigger) in triggers {
-            debug!(%app, "alert for {app}");
-            restarter.trigger(&app, trigger).map_err(|Stopping| NotHeard::Stopping)?;
-        }
-        Ok(Conclusion::Restarting(apps))
-    }
-
-    /// Of one app; who watches several says which.
-    fn rehearsal(&self, mut triggers: BTreeMap<AppName, Trigger>) -> Result<Conclusion, NotHeard> {
-        match triggers.pop_first() {
-            Some((app, trigger)) if triggers.is_empty() => Ok(Conclusion::DryRun(app, trigger)),
-            _ => Err(NotHeard::Fault(request::Fault::no_app(&self.state.restarter))),
-        }
-    }
-}
-
-impl Drop for Hearing<'_> {
-    fn drop(&mut self) {
-        if self.is_open && !self.request.dry_run {
-            // Nobody is left to be answered.
-            self.conclude(&Alert::not_understood(alert::Fault::CutOff)).ok();
-        }
-    }
 }
 
 /// A part of the log of an app. Logplex drops what is answered 4xx, and repeats it twice when that is 5xx.

@@ -14,9 +14,13 @@ pub fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     }
 }
 
-/// `90s`, `5m`, `1h 30m`: whole seconds are enough for a person.
+/// `90s`, `5m`, `1h 30m`, `3 days`: whole seconds are enough for a person, and whole days from two on.
 #[must_use]
 pub fn human(time: Duration) -> String {
+    const DAY: i64 = 24 * 60 * 60;
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    format!("{:#}", SignedDuration::from_secs(seconds))
+    match seconds / DAY {
+        0 | 1 => format!("{:#}", SignedDuration::from_secs(seconds)),
+        days => format!("{days} days"),
+    }
 }

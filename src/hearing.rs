@@ -1,0 +1,143 @@
+//! An alert, from its head to what comes of it. It is never lost: when its sender goes away before all of it has come, it
+//! counts as an alert that says nothing more. And it counts once, however often it is delivered.
+
+use std::collections::BTreeMap;
+
+use tracing::{debug, info, warn};
+
+use crate::alert::{self, Alert};
+use crate::auth::signature::Signed;
+use crate::recent::Recent;
+use crate::request::{self, Request};
+use crate::restart::{AppName, Restarter, Stopping, Trigger};
+use crate::sparing::Sparing;
+use crate::verdict::Verdict;
+use crate::words::list;
+
+/// Hears alerts. Clones know of each other what has come before.
+#[derive(Clone, Debug)]
+pub struct Hearings {
+    restarter: Restarter,
+    /// Deliveries and nonces: each counts once.
+    seen: Recent,
+    not_understood: Sparing,
+}
+
+/// An alert that is being heard.
+#[derive(Debug)]
+pub struct Hearing<'a> {
+    hearings: &'a Hearings,
+    request: Request,
+    signed: Option<Signed>,
+    query: &'a str,
+    is_open: bool,
+}
+
+/// What has come of an alert.
+#[derive(Debug)]
+pub enum Conclusion {
+    /// Dynos of these apps are restarted.
+    Restarting(String),
+    /// It came before.
+    Repeated,
+    /// Nothing is restarted, and why.
+    Ignoring(String),
+    /// Somebody wants to know what would be restarted.
+    DryRun(AppName, Trigger),
+}
+
+/// Why nothing has come of an alert.
+#[derive(Debug)]
+pub enum NotHeard {
+    /// Neither the URL nor the alert says which app.
+    Fault(request::Fault),
+    /// The service is being shut down.
+    Stopping,
+}
+
+impl Hearings {
+    /// For the apps of this restarter.
+    #[must_use]
+    pub fn new(restarter: Restarter) -> Self {
+        Self { restarter, seen: Recent::default(), not_understood: Sparing::default() }
+    }
+
+    /// Begins with what is known before the body has come. From here on the alert cannot be lost.
+    #[must_use]
+    pub fn open<'a>(&'a self, request: Request, signed: Option<Signed>, query: &'a str) -> Hearing<'a> {
+        Hearing { hearings: self, request, signed, query, is_open: true }
+    }
+}
+
+impl Hearing<'_> {
+    /// Whether this is the body that was signed, if anything was.
+    #[must_use]
+    pub fn is_of_the_signer(&self, body: &[u8]) -> bool {
+        self.signed.as_ref().is_none_or(|signed| signed.vouches_for(body))
+    }
+
+    /// It is no alert of anybody who may send one.
+    pub fn dismiss(mut self) {
+        self.is_open = false;
+    }
+
+    /// Does what follows from the alert; does not wait.
+    ///
+    /// # Errors
+    /// When it is not clear which app is meant, or the service is being shut down.
+    pub fn conclude(mut self, alert: &Alert) -> Result<Conclusion, NotHeard> {
+        self.draw(alert)
+    }
+
+    fn draw(&mut self, alert: &Alert) -> Result<Conclusion, NotHeard> {
+        self.is_open = false;
+        let Hearings { restarter, seen, not_understood } = self.hearings;
+        let nonce = self.signed.take().map(|signed| format!("nonce/{}", signed.nonce));
+        if !seen.are_new(nonce) {
+            return Ok(Conclusion::Repeated);
+        }
+        if let Some(fault) = alert.fault
+            && let Some(count) = not_understood.count()
+        {
+            let such = if count == 1 { String::new() } else { format!(" ({count} such since last told)") };
+            warn!("the body of an alert was not understood: {fault}{such}. It counts as an alert that names no dyno");
+        }
+        let triggers = match Verdict::on(alert, &self.request, restarter).map_err(NotHeard::Fault)? {
+            Verdict::Restart(triggers) => triggers,
+            Verdict::Ignore(ignored) => {
+                info!("an alert was ignored: {ignored}");
+                return Ok(Conclusion::Ignoring(format!("Ignored: {ignored}")));
+            }
+        };
+        if self.request.dry_run {
+            return self.rehearsal(triggers);
+        }
+        if !seen.are_new(alert.deliveries.iter().map(|delivery| format!("{delivery}?{}", self.query))) {
+            debug!("an alert was delivered once more");
+            return Ok(Conclusion::Repeated);
+        }
+        let apps = list(triggers.keys());
+        for (app, trigger) in triggers {
+            debug!(%app, "alert for {app}");
+            restarter.trigger(&app, trigger).map_err(|Stopping| NotHeard::Stopping)?;
+        }
+        Ok(Conclusion::Restarting(apps))
+    }
+
+    /// Of one app; who watches several says which.
+    fn rehearsal(&self, mut triggers: BTreeMap<AppName, Trigger>) -> Result<Conclusion, NotHeard> {
+        match triggers.pop_first() {
+            Some((app, trigger)) if triggers.is_empty() => Ok(Conclusion::DryRun(app, trigger)),
+            _ => Err(NotHeard::Fault(request::Fault::no_app(&self.hearings.restarter))),
+        }
+    }
+}
+
+impl Drop for Hearing<'_> {
+    fn drop(&mut self) {
+        if self.is_open && !self.request.dry_run {
+            // Nobody is left to be answered.
+            self.draw(&Alert::not_understood(alert::Fault::CutOff)).ok();
+        }
+    }
+}
