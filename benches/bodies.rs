@@ -86,7 +86,7 @@ impl Subject {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
         let (mut ours, mut ratios) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            let reading = time(times, || assert!(Alert::read(&headers, "", &self.body).fault.is_none()));
+            let reading = time(times, || assert!(Alert::read(&headers, "", &self.body, None).fault.is_none()));
             let building = time(times, || assert!(self.tree().is_some()));
             ratios.push(building.as_secs_f64() / reading.as_secs_f64());
             ours.push(reading);

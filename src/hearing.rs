@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::request::Parts;
 use tracing::{debug, info, warn};
 
 use crate::alert::{self, Alert};
@@ -18,8 +19,9 @@ use crate::words::list;
 #[derive(Clone, Debug)]
 pub struct Hearings {
     restarter: Restarter,
-    /// Deliveries and nonces: each counts once.
-    seen: Recent,
+    /// Each counts once.
+    deliveries: Recent,
+    nonces: Recent,
     not_understood: Sparing,
 }
 
@@ -27,9 +29,9 @@ pub struct Hearings {
 #[derive(Debug)]
 pub struct Hearing<'a> {
     hearings: &'a Hearings,
+    head: &'a Parts,
     request: Request,
     signed: Option<Signed>,
-    query: &'a str,
     is_open: bool,
 }
 
@@ -59,13 +61,13 @@ impl Hearings {
     /// For the apps of this restarter.
     #[must_use]
     pub fn new(restarter: Restarter) -> Self {
-        Self { restarter, seen: Recent::default(), not_understood: Sparing::default() }
+        Self { restarter, deliveries: Recent::default(), nonces: Recent::default(), not_understood: Sparing::default() }
     }
 
     /// Begins with what is known before the body has come. From here on the alert cannot be lost.
     #[must_use]
-    pub fn open<'a>(&'a self, request: Request, signed: Option<Signed>, query: &'a str) -> Hearing<'a> {
-        Hearing { hearings: self, request, signed, query, is_open: true }
+    pub fn open<'a>(&'a self, head: &'a Parts, request: Request, signed: Option<Signed>) -> Hearing<'a> {
+        Hearing { hearings: self, head, request, signed, is_open: true }
     }
 }
 
@@ -81,28 +83,31 @@ impl Hearing<'_> {
         self.is_open = false;
     }
 
-    /// Does what follows from the alert; does not wait.
+    /// Reads the body, or what there is of it, and does what follows; does not wait.
     ///
     /// # Errors
     /// When it is not clear which app is meant, or the service is being shut down.
-    pub fn conclude(mut self, alert: &Alert) -> Result<Conclusion, NotHeard> {
-        self.draw(alert)
+    pub fn conclude(mut self, body: &[u8], incomplete: Option<alert::Fault>) -> Result<Conclusion, NotHeard> {
+        self.draw(body, incomplete)
     }
 
-    fn draw(&mut self, alert: &Alert) -> Result<Conclusion, NotHeard> {
+    fn draw(&mut self, body: &[u8], incomplete: Option<alert::Fault>) -> Result<Conclusion, NotHeard> {
         self.is_open = false;
-        let Hearings { restarter, seen, not_understood } = self.hearings;
-        let nonce = self.signed.take().map(|signed| format!("nonce/{}", signed.nonce));
-        if !seen.are_new(nonce) {
+        let Hearings { restarter, deliveries, nonces, not_understood } = self.hearings;
+        if !nonces.are_new(self.signed.take().map(|signed| signed.nonce)) {
             return Ok(Conclusion::Repeated);
         }
+        let query = self.head.uri.query().unwrap_or_default();
+        let alert = Alert::read(&self.head.headers, query, body, incomplete);
         if let Some(fault) = alert.fault
             && let Some(count) = not_understood.count()
         {
             let such = if count == 1 { String::new() } else { format!(" ({count} such since last told)") };
-            warn!("the body of an alert was not understood: {fault}{such}. It counts as an alert that names no dyno");
+            warn!(
+                "the body of an alert was not understood: {fault}{such}. It counts as an alert that says no more than its URL"
+            );
         }
-        let triggers = match Verdict::on(alert, &self.request, restarter).map_err(NotHeard::Fault)? {
+        let triggers = match Verdict::on(&alert, &self.request, restarter).map_err(NotHeard::Fault)? {
             Verdict::Restart(triggers) => triggers,
             Verdict::Ignore(ignored) => {
                 info!("an alert was ignored: {ignored}");
@@ -112,7 +117,7 @@ impl Hearing<'_> {
         if self.request.dry_run {
             return self.rehearsal(triggers);
         }
-        if !seen.are_new(alert.deliveries.iter().map(|delivery| format!("{delivery}?{}", self.query))) {
+        if !deliveries.are_new(alert.deliveries.iter().map(|delivery| format!("{delivery}?{query}"))) {
             debug!("an alert was delivered once more");
             return Ok(Conclusion::Repeated);
         }
@@ -136,8 +141,12 @@ impl Hearing<'_> {
 impl Drop for Hearing<'_> {
     fn drop(&mut self) {
         if self.is_open && !self.request.dry_run {
-            // Nobody is left to be answered.
-            self.draw(&Alert::not_understood(alert::Fault::CutOff)).ok();
+            match self.draw(&[], Some(alert::Fault::CutOff)) {
+                Ok(_) => {}
+                // Nobody is left to be answered.
+                Err(NotHeard::Fault(fault)) => warn!("an alert whose sender went away was not acted on: {fault}"),
+                Err(NotHeard::Stopping) => warn!("an alert whose sender went away came too late to be acted on"),
+            }
         }
     }
 }

@@ -15,7 +15,8 @@ const LARGEST: usize = 8 * 1024 * 1024;
 /// Nearly all bodies are smaller, and need no place; so are those of a log drain, of about 100 KB.
 const SMALL: usize = 256 * 1024;
 
-/// How many larger ones are kept at once; the next one waits. 32 MiB in all, of the 512 MB of a Basic dyno.
+/// How many larger ones are kept at once; the next one waits. 32 MiB in all, and while they are read up to three times as
+/// much, of the 512 MB of a Basic dyno.
 const PLACES: usize = 4;
 
 /// How long a sender may take over its body. It is answered then all the same.
@@ -82,9 +83,14 @@ impl Incoming<'_> {
         }
     }
 
+    /// What was received is kept no longer: another one may have the place.
+    pub fn make_room(&mut self) {
+        self.place = None;
+    }
+
     /// Reads what comes after that and keeps nothing, so that the sender can finish and read the answer.
     pub async fn discard(mut self) {
-        drop(self.place.take());
+        self.make_room();
         let to_the_end = async { while let Some(Ok(_)) = self.body.frame().await {} };
         if timeout_at(self.until, to_the_end).await.is_err() {
             debug!("the body of a request did not end in {TIME:?}");

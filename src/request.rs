@@ -1,6 +1,6 @@
 //! What the query of an alert's URL asks for: which app, which dynos, how.
 
-use crate::query::parameters;
+use crate::query::own_parameters;
 use crate::restart::{AppName, DynoName, Restarter};
 
 /// The wishes in a URL, checked.
@@ -65,7 +65,7 @@ impl Request {
     /// Reads a query.
     pub fn parse(query: &str, restarter: &Restarter) -> Result<Self, Fault> {
         let mut given: [Option<String>; PARAMETERS.len()] = Default::default();
-        for (name, value) in parameters(query) {
+        for (name, value) in own_parameters(query) {
             let Some(at) = PARAMETERS.iter().position(|known| bare(known) == bare(&name)) else { continue };
             if PARAMETERS[at] != name {
                 return Err(Fault::Misspelt(PARAMETERS[at]));
@@ -105,7 +105,7 @@ fn bare(name: &str) -> String {
 /// # Errors
 /// When it names none that is watched, or several are and it names none.
 pub fn drained_app(query: &str, restarter: &Restarter) -> Result<AppName, Fault> {
-    let mut named = parameters(query).filter(|(name, _)| name == "app");
+    let mut named = own_parameters(query).filter(|(name, _)| name == "app");
     let app = named.next().map(|(_, app)| app);
     if named.next().is_some() {
         return Err(Fault::Repeated("app"));

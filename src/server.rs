@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use serde_json::json;
 use tracing::warn;
 
-use crate::alert::{self, Alert};
+use crate::alert;
 use crate::answer::Format;
 use crate::auth::{Authorized, Keys, refusal};
 use crate::drain::{Batch, Drains};
@@ -64,20 +64,22 @@ async fn restart_web_dynos(
         Err(fault) => return wrong(&state, &fault, format),
     };
     let mut incoming = state.receiver.begin(body);
-    let hearing = state.hearings.open(request, signed, query);
+    let hearing = state.hearings.open(&head, request, signed);
     let Received { bytes: body, extent } = incoming.receive().await;
-    let alert = match extent {
+    let incomplete = match extent {
         Extent::Whole if !hearing.is_of_the_signer(&body) => {
             hearing.dismiss();
             state.keys.note_refusal("the body of a signed request is not the one that was signed");
             return refusal(format);
         }
-        Extent::Whole => Alert::read(&head.headers, query, &body),
-        Extent::TooLarge => Alert::not_understood(alert::Fault::TooLarge),
-        Extent::CutOff => Alert::not_understood(alert::Fault::CutOff),
+        Extent::Whole => None,
+        Extent::TooLarge => Some(alert::Fault::TooLarge),
+        Extent::CutOff => Some(alert::Fault::CutOff),
     };
+    let conclusion = hearing.conclude(&body, incomplete);
     drop(body);
-    let answer = match hearing.conclude(&alert) {
+    incoming.make_room();
+    let answer = match conclusion {
         Ok(Conclusion::Restarting(apps)) => {
             let text = "Restart triggered";
             format.answer(StatusCode::ACCEPTED, text, &json!({ "app": apps, "message": text }))

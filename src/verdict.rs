@@ -71,7 +71,14 @@ impl Verdict {
 /// The dynos to restart. Who asks for all by `scope=all`, or for one by name, gets that; an alert about a worker alone
 /// restarts no web dynos.
 fn target(complaint: Complaint, request: &Request, restarter: &Restarter) -> Result<Target, Ignored> {
-    let Complaint { dynos: named, at } = complaint;
+    let Complaint { dynos: mut named, perhaps, at } = complaint;
+    for (name, at) in perhaps.into_iter().filter(|(name, _)| restarter.may_watch(name)) {
+        let known = named.entry(name).or_insert(at);
+        *known = at.max(*known);
+    }
+    // Where the whole has no time, but each of its lines has, it is of the time of the last.
+    let of_lines = named.values().copied().collect::<Option<BTreeSet<_>>>().and_then(|times| times.last().copied());
+    let at = at.or(of_lines);
     if let Some(dyno) = &request.dyno {
         let at = named.get(dyno).copied().flatten().or(at);
         return Ok(Target::dynos([(dyno.clone(), when(at))]));

@@ -4,9 +4,17 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-/// `a`, `a and b`, `a, b and c`.
+/// More than these nobody reads.
+const MOST_LISTED: usize = 100;
+
+/// `a`, `a and b`, `a, b and c`. Of a great many the last are left out, and their number told.
 pub fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
-    let mut items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    let mut rest = items.into_iter();
+    let mut items: Vec<String> = rest.by_ref().take(MOST_LISTED).map(|item| item.to_string()).collect();
+    let more = rest.count();
+    if more > 0 {
+        items.push(format!("{more} more"));
+    }
     match items.pop() {
         None => String::new(),
         Some(last) if items.is_empty() => last,

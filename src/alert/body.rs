@@ -33,8 +33,9 @@ impl<'a> Body<'a> {
         let text = || String::from_utf8_lossy(bytes);
         Ok(match bytes.first() {
             None => Self::Empty,
-            Some(b'{' | b'[') => Self::Json(text()),
-            Some(_) if is_form(headers) => Self::Form(bytes),
+            Some(b'{') => Self::Json(text()),
+            Some(b'[') if is_list(bytes) => Self::Json(text()),
+            Some(_) if is_form(headers) || bytes.starts_with(b"payload=") => Self::Form(bytes),
             Some(_) => Self::Text(text()),
         })
     }
@@ -50,6 +51,14 @@ impl<'a> Body<'a> {
             }
         }
     }
+}
+
+/// And no text with a word in brackets in front.
+fn is_list(bytes: &[u8]) -> bool {
+    bytes[1..]
+        .trim_ascii_start()
+        .first()
+        .is_none_or(|byte| matches!(byte, b'{' | b'[' | b'"' | b']' | b'-' | b'0'..=b'9'))
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

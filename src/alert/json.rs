@@ -5,13 +5,13 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::fault::Fault;
-use super::reading::{Place, Reading};
+use super::reading::{Place, Reading, Role};
 use super::rules::Meaning;
 
 /// Reads a whole text. What is nested more deeply than 128 times is broken.
 pub(super) fn read(text: &str, reading: &mut Reading) -> Result<(), Fault> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let root = Node { reading, meaning: Meaning::Wrapper, place: Place::Head, is_element: false };
+    let root = Node { reading, meaning: Meaning::Wrapper, place: Place::Head, role: None, is_root: true };
     let read = root.deserialize(&mut json).and_then(|()| json.end());
     read.map_err(|error| Fault::BrokenJson { line: error.line(), column: error.column() })
 }
@@ -21,7 +21,9 @@ struct Node<'a> {
     reading: &'a mut Reading,
     meaning: Meaning,
     place: Place,
-    is_element: bool,
+    /// What it is to its surroundings, if it is one of several.
+    role: Option<Role>,
+    is_root: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for Node<'_> {
@@ -43,28 +45,38 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { reading, meaning, place, is_element } = self;
-        let inner = place.inside(meaning);
+        let Self { reading, meaning, place, role, .. } = self;
+        let inner = place.inside(meaning, role);
         if meaning == Meaning::Deploy {
             reading.deploy(place);
         }
-        if is_element {
+        if role.is_some() {
             reading.open();
         }
         let by_dyno = meaning == Meaning::ByDyno;
         while let Some(meaning) = map.next_key_seed(Name { reading, by_dyno })? {
-            map.next_value_seed(Node { reading, meaning, place: inner, is_element: false })?;
+            map.next_value_seed(Node { reading, meaning, place: inner, role: None, is_root: false })?;
         }
-        if is_element {
-            reading.close(inner == Place::Head);
+        if let Some(role) = role {
+            reading.close(role);
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
-        let Self { reading, meaning, place, .. } = self;
-        while sequence.next_element_seed(Node { reading, meaning, place, is_element: true })?.is_some() {}
-        Ok(())
+        let Self { reading, meaning, place, is_root, .. } = self;
+        let role = match meaning {
+            Meaning::Alerts if place == Place::Head => Role::Alert,
+            _ if is_root => Role::Alert,
+            Meaning::Events | Meaning::ByDyno => Role::Event,
+            _ => Role::Other,
+        };
+        loop {
+            let element = Node { reading: &mut *reading, meaning, place, role: Some(role), is_root: false };
+            if sequence.next_element_seed(element)?.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     fn visit_str<E>(self, text: &str) -> Result<(), E> {

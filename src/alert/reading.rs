@@ -1,11 +1,13 @@
 //! What has been found in an alert so far, field by field.
 
-use std::collections::BTreeMap;
-
 use axum::http::HeaderMap;
+use jiff::Timestamp;
 
+use super::complaint::{Complaint, Complaints};
+use super::fault::Fault;
+use super::line::{self, Evidence};
 use super::rules::{self, Meaning, Over};
-use super::{Alert, Complaint, MOST_APPS, line, time};
+use super::{Alert, time};
 use crate::heroku::{AppName, DynoName};
 use crate::query::parameters;
 
@@ -14,7 +16,9 @@ use crate::query::parameters;
 pub(super) enum Place {
     /// In an alert itself, where a state is that of the alert.
     Head,
-    /// In a part of it, where a state is that of something else.
+    /// In one of several things that are told of, such as the lines of a log: it has a time, but no state.
+    Row,
+    /// In a part of it, where state and time are those of something else.
     Detail,
 }
 
@@ -26,7 +30,7 @@ const LONGEST_SEQUENCE: usize = 200;
 
 /// What is being read. Alerts and log lines that come several at once are parts of their own, so that the state, the
 /// time and the app that each of them tells stay with the dynos that it names.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Reading {
     whole: Part,
     /// The parts that are open, the innermost last.
@@ -35,29 +39,44 @@ pub(super) struct Reading {
     sequence: String,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Part {
     over: Option<Over>,
     app: Option<AppName>,
     own: Complaint,
-    /// Said by the app itself, whose words prove nothing.
+    /// What log lines name.
+    lines: Complaint,
+    /// Said by the app itself, whose lines prove nothing.
     is_the_apps_own: bool,
-    inner: BTreeMap<Option<AppName>, Complaint>,
+    inner: Complaints,
     alerts: Alerts,
 }
 
 /// The alerts inside of a part.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Alerts {
     is_any_firing: bool,
     over: Option<Over>,
 }
 
+/// What a part is to the one it stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// An alert, with a state of its own.
+    Alert,
+    /// An event that the alert is about.
+    Event,
+    /// Something else: its time is worth something only if it names a dyno.
+    Other,
+}
+
 impl Place {
-    /// Where the fields of an object stand, given what the object means.
-    pub(super) fn inside(self, meaning: Meaning) -> Self {
-        match (self, meaning) {
-            (Self::Head, Meaning::Wrapper | Meaning::Alerts | Meaning::State) => Self::Head,
+    /// Where the fields of an object stand, given what the object means and whether it is one of several.
+    pub(super) fn inside(self, meaning: Meaning, role: Option<Role>) -> Self {
+        match (self, meaning, role) {
+            (Self::Head, _, Some(Role::Alert))
+            | (Self::Head, Meaning::Wrapper | Meaning::Alerts | Meaning::State, None) => Self::Head,
+            (_, _, Some(_)) => Self::Row,
             _ => Self::Detail,
         }
     }
@@ -66,7 +85,7 @@ impl Place {
 impl Reading {
     pub(super) fn headers(&mut self, headers: &HeaderMap) {
         self.whole.over = Over::in_headers(headers);
-        self.deliveries.extend(deliveries_in(headers));
+        self.deliveries.extend(rules::deliveries(headers));
     }
 
     pub(super) fn query(&mut self, query: &str) {
@@ -87,10 +106,10 @@ impl Reading {
         self.open.push(Part::default());
     }
 
-    /// The innermost part ends. An alert has a state of its own.
-    pub(super) fn close(&mut self, is_alert: bool) {
+    /// The innermost part ends.
+    pub(super) fn close(&mut self, role: Role) {
         if let Some(part) = self.open.pop() {
-            self.part().take_in(part, is_alert);
+            self.part().take_in(part, role);
         }
     }
 
@@ -102,8 +121,10 @@ impl Reading {
 
     pub(super) fn number(&mut self, meaning: Meaning, place: Place, number: i64) {
         match meaning {
-            Meaning::Time => self.time(time::of_number(number)),
+            Meaning::Time => self.time(place, time::of_number(number)),
             Meaning::AlertType | Meaning::Sequence => self.text(meaning, place, &number.to_string()),
+            // Alerts that are left out may well be firing.
+            Meaning::LeftOut => self.part().alerts.is_any_firing |= number > 0,
             _ => {}
         }
     }
@@ -116,14 +137,21 @@ impl Reading {
         }
         match meaning {
             Meaning::NotAboutIt => {}
-            Meaning::Time => self.time(time::of_text(text)),
+            Meaning::Time => self.time(place, time::of_text(text)),
+            Meaning::Delivery if place == Place::Head && text.len() <= LONGEST_SEQUENCE => {
+                self.deliveries.push(format!("delivery/{}", text.trim()));
+            }
             Meaning::Sequence if place == Place::Head && is_number(text) && self.sequence.len() < LONGEST_SEQUENCE => {
                 self.sequence.push('/');
                 self.sequence.push_str(text.trim());
             }
-            Meaning::Dyno => self.dyno(DynoName::parse(text.trim())),
+            Meaning::Dyno => {
+                for name in words(text).filter_map(|name| DynoName::parse(name.trim_start_matches("heroku/"))) {
+                    self.part().own.name(name, None);
+                }
+            }
             Meaning::Source => self.source(text.trim()),
-            Meaning::App => self.part().app = AppName::parse(text.trim()),
+            Meaning::App => self.app(text),
             Meaning::Tags => self.tags(text),
             _ => self.lines(text),
         }
@@ -136,97 +164,117 @@ impl Reading {
         }
         let (over, complaints) = match self.whole.finish() {
             Ok(complaints) => (None, complaints),
-            Err(over) => (Some(over), BTreeMap::from([(None, Complaint::default())])),
+            Err(over) => (Some(over), Complaints::none()),
         };
         Alert { over, complaints, deliveries: self.deliveries, fault: None }
+    }
+
+    /// What has been read so far, of headers and query, is all that counts, but for the apps that `body` names.
+    pub(super) fn finish_without(self, body: Self, fault: Fault) -> Alert {
+        let apps = body.open.into_iter().chain([body.whole]).flat_map(Part::apps);
+        let mut alert = self.finish();
+        alert.complaints.add_apps(apps);
+        Alert { fault: Some(fault), ..alert }
     }
 
     fn part(&mut self) -> &mut Part {
         self.open.last_mut().unwrap_or(&mut self.whole)
     }
 
-    fn time(&mut self, at: Option<jiff::Timestamp>) {
-        let own = &mut self.part().own;
-        own.at = own.at.max(at);
-    }
-
-    fn dyno(&mut self, name: Option<DynoName>) {
-        if let Some(name) = name {
-            self.part().own.name(name, None);
+    fn time(&mut self, place: Place, at: Option<Timestamp>) {
+        if place != Place::Detail {
+            let own = &mut self.part().own;
+            own.at = own.at.max(at);
         }
     }
 
-    /// `heroku/web.1`, or `web.1`. Much else stands in such fields, so that names of Fir, which look like those of many
-    /// hosts, do not count here.
+    fn app(&mut self, name: &str) {
+        let app = &mut self.part().app;
+        if app.is_none() {
+            *app = AppName::parse(name.trim());
+        }
+    }
+
+    /// `heroku/web.1`. What has nothing in front may be a dyno, and much else; names of Fir look like those of hosts, so
+    /// they do not count here.
     fn source(&mut self, source: &str) {
+        let own = |part: &mut Part, name: Option<DynoName>| name.into_iter().for_each(|name| part.own.name(name, None));
         match source.split_once('/') {
             Some(("app", _)) => self.part().is_the_apps_own = true,
-            Some(("heroku", process)) => self.dyno(DynoName::parse(process)),
-            _ => self.dyno(DynoName::parse(source).filter(DynoName::is_numbered)),
+            Some(("heroku", process)) => own(self.part(), DynoName::parse(process)),
+            _ if source == "app" => self.part().is_the_apps_own = true,
+            _ => {
+                if let Some(name) = DynoName::parse(source).filter(DynoName::is_numbered) {
+                    self.part().own.perhaps(name, None);
+                }
+            }
         }
     }
 
     fn tags(&mut self, tags: &str) {
-        for tag in tags.split(|c: char| c == ',' || c.is_whitespace()) {
+        for tag in words(tags) {
             match tag.split_once(':') {
-                Some(("dyno", name)) => self.dyno(DynoName::parse(name)),
-                Some(("app", name)) => self.part().app = AppName::parse(name),
+                Some(("dyno", name)) => {
+                    if let Some(name) = DynoName::parse(name) {
+                        self.part().own.name(name, None);
+                    }
+                }
+                Some(("app", name)) => self.app(name),
                 _ => {}
             }
         }
     }
 
     fn lines(&mut self, text: &str) {
-        for (name, at) in line::dynos(text) {
-            self.part().own.name(name, at);
+        for (name, at, evidence) in line::dynos(text) {
+            let lines = &mut self.part().lines;
+            match evidence {
+                Evidence::Sure => lines.name(name, at),
+                Evidence::Weak => lines.perhaps(name, at),
+            }
         }
     }
 }
 
 impl Part {
-    fn take_in(&mut self, part: Self, is_alert: bool) {
+    fn take_in(&mut self, part: Self, role: Role) {
         match part.finish() {
-            Ok(complaints) => {
-                self.alerts.is_any_firing |= is_alert;
-                for (app, complaint) in complaints {
-                    if self.inner.len() < MOST_APPS || self.inner.contains_key(&app) {
-                        self.inner.entry(app).or_default().merge(complaint);
-                    }
+            Ok(mut complaints) => {
+                self.alerts.is_any_firing |= role == Role::Alert;
+                if role == Role::Other {
+                    complaints.drop_those_that_name_nothing();
                 }
+                self.inner.take_in(complaints);
             }
-            Err(over) if is_alert => self.alerts.over = self.alerts.over.or(Some(over)),
+            Err(over) if role == Role::Alert => self.alerts.over = self.alerts.over.or(Some(over)),
             Err(_) => {}
         }
     }
 
     /// What is wrong, by app; or why nothing is. What a part does not say of itself is said by the whole it is in.
-    fn finish(self) -> Result<BTreeMap<Option<AppName>, Complaint>, Over> {
-        let Self { over, app, mut own, is_the_apps_own, inner, alerts } = self;
+    fn finish(self) -> Result<Complaints, Over> {
+        let Self { over, app, mut own, lines, is_the_apps_own, inner, alerts } = self;
         if let Some(over) = over.or(alerts.over.filter(|_| !alerts.is_any_firing)) {
             return Err(over);
         }
-        let is_named_inside = inner.values().any(|complaint| !complaint.dynos.is_empty());
-        if is_the_apps_own || (alerts.is_any_firing && is_named_inside) {
+        if !is_the_apps_own {
+            own.merge(lines);
+        }
+        if alerts.over.is_some() || (alerts.is_any_firing && inner.names_any()) {
             // What is said of all alerts together includes those that have recovered.
-            own.dynos.clear();
+            own.forget_names();
         }
         own.settle_times(None);
-        let mut complaints: BTreeMap<Option<AppName>, Complaint> = BTreeMap::new();
-        let at = own.at;
-        if inner.is_empty() || !own.dynos.is_empty() {
-            complaints.insert(app.clone(), own);
-        }
-        for (inner_app, mut complaint) in inner {
-            complaint.settle_times(at);
-            complaints.entry(inner_app.or_else(|| app.clone())).or_default().merge(complaint);
-        }
-        Ok(complaints)
+        Ok(inner.inside_of(app, own))
+    }
+
+    fn apps(self) -> impl Iterator<Item = AppName> {
+        self.app.into_iter().chain(self.inner.into_apps())
     }
 }
 
-/// What makes each delivery unique by its headers.
-pub(super) fn deliveries_in(headers: &HeaderMap) -> impl Iterator<Item = String> {
-    rules::delivery_headers(headers).map(|(name, value)| format!("{name}/{value}"))
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty())
 }
 
 fn is_number(text: &str) -> bool {

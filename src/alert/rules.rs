@@ -48,6 +48,10 @@ pub(super) enum Meaning {
     Wrapper,
     /// Holds several alerts, each with a state of its own.
     Alerts,
+    /// How many alerts are left out.
+    LeftOut,
+    /// Holds several events that the alert is about.
+    Events,
     /// A dyno, or a list of them.
     Dyno,
     /// Where it comes from: a dyno, or something else altogether.
@@ -60,7 +64,9 @@ pub(super) enum Meaning {
     App,
     /// When it happened.
     Time,
-    /// Counts the deliveries.
+    /// Makes the delivery unique.
+    Delivery,
+    /// Does so together with others, in numbers.
     Sequence,
     /// What stands there is not said of this alert: other lines of the log, searches, links.
     NotAboutIt,
@@ -70,7 +76,7 @@ pub(super) enum Meaning {
 const FIELDS: &[(Meaning, &str)] = &[
     (
         Meaning::State,
-        "status state action event event_type type trigger trigger_type transition lifecycle message_type \
+        "status state action event event_type trigger trigger_type transition lifecycle message_type \
          notification_type alert_status alert_state alert_action alert_transition alert_type_friendly_name \
          current_state current_status new_state new_state_value incident_status incident_state",
     ),
@@ -80,8 +86,10 @@ const FIELDS: &[(Meaning, &str)] = &[
     (Meaning::Rule, "alert_name rule_name"),
     (Meaning::Test, "triggered_by_user_test is_test test"),
     (Meaning::Deploy, "marker"),
-    (Meaning::Wrapper, "payload data attributes alert incident issue alarm anomaly check detail body"),
+    (Meaning::Wrapper, "payload data attributes alert incident issue alarm anomaly check exception performance body"),
     (Meaning::Alerts, "alerts incidents"),
+    (Meaning::LeftOut, "truncated_alerts"),
+    (Meaning::Events, "events recent_hits hits matches rows"),
     (Meaning::Dyno, "dyno dynos dyno_name"),
     (Meaning::Source, "program source process procid ps entity impacted_entities"),
     (Meaning::ByDyno, "violations"),
@@ -91,9 +99,10 @@ const FIELDS: &[(Meaning, &str)] = &[
         Meaning::Time,
         "t time timestamp date datetime event_time alert_timestamp alert_date_time trigger_time trigger_time_end \
          received_at generated_at recorded_at starts_at started_at fired_at occurred_at triggered_at activated_at \
-         last_notice_at last_updated",
+         down_at last_updated",
     ),
-    (Meaning::Sequence, "s sequence min_id max_id delivery_id message_id"),
+    (Meaning::Delivery, "delivery_id message_id"),
+    (Meaning::Sequence, "s sequence min_id max_id"),
     (Meaning::NotAboutIt, "context query saved_search search url monitor_alert_contacts ends_at resolved_at"),
 ];
 
@@ -104,7 +113,7 @@ const WORDS: &[(Over, &str)] = &[
         "resolved resolve recovered recover recovery closed close ok okay normal up end ended cleared clear fixed \
          healthy inactive back_to_normal check_in_reporting resolved_critical resolved_warning resolved_missing_data",
     ),
-    (Over::Acknowledged, "acknowledged acknowledge acked ack"),
+    (Over::Acknowledged, "acknowledged acknowledge acknowledgement acknowledgment acked ack"),
     (Over::Test, "test ping test_notification test_alert"),
     (Over::Deploy, "deployed deploy deployment"),
     (
@@ -114,7 +123,10 @@ const WORDS: &[(Over, &str)] = &[
     ),
 ];
 
-/// What may stand in front of a word: `incident.resolved`, `ISSUE_CLOSED`, `alarm_ok`.
+/// Those that count in brackets in front of a title. `[test]` may well be the name of a stage, `[closed]` of anything.
+const TITLE_WORDS: &str = "resolved recovered recovery ok acknowledged";
+
+/// What may stand in front of a word: `incident.resolved`, `ISSUE_CLOSED`, `alarm_ok`, `check.up`.
 const SUBJECTS: &[&str] = &["incident", "issue", "alert", "alarm", "monitor", "check", "event"];
 
 /// Rules that exist only to try out a webhook.
@@ -167,10 +179,11 @@ impl Over {
                 word if word.eq_ignore_ascii_case("success") => Some(Self::Recovered),
                 word => Self::of_word(word),
             },
-            // `[test]` may well be the name of a stage.
-            Meaning::Title => {
-                Self::of_word(in_brackets(value)?).filter(|over| matches!(over, Self::Recovered | Self::Acknowledged))
-            }
+            Meaning::Title => in_brackets(value).find_map(|word| {
+                let word = Word::of(word)?;
+                let is_meant = TITLE_WORDS.split(' ').any(|meant| meant == word.as_str());
+                OVERS.get(&word).copied().filter(|_| is_meant)
+            }),
             Meaning::Rule => {
                 Word::of(value).is_some_and(|word| TEST_RULES.contains(&word.as_str())).then_some(Self::Test)
             }
@@ -194,15 +207,19 @@ impl Over {
     }
 }
 
-/// `[RESOLVED:1] ...` and `[Recovered on host] ...` begin with a word in brackets.
-fn in_brackets(title: &str) -> Option<&str> {
-    let (inside, _) = title.trim_start().strip_prefix('[')?.split_once(']')?;
-    inside.split([':', ' ']).next()
+/// `[RESOLVED:1] ...`, `[Recovered on host] ...` and `[TEST] [Recovered] ...` begin with words in brackets.
+fn in_brackets(title: &str) -> impl Iterator<Item = &str> {
+    let mut rest = title;
+    std::iter::from_fn(move || {
+        let (inside, after) = rest.trim_start().strip_prefix('[')?.split_once(']')?;
+        rest = after;
+        inside.split([':', ' ']).next()
+    })
 }
 
-/// The headers by which a delivery is known again.
-pub(super) fn delivery_headers(headers: &HeaderMap) -> impl Iterator<Item = (&'static HeaderName, &str)> {
-    DELIVERY_HEADERS.iter().filter_map(|name| Some((name, headers.get(name)?.to_str().ok()?)))
+/// What makes the delivery unique by its headers.
+pub(super) fn deliveries(headers: &HeaderMap) -> impl Iterator<Item = String> {
+    DELIVERY_HEADERS.iter().filter_map(|name| Some(format!("{name}/{}", headers.get(name)?.to_str().ok()?)))
 }
 
 /// Letters and digits, in lower case; none is longer than this in any rule.

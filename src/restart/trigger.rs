@@ -8,6 +8,9 @@ use jiff::Timestamp;
 use crate::heroku::DynoName;
 use crate::words::list;
 
+/// How many dynos are asked for by name. No app has a tenth of these; who asks for more asks for all.
+const MOST_NAMED: usize = 1_000;
+
 /// When what is complained of happened. Of two complaints of a dyno the later one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum When {
@@ -70,6 +73,10 @@ impl Target {
         for (name, when) in other.named {
             let known = self.named.entry(name).or_insert(when);
             *known = when.max(*known);
+        }
+        if self.named.len() > MOST_NAMED {
+            self.all = self.all.max(self.named.values().max().copied());
+            self.named.clear();
         }
     }
 

@@ -194,10 +194,7 @@ async fn an_alert_names_the_app_where_the_url_does_not() {
     let answer = post(&service, "", &json!({ "app": "elsewhere" })).await;
     assert_eq!(answer, (400, "app is missing; accepted: blog, news, shop".to_owned()));
     service.stop().await;
-    assert_eq!(
-        (shop.restarts(), blog.restarts()),
-        (vec!["web.1".to_owned()], vec!["web.1".to_owned(), "web.2".to_owned()])
-    );
+    assert_eq!((shop.restarts(), blog.restarts()), (vec!["web.1".to_owned()], vec!["web.2".to_owned()]));
     assert!(news.restarts().is_empty());
 }
 
@@ -263,4 +260,74 @@ async fn the_same_delivery_for_another_app_or_after_a_dry_run_is_no_repetition()
     }
     service.stop().await;
     assert!(lists(&heroku) >= 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_late_alert_and_one_of_now_about_the_same_the_one_of_now_counts() {
+    for (first, second) in [(86_000, 10), (10, 86_000)] {
+        let (heroku, shop) = shop(2).await;
+        let service = Service::start(&heroku).await;
+        // While a pass is under way they wait together.
+        assert_eq!(service.ask("dyno=web.2&force=true").await.0, 202);
+        heroku.until(|_| shop.restarts().len() == 1).await;
+        for time in [first, second] {
+            assert_eq!(post(&service, "", &json!({ "timestamp": ago(time) })).await.0, 202);
+            assert_eq!(post(&service, "dyno=web.1", &json!({ "timestamp": ago(time) })).await.0, 202);
+        }
+        service.passes(2).await;
+        service.stop().await;
+        assert_eq!(shop.restarts(), ["web.2", "web.1"], "{first} and {second}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_forced_and_late_is_not_forced_by_what_is_not_late() {
+    let (heroku, shop) = shop(2).await;
+    shop.dyno("web.1").age(seconds(100));
+    let service = Service::start(&heroku).await;
+    assert_eq!(service.ask("dyno=web.2&force=true").await.0, 202);
+    heroku.until(|_| shop.restarts().len() == 1).await;
+    assert_eq!(post(&service, "dyno=web.1&force=true", &json!({ "timestamp": ago(5000) })).await.0, 202);
+    assert_eq!(service.ask("dyno=web.1").await.0, 202);
+    service.passes(2).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_names_than_any_app_has_dynos_mean_all() {
+    let (heroku, shop) = shop(2).await;
+    let service = Service::start(&heroku).await;
+    assert_eq!(service.ask("dyno=web.2").await.0, 202);
+    heroku.until(|_| shop.restarts().len() == 1).await;
+    for hundred in 1..=11 {
+        let names: Vec<String> = (0..100).map(|name| format!("web.{}", hundred * 100 + name)).collect();
+        assert_eq!(post(&service, "scope=affected", &json!({ "dynos": names })).await.0, 202);
+    }
+    service.passes(2).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.2", "web.1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_in_the_url_is_late_by_the_time_of_the_alert() {
+    let (heroku, _) = shop(2).await;
+    let service = Service::start(&heroku).await;
+    let line = |dyno: &str| json!({ "line": format!("{} heroku[{dyno}]: Error R14", ago(86_000)) });
+    for body in [line("web.1"), line("web.2"), json!({ "timestamp": ago(86_000) })] {
+        post_and_pass(&service, "dyno=web.1", &body).await;
+    }
+    service.stop().await;
+    assert_eq!(deletes(&heroku), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_is_named_by_a_tag_or_around_its_alerts_too() {
+    let (heroku, shop) = shop(2).await;
+    heroku.create_app("blog").with("web", 2);
+    let service = Service::with(&heroku, &[("APP_NAME", "shop,blog")]).await;
+    let alerts = json!([{ "status": "firing", "labels": { "dyno": "web.2" } }]);
+    post_and_pass(&service, "scope=affected", &json!({ "tags": "x:y app:shop", "alerts": alerts })).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.2"]);
 }

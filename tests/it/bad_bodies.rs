@@ -130,6 +130,73 @@ async fn a_batch_of_25000_events_names_its_dynos() {
     service.stop().await;
 }
 
+#[tokio::test]
+async fn a_body_of_nearly_eight_megabytes_is_understood() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let body = json!({ "padding": "x".repeat(8_000_000), "status": "resolved" }).to_string();
+    let answer = service.request(Method::POST, "").bearer_auth(KEY).body(body).send().await.expect("answered");
+    assert_eq!(answer.status(), 200);
+    service.stop().await;
+}
+
+/// Four large bodies that do not end hold all places until their time is over.
+#[tokio::test(start_paused = true)]
+async fn a_large_body_waits_for_a_place_and_is_understood_then() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+        let head = format!("POST /restart_web_dynos?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 400000\r\n\r\n");
+        stream.write_all((head + &"x".repeat(300_000)).as_bytes()).await.expect("sent");
+        open.push(stream);
+    }
+    tokio::time::sleep(seconds(4)).await;
+    let began = tokio::time::Instant::now();
+    let body = json!({ "padding": "x".repeat(300_000), "status": "resolved" }).to_string();
+    let answer = service.request(Method::POST, "").bearer_auth(KEY).body(body).send().await.expect("answered");
+    assert_eq!(answer.status(), 200);
+    assert!(began.elapsed() >= seconds(5), "{:?}", began.elapsed());
+    service.stop().await;
+}
+
+/// A connection that is reset takes the handler with it.
+#[tokio::test(start_paused = true)]
+async fn a_sender_whose_connection_breaks_still_triggers() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+    let head = format!("POST /restart_web_dynos?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{{");
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    tokio::time::sleep(seconds(1)).await;
+    socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).expect("it is set");
+    drop(stream);
+    service.passes(1).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_of_the_body_does_not_undo_what_the_head_says() {
+    let (heroku, _) = shop(1).await;
+    heroku.create_app("blog").with("web", 1);
+    let service = Service::with(&heroku, &[("APP_NAME", "shop,blog")]).await;
+    let send = async |header: (&'static str, &'static str), query: &str, body: &'static str| {
+        let request = service.request(Method::POST, query).bearer_auth(KEY).header(header.0, header.1).body(body);
+        request.send().await.expect("answered").text().await.expect("whole")
+    };
+    assert!(send(("x-rapid7-event", "test"), "app=shop", "{").await.starts_with("Ignored"));
+    assert_eq!(send(("webhook-id", "7"), "", r#"{"app":"shop", "#).await, "Restart triggered");
+    assert!(send(("webhook-id", "7"), "", r#"{"app":"shop", "#).await.starts_with("Already"));
+    assert_eq!(
+        send(("content-encoding", "identity"), "app=shop", r#"{"status":"ok"}"#).await,
+        "Ignored: the alert has recovered"
+    );
+    assert_eq!(send(("x", "y"), "", "{").await, "app is missing; accepted: blog, shop");
+    service.stop().await;
+}
+
 /// Pieces of which messages are made, right and wrong ones.
 fn scraps() -> impl Strategy<Value = Vec<u8>> {
     let words = [
@@ -175,7 +242,7 @@ fn scraps() -> impl Strategy<Value = Vec<u8>> {
 
 fn read(content_type: &str, query: &str, body: &[u8]) -> Alert {
     let content_type = HeaderValue::from_str(content_type).expect("a header");
-    Alert::read(&HeaderMap::from_iter([(axum::http::header::CONTENT_TYPE, content_type)]), query, body)
+    Alert::read(&HeaderMap::from_iter([(axum::http::header::CONTENT_TYPE, content_type)]), query, body, None)
 }
 
 proptest! {

@@ -18,6 +18,7 @@ mod keys;
 mod logplex;
 mod no_harm;
 mod pacing;
+mod pitfalls;
 mod senders;
 mod set_up;
 mod signed;

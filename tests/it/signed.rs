@@ -145,6 +145,39 @@ async fn a_signed_alert_that_breaks_off_is_an_alert_all_the_same() {
     assert_eq!(shop.restarts(), ["web.1"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_signature_of_another_method_of_no_content_type_or_of_a_user_with_a_colon_is_checked_as_it_is() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let sign = |text: String| {
+        let secret = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, KEY.as_bytes());
+        BASE64_STANDARD.encode(hmac::sign(&secret, text.as_bytes()))
+    };
+    let date = rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&Timestamp::now()).expect("a date of today");
+    let md5 = BASE64_STANDARD.encode(md5::compute("").0);
+    for (nonce, signed, method, status) in
+        [("1", "GET", Method::GET, 202), ("2", "POST", Method::GET, 403), ("3", "POST", Method::POST, 202)]
+    {
+        let text = format!("{signed}\n\n{md5}\n{date}\n/restart_web_dynos\n{nonce}");
+        let request = service.request(method, "").header("authorization", format!("le a:user:{}", sign(text)));
+        let headers = [("content-md5", &md5), ("date", &date), ("x-le-nonce", &nonce.to_owned())];
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        assert_eq!(answer(request).await.0, status, "{nonce}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_dry_run_uses_its_nonce_up() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let letter = Letter::new("1");
+    assert_eq!(letter.post(&service, "dry_run=true").await.0, 200);
+    assert_eq!(letter.post(&service, "").await, (202, "Already triggered: this alert came before".to_owned()));
+    service.stop().await;
+    assert_eq!(deletes(&heroku), 0);
+}
+
 /// Published with the first middleware that checked these signatures: password, user, path, MD5, signature.
 const PUBLISHED: [(&str, &str, &str, &str, &str); 4] = [
     ("pre-shared-key", "greenish-yellow", "/somewhere", "A4O7taYfMqO/3vugWHFriA==", "ss+KTRKKG2PwvWl89ceopxhEzSc="),

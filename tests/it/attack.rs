@@ -1,0 +1,140 @@
+//! What an attack on the reading of alerts found. Each test fails at 4acd892 and states what should hold.
+
+use jiff::Timestamp;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::service::{KEY, Service, seconds, shop};
+
+const ALL: &str = "web.1 web.2 web.3";
+
+fn ago(time: u64) -> String {
+    (Timestamp::now() - seconds(time)).to_string()
+}
+
+/// The dynos that a dry run would restart, or the answer.
+async fn due(service: &Service, query: &str, body: &Value) -> String {
+    let request = service.request(Method::POST, &format!("dry_run=true&{query}")).bearer_auth(KEY);
+    let answer = request.header("content-type", "application/json").body(body.to_string()).send().await.expect("answered");
+    let text = answer.text().await.expect("whole");
+    let due: Vec<_> = text.lines().filter_map(|line| line.strip_suffix(": would be restarted")).collect();
+    if text.starts_with("Dry run") { due.join(" ") } else { text }
+}
+
+async fn check(query: &str, body: Value, expected: &str) {
+    let (heroku, _) = shop(3).await;
+    let service = Service::start(&heroku).await;
+    assert_eq!(due(&service, query, &body).await, expected);
+    service.stop().await;
+}
+
+fn router(fwd: &str) -> Value {
+    let line = format!(r#"at=error code=H12 desc="Request timeout" method=GET path="/" host=x fwd="{fwd},5.6.7.8" dyno=web.2 connect=0ms service=30001ms status=503"#);
+    json!({ "program": "heroku/router", "message": line })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a1_the_time_of_a_line_counts_without_a_scope_too() {
+    check("", json!({ "line": format!("{} heroku[web.2]: Error R14", ago(3 * 86_400)) }), "").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a2_a_program_with_a_version_is_no_dyno() {
+    check("", json!({ "program": "python3.11", "message": "MemoryError" }), ALL).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a3_the_time_of_the_last_error_of_a_project_is_not_that_of_an_outage() {
+    let project = json!({ "name": "shop", "last_notice_at": ago(86_000) });
+    let outage = json!({ "down_at": ago(5), "up_at": null });
+    check("", json!({ "event": "down", "project": project, "site": { "state": "down" }, "outage": outage }), ALL).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a4_a_visitor_cannot_choose_the_dyno_of_a_router_line() {
+    check("scope=affected", router(r#"1" dyno=web.3 a"#), "web.2").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a5_a_visitor_cannot_make_a_router_line_about_a_worker() {
+    check("", router(r#"1" dyno=worker.1 a"#), ALL).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a6_an_odd_quote_does_not_hide_the_dyno() {
+    check("scope=affected", router(r#"a""#), "web.2").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a7_a_sender_that_echoes_its_webhook_url_as_it_is_is_heard() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let query = format!("key={KEY}&monitorID=1&monitorURL=http://test.com&alertType=1&monitorAlertContacts=457;5;https://h/restart_web_dynos?key={KEY}&");
+    assert_eq!(service.request(Method::GET, &query).send().await.expect("answered").status(), 202);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a8_an_event_of_another_app_beside_one_of_ours_restarts_nothing_of_ours() {
+    let event = |app: &str, dyno: &str| json!({ "source_name": app, "program": format!("heroku/{dyno}"), "message": "Error R14" });
+    check("scope=affected", json!({ "events": [event("shop", "web.1"), event("intranet", "web.3")] }), "web.1").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a9_a_second_name_for_the_app_does_not_undo_the_first() {
+    let (heroku, _) = shop(3).await;
+    heroku.create_app("blog").with("web", 2);
+    let service = Service::with(&heroku, &[("APP_NAME", "shop,blog")]).await;
+    assert_eq!(due(&service, "", &json!({ "app": "shop", "application": "My Shop" })).await, ALL);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a10_a_broken_body_is_an_alert_when_several_apps_are_watched_too() {
+    let (heroku, _) = shop(3).await;
+    heroku.create_app("blog").with("web", 2);
+    let service = Service::with(&heroku, &[("APP_NAME", "shop,blog")]).await;
+    let answer = service.request(Method::POST, "").bearer_auth(KEY).body(r#"{"app":"shop","dyno":"web.1""#).send().await;
+    assert_eq!(answer.expect("answered").status(), 202);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a11_an_acknowledgement_is_acknowledged() {
+    check("", json!({ "notification_type": "ACKNOWLEDGEMENT" }), "Ignored: the alert has been acknowledged").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a12_what_has_recovered_is_not_named_by_the_text_of_the_group() {
+    let alerts = json!([{ "status": "firing", "labels": { "team": "blue" } }, { "status": "resolved", "labels": { "dyno": "web.2" } }]);
+    check("scope=affected", json!({ "status": "firing", "alerts": alerts, "message": "Resolved\nheroku[web.2]: Error R14" }), ALL).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a13_what_an_app_prints_names_nobody_wherever_it_is_said_that_the_app_printed_it() {
+    check("scope=affected", json!({ "source": "app", "dyno": "web.1", "message": "x heroku[web.3]: Error R14" }), "web.1").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a14_rows_of_data_are_no_alerts_of_their_own() {
+    check("", json!({ "status": "firing", "data": [{ "status": "ok", "value": 3 }] }), ALL).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a15_a_list_in_a_text_names_dynos() {
+    check("scope=affected", json!({ "dynos": "web.1, web.2" }), "web.1 web.2").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a16_times_of_appsignal_are_read() {
+    check("", json!({ "exception": { "time": "2019-01-09 09:03:57 UTC" } }), "").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a17_a_broken_body_does_not_undo_what_the_url_says() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let request = service.request(Method::POST, "alertType=2").bearer_auth(KEY).body(r#"{"details": "a "quoted" word"}"#);
+    assert_eq!(request.send().await.expect("answered").status(), 200);
+    service.stop().await;
+}
