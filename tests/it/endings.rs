@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use dyno_restarter::hearing::Hearings;
 use dyno_restarter::heroku::{Client, Settings};
-use dyno_restarter::restart::{AppName, GiveUp, Policy, ProcessType, Restarter, Target, Trigger, When};
-use dyno_restarter::shutdown;
+use dyno_restarter::request::Request;
+use dyno_restarter::restart::{AppName, GiveUp, Policy, ProcessType, Restarter, Target, Trigger, When, Workers};
+use dyno_restarter::shutdown::{self, Switch};
+use simulator::Heroku;
 
 use crate::service::{Service, deletes, seconds, shop};
 
@@ -117,13 +120,9 @@ async fn a_panic_in_the_task_of_an_app_ends_the_service_with_an_error() {
     assert!(error.contains("the task that restarts dynos ended unexpectedly") && error.contains("panic"), "{error}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_last_50_reports_are_kept() {
-    let (heroku, shop) = shop(1).await;
-    shop.dyno("web.1").crash();
-    let token = simulator::Heroku::TOKEN.into();
-    let client = Client::new(Settings { api_url: heroku.url().parse().expect("a URL"), token }).expect("a client");
-    let app = AppName::parse("shop").expect("a name");
+/// What makes the passes over `shop`, without a server in front.
+fn restarter(heroku: &Heroku) -> (Restarter, Workers, Switch) {
+    let client = Client::new(Settings { api_url: heroku.url().parse().expect("a URL"), token: Heroku::TOKEN.into() });
     let policy = Policy {
         process_types: vec![ProcessType::parse("web").expect("a type")],
         min_age: seconds(300),
@@ -133,13 +132,42 @@ async fn the_last_50_reports_are_kept() {
         give_up_after: GiveUp { restarts: 3, window: seconds(3600) },
     };
     let (switch, end) = shutdown::switch();
-    let (restarter, mut workers) = Restarter::start(std::slice::from_ref(&app), &client, &policy, &end);
+    let (restarter, workers) = Restarter::start(&[app()], &client.expect("a client"), &policy, &end);
+    (restarter, workers, switch)
+}
+
+fn app() -> AppName {
+    AppName::parse("shop").expect("a name")
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_50_reports_are_kept() {
+    let (heroku, shop) = shop(1).await;
+    shop.dyno("web.1").crash();
+    let (restarter, mut workers, switch) = restarter(&heroku);
     for _ in 0..60 {
-        restarter.trigger(&app, Trigger { target: Target::all(When::Now), force: false }).expect("taken");
+        restarter.trigger(&app(), Trigger { target: Target::all(When::Now), force: false }).expect("taken");
         tokio::time::sleep(seconds(20)).await;
     }
-    let reports = restarter.reports(&app);
+    let reports = restarter.reports(&app());
     assert!(reports.len() == 50 && reports.iter().all(|report| Arc::strong_count(report) == 2));
+    switch.stop();
+    assert!(workers.next_end().await.is_some_and(|end| end.is_ok()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_whose_hearing_ends_before_its_body_has_come_triggers_unless_it_is_dismissed() {
+    let (heroku, shop) = shop(1).await;
+    let (restarter, mut workers, switch) = restarter(&heroku);
+    let hearings = Hearings::new(restarter.clone());
+    let (head, ()) = axum::http::Request::post("/restart_web_dynos").body(()).expect("a request").into_parts();
+    let open = |query| hearings.open(&head, Request::parse(query, &restarter).expect("it is right"), None);
+    open("").dismiss();
+    drop(open("dry_run=true"));
+    tokio::time::sleep(seconds(60)).await;
+    assert_eq!(shop.restarts(), Vec::<String>::new());
+    drop(open(""));
+    heroku.until(|_| shop.restarts() == ["web.1"]).await;
     switch.stop();
     assert!(workers.next_end().await.is_some_and(|end| end.is_ok()));
 }
