@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, info, warn};
 
 use crate::heroku::{AppName, DynoName};
@@ -15,6 +15,9 @@ use crate::restart::{Restarter, Stopping, Target, Trigger, When};
 use crate::sparing::Sparing;
 use crate::trouble::{Complaint, Tolerance, Trouble, Troubles};
 use crate::words::human;
+
+/// No clock is so far ahead. A line of next year would be the latest report of its dyno for a year.
+const FUTURE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Heroku's measure.
 pub const MEGABYTE: u64 = 1 << 20;
@@ -191,10 +194,9 @@ impl Drained {
 
     /// Whether this is the log of the service itself. Each batch of it makes the router write one more line.
     fn is_own(&mut self, app: &AppName, token: Option<&str>, shows_itself: bool) -> bool {
-        let token = token.unwrap_or_default();
-        let is_known = self.own_drains.contains(token);
-        if shows_itself && !is_known && self.own_drains.len() < MOST_OWN_DRAINS {
-            self.own_drains.insert(token.to_owned());
+        let is_known = token.is_some_and(|token| self.own_drains.contains(token));
+        let has_room = self.own_drains.len() < MOST_OWN_DRAINS;
+        if shows_itself && has_room && self.own_drains.insert(token.unwrap_or_default().to_owned()) {
             warn!(
                 %app,
                 "a log drain brings this service its own log as that of {app}; it goes round in circles and is left unread. \
@@ -206,9 +208,11 @@ impl Drained {
 }
 
 impl Report {
-    /// A line that does not say when it was written is one of now.
+    /// A line that does not say when it was written, or that comes out of the future, is one of now.
     fn new(dyno: DynoName, line: &Line<'_>, cause: Cause) -> Self {
-        Self { dyno, at: line.at().unwrap_or_else(Timestamp::now), cause }
+        let now = Timestamp::now();
+        let at = line.at().filter(|at| at.duration_since(now) < FUTURE).unwrap_or(now);
+        Self { dyno, at, cause }
     }
 }
 

@@ -355,9 +355,35 @@ async fn its_own_log_is_noticed_once_and_left_unread() {
         assert_eq!(status(own(line(host) + &frame(0, "web.1", R14))).await, 204);
     }
     assert_eq!(status(own(frame(0, "web.1", R14))).await, 204);
-    assert_eq!(service.log.count("a log drain brings this service its own log as that of shop"), 1);
+    for _ in 0..2 {
+        post(&service, line(host)).await;
+    }
+    assert_eq!(service.log.count("a log drain brings this service its own log as that of shop"), 2);
     assert_eq!(lists(&heroku), 1);
     post(&service, line("another-app-with-a-drain.example") + &frame(0, "web.1", R14)).await;
+    service.passes(1).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_out_of_the_future_is_one_of_now() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for ago in [-400 * 86_400, 40, 20] {
+        post(&service, frame(ago, "web.1", R14)).await;
+    }
+    service.passes(1).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_does_not_say_when_it_was_written_is_one_of_now() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::with(&heroku, &[("TOLERANCE", "1 in 2m")]).await;
+    let message = format!("<134>1 yesterday host heroku web.1 - {R14}\n");
+    post(&service, format!("{} {message}", message.len())).await;
     service.passes(1).await;
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.1"]);
