@@ -104,8 +104,9 @@ async fn run_service(heroku: Heroku, listener: TcpListener, min_age: &str) {
         ("RESTART_WEBHOOK_KEY", KEY.to_owned()),
         ("HEROKU_API_URL", heroku.url()),
         ("MIN_AGE", min_age.to_owned()),
-        // One less than usual, for an audience that waits.
+        // One less than usual, for an audience that waits, and as many restarts as it likes.
         ("TOLERANCE", "2 in 2m".to_owned()),
+        ("GIVE_UP_AFTER", "1000 in 1h".to_owned()),
     ]);
     let config =
         Config::from_lookup(|name| environment.get(name).map(OsString::from)).expect("the environment is right");
@@ -200,7 +201,10 @@ impl Stage {
         println!("Its log drain:    HEROKU_HOST={api} HEROKU_API_KEY=any heroku drains:add {} -a shop", self.drain);
         println!("Just one dyno:    curl -X POST '{url}?key={KEY}&dyno=web.2&force=true'");
         println!("The real CLI:     HEROKU_HOST={api} HEROKU_API_KEY=any heroku ps -a shop   (ps, ps:restart)");
-        println!("Here a dyno is left alone for 30 s after its start (MIN_AGE=30s). Ctrl-C ends it.\n");
+        println!(
+            "A recovered one:  curl -X POST '{url}?key={KEY}' -d '{{\"status\": \"resolved\", \"dyno\": \"web.1\"}}'"
+        );
+        println!("Here MIN_AGE=30s, TOLERANCE='2 in 2m' and GIVE_UP_AFTER='1000 in 1h'. Ctrl-C ends it.\n");
         print_names();
         self.show_every_change(heroku).await;
         ExitCode::SUCCESS

@@ -6,24 +6,38 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::heroku::{AppName, DynoName};
 use crate::logplex::{self, Code, Codes, Event, Interest, Line};
+use crate::receive::Extent;
 use crate::recent::Recent;
 use crate::restart::{Restarter, Stopping, Target, Trigger, When};
-use crate::sparing::Sparing;
+use crate::sparing::{Sparing, since_last_told};
 use crate::trouble::{Complaint, Tolerance, Trouble, Troubles};
 use crate::words::human;
 
-/// No clock is so far ahead. A line of next year would be the latest report of its dyno for a year.
-const FUTURE: SignedDuration = SignedDuration::from_hours(24);
+/// How far Heroku's clock may be ahead. A line of next year would be the latest report of its dyno for a year.
+const FUTURE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Heroku's measure.
 pub const MEGABYTE: u64 = 1 << 20;
 
-/// How many drains of the service itself are remembered. An app has five drains at the most.
-const MOST_OWN_DRAINS: usize = 20;
+/// How many drains of an app are known by their token. An app has five at the most, but they come and go.
+const MOST_DRAINS: usize = 20;
+
+/// Heroku repeats a report every 20 s as long as there is reason to. So an old one says nothing of now.
+const LONGEST_DELAY: SignedDuration = SignedDuration::from_mins(10);
+
+/// A process that is replaced has so long to end and may still be reported, under the same name.
+const LONGEST_GOODBYE: SignedDuration = SignedDuration::from_secs(30);
+
+/// Of how many dynos that are in trouble at once the log tells one by one.
+const MOST_TOLD: usize = 50;
+
+/// How often Heroku looks at the memory of a dyno.
+const EVERY: Duration = Duration::from_secs(20);
 
 /// What counts as trouble.
 #[derive(Clone, Debug)]
@@ -56,6 +70,8 @@ pub struct Batch<'a> {
     pub host: Option<&'a str>,
     /// Frames.
     pub body: &'a [u8],
+    /// How much of them there is.
+    pub extent: Extent,
 }
 
 /// Takes what the drains of the watched apps bring. Cheap to clone.
@@ -69,14 +85,25 @@ struct Shared {
     interest: Interest,
     apps: BTreeMap<AppName, Mutex<Drained>>,
     delivered: Recent,
-    broken: Sparing,
+    clock: Clock,
 }
 
 /// What is known of an app by its drain.
 #[derive(Debug, Default)]
 struct Drained {
     troubles: Troubles,
+    /// Their tokens.
+    drains: BTreeSet<String>,
     own_drains: BTreeSet<String>,
+    unwatched: BTreeSet<DynoName>,
+    broken: Sparing,
+}
+
+/// The time of day, which goes on as the runtime's clock does.
+#[derive(Debug)]
+struct Clock {
+    began: Instant,
+    at: Timestamp,
 }
 
 /// A dyno is reported once more.
@@ -99,8 +126,9 @@ impl Drains {
     pub fn new(restarter: Restarter, settings: Settings) -> Self {
         let interest = Interest { errors: settings.errors.clone(), memory: settings.memory_limit.is_some() };
         let apps = restarter.apps().map(|app| (app.clone(), Mutex::default())).collect();
-        let (delivered, broken) = (Recent::default(), Sparing::default());
-        Self(Arc::new(Shared { restarter, settings, interest, apps, delivered, broken }))
+        let clock = Clock { began: Instant::now(), at: Timestamp::now() };
+        settings.warn_of_what_cannot_be();
+        Self(Arc::new(Shared { restarter, settings, interest, apps, delivered: Recent::default(), clock }))
     }
 
     /// Takes a batch of the log of `app` and hands over which dynos are in trouble; does not wait.
@@ -109,13 +137,16 @@ impl Drains {
     /// When the service is being shut down.
     pub fn take(&self, app: &AppName, batch: Batch<'_>) -> Result<(), Stopping> {
         let Shared { restarter, settings, delivered, .. } = &*self.0;
+        if restarter.is_stopping() {
+            return Err(Stopping);
+        }
         let reports = self.read(app, batch);
         if reports.is_empty() {
             return Ok(());
         }
-        if let Some(frame_id) = batch.frame_id
-            && !delivered.are_new([format!("{app}/{frame_id}")])
-        {
+        // What broke off comes again, with the same id.
+        let frame_id = batch.frame_id.filter(|id| !id.is_empty() && batch.extent == Extent::Whole);
+        if frame_id.is_some_and(|id| !delivered.are_new([format!("{app}/{id}")])) {
             debug!(%app, "a batch of the log of {app} was delivered once more");
             return Ok(());
         }
@@ -128,39 +159,34 @@ impl Drains {
 
     /// The reports in a batch, of dynos that may be restarted.
     fn read(&self, app: &AppName, batch: Batch<'_>) -> Vec<Report> {
-        let Shared { restarter, settings, interest, .. } = &*self.0;
-        let (mut reports, mut is_own) = (Vec::new(), false);
+        let Shared { restarter, settings, interest, clock, .. } = &*self.0;
+        let (mut reports, mut is_own, now) = (Vec::new(), false, clock.now());
         let mut events = logplex::events(batch.body, interest);
         for (line, event) in events.by_ref() {
-            match event {
-                Event::Error { code, dyno } => reports.push(Report::new(dyno, &line, Cause::Error(code))),
-                Event::Memory { dyno, total, quota } => {
-                    if settings.memory_limit.is_some_and(|limit| limit.is_reached(total, quota)) {
-                        reports.push(Report::new(dyno, &line, Cause::Memory { total, quota }));
-                    }
+            let (dyno, cause) = match event {
+                Event::Error { code, dyno } => (dyno, Cause::Error(code)),
+                Event::Memory { dyno, total, quota } => (dyno, Cause::Memory { total, quota }),
+                Event::DrainRequest { host } => {
+                    is_own |= batch.host.is_some_and(|ours| is_same_host(ours, host));
+                    continue;
                 }
-                Event::DrainRequest { host } => is_own |= batch.host.is_some_and(|ours| is_same_host(ours, host)),
+            };
+            if cause.is_trouble(settings) {
+                reports.push(Report { dyno, at: time_of(&line, now), cause });
             }
         }
+        let oldest = now - LONGEST_DELAY - settings.tolerance.window;
+        reports.retain(|report| report.at >= oldest);
+        let mut drained = self.drained(app);
+        reports.retain(|report| restarter.may_watch(&report.dyno) || drained.note_unwatched(app, report));
+        drained.note_drain(app, batch.token);
         if let Some(fault) = events.fault() {
-            self.note_broken(app, fault);
+            drained.note_broken(app, batch.extent, fault);
         }
-        reports.retain(|report| restarter.may_watch(&report.dyno));
-        if (is_own || !reports.is_empty()) && self.drained(app).is_own(app, batch.token, is_own) {
+        if drained.is_own(app, batch.token, is_own) {
             reports.clear();
         }
         reports
-    }
-
-    fn note_broken(&self, app: &AppName, fault: logplex::Fault) {
-        if let Some(batches) = self.0.broken.count() {
-            warn!(
-                %app,
-                batches,
-                "the drain of {app} brought something that is no log: {fault}. What stood in front of it counts. Does the URL \
-                 with /drain belong to a log drain?"
-            );
-        }
     }
 
     fn drained(&self, app: &AppName) -> MutexGuard<'_, Drained> {
@@ -172,30 +198,76 @@ impl Drains {
 impl Drained {
     /// The dynos that are in trouble with these reports, and since when each.
     fn count(&mut self, app: &AppName, reports: Vec<Report>, settings: &Settings) -> BTreeMap<DynoName, When> {
-        let mut in_trouble = BTreeMap::new();
+        let (mut in_trouble, mut untold) = (BTreeMap::new(), 0);
         for Report { dyno, at, cause } in reports {
             let trouble = self.troubles.report(dyno.clone(), cause.complaint(), at, settings.tolerance);
             let Some(Trouble { since, is_news }) = trouble else { continue };
             let Tolerance { reports, window } = settings.tolerance;
-            let times =
-                if reports == 1 { String::new() } else { format!(", {reports} times within {}", human(window)) };
-            if is_news {
+            let times = match reports {
+                1 => String::new(),
+                _ => format!(", the last of {reports} reports within {}", human(window)),
+            };
+            if !is_news {
+                debug!(%app, %dyno, "{dyno} of {app} is still in trouble: {cause}{times}");
+            } else if in_trouble.len() < MOST_TOLD {
                 info!(%app, %dyno, "{dyno} of {app} is in trouble: {cause}{times}");
             } else {
-                debug!(%app, %dyno, "{dyno} of {app} is still in trouble: {cause}{times}");
+                untold += 1;
             }
             // Heroku's own time, as that of the dyno's creation is.
-            let when = When::At { time: since, skew: Duration::ZERO };
+            let when = When::At { time: since, skew: -LONGEST_GOODBYE };
             let known = in_trouble.entry(dyno).or_insert(when);
             *known = when.max(*known);
         }
+        if untold > 0 {
+            info!(%app, "{untold} more dynos of {app} are in trouble");
+        }
         in_trouble
+    }
+
+    /// Says once that a dyno is reported that is not to be restarted; never true.
+    fn note_unwatched(&mut self, app: &AppName, Report { dyno, cause, .. }: &Report) -> bool {
+        if self.unwatched.len() < MOST_TOLD && self.unwatched.insert(dyno.clone()) {
+            info!(%app, %dyno, "{dyno} of {app}: {cause}. It is left alone, for its process type is not in PROCESS_TYPES");
+        }
+        false
+    }
+
+    /// Says once that a drain arrives, and whose log it is taken for.
+    fn note_drain(&mut self, app: &AppName, token: Option<&str>) {
+        let Some(token) = token.filter(|token| is_token(token) && !self.drains.contains(*token)) else { return };
+        if self.drains.len() == MOST_DRAINS {
+            return;
+        }
+        self.drains.insert(token.to_owned());
+        match self.drains.len() {
+            1 => info!(%app, "the log of {app} arrives, by drain {token}"),
+            number => warn!(
+                %app,
+                "the log of {app} arrives by another drain, {token}, {number} in all. Only its URL says that it is the log of \
+                 {app}; see `heroku drains -a {app}`"
+            ),
+        }
+    }
+
+    fn note_broken(&mut self, app: &AppName, extent: Extent, fault: logplex::Fault) {
+        if extent != Extent::Whole {
+            debug!(%app, "a batch of the log of {app} is not whole; what came of it counts");
+        } else if let Some(batches) = self.broken.count() {
+            warn!(
+                %app,
+                batches,
+                "the drain of {app} brought something that is no log: {fault}. What stood in front of it counts. Does the URL \
+                 with /drain belong to a log drain?{}",
+                since_last_told(batches)
+            );
+        }
     }
 
     /// Whether this is the log of the service itself. Each batch of it makes the router write one more line.
     fn is_own(&mut self, app: &AppName, token: Option<&str>, shows_itself: bool) -> bool {
         let is_known = token.is_some_and(|token| self.own_drains.contains(token));
-        let has_room = self.own_drains.len() < MOST_OWN_DRAINS;
+        let has_room = self.own_drains.len() < MOST_DRAINS;
         if shows_itself && has_room && self.own_drains.insert(token.unwrap_or_default().to_owned()) {
             warn!(
                 %app,
@@ -207,22 +279,57 @@ impl Drained {
     }
 }
 
-impl Report {
-    /// A line that does not say when it was written, or that comes out of the future, is one of now.
-    fn new(dyno: DynoName, line: &Line<'_>, cause: Cause) -> Self {
-        let now = Timestamp::now();
-        let at = line.at().filter(|at| at.duration_since(now) < FUTURE).unwrap_or(now);
-        Self { dyno, at, cause }
+impl Settings {
+    fn warn_of_what_cannot_be(&self) {
+        let Tolerance { reports, window } = self.tolerance;
+        let router_is_asked = self.errors.iter().any(|code| code.letter() == 'H');
+        let shortest = EVERY * u32::try_from(reports - 1).unwrap_or(u32::MAX);
+        if shortest > window && !router_is_asked {
+            warn!(
+                "TOLERANCE asks for {reports} reports within {}, but Heroku reports every {}: no dyno will ever be in trouble \
+                 by a log drain. Make the window {} or longer",
+                human(window),
+                human(EVERY),
+                human(shortest + EVERY)
+            );
+        }
     }
+}
+
+impl Clock {
+    fn now(&self) -> Timestamp {
+        self.at + self.began.elapsed()
+    }
+}
+
+/// A line that does not say when it was written, or that comes out of the future, is one of now.
+fn time_of(line: &Line<'_>, now: Timestamp) -> Timestamp {
+    line.at().filter(|at| at.duration_since(now) < FUTURE).unwrap_or(now)
+}
+
+/// It is written into the log, so it must be what Heroku calls a drain: `d.` and an id.
+fn is_token(token: &str) -> bool {
+    let is_of_an_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    token.len() <= 64 && token.starts_with("d.") && token.bytes().all(is_of_an_id)
 }
 
 /// Two names of hosts, whatever the port.
 fn is_same_host(one: &str, other: &str) -> bool {
-    let name = |host: &'_ str| host.split(':').next().unwrap_or_default().to_ascii_lowercase();
-    name(one) == name(other)
+    fn name(host: &str) -> &str {
+        let port = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        port.map_or(host, |(name, _)| name)
+    }
+    name(one).eq_ignore_ascii_case(name(other))
 }
 
 impl Cause {
+    fn is_trouble(self, settings: &Settings) -> bool {
+        match self {
+            Self::Error(_) => true,
+            Self::Memory { total, quota } => settings.memory_limit.is_some_and(|limit| limit.is_reached(total, quota)),
+        }
+    }
+
     fn complaint(self) -> Complaint {
         match self {
             Self::Error(_) => Complaint::Error,

@@ -11,7 +11,7 @@ use crate::auth::signature::Signed;
 use crate::recent::Recent;
 use crate::request::{self, Request};
 use crate::restart::{AppName, Restarter, Stopping, Trigger};
-use crate::sparing::Sparing;
+use crate::sparing::{Sparing, since_last_told};
 use crate::verdict::Verdict;
 use crate::words::list;
 
@@ -99,10 +99,10 @@ impl Hearing<'_> {
         }
         let query = self.head.uri.query().unwrap_or_default();
         let alert = Alert::read(&self.head.headers, query, body, incomplete);
-        if let Some(fault) = alert.fault
+        if let Some(fault) = alert.fault.filter(|_| !self.request.dry_run)
             && let Some(count) = not_understood.count()
         {
-            let such = if count == 1 { String::new() } else { format!(" ({count} such since last told)") };
+            let such = since_last_told(count);
             warn!(
                 "the body of an alert was not understood: {fault}{such}. It counts as an alert that says no more than its URL"
             );
@@ -110,7 +110,8 @@ impl Hearing<'_> {
         let triggers = match Verdict::on(&alert, &self.request, restarter).map_err(NotHeard::Fault)? {
             Verdict::Restart(triggers) => triggers,
             Verdict::Ignore(ignored) => {
-                info!("an alert was ignored: {ignored}");
+                let about = self.request.app.as_ref().map(|app| format!(" for {app}")).unwrap_or_default();
+                info!("an alert{about} was ignored: {ignored}");
                 return Ok(Conclusion::Ignoring(format!("Ignored: {ignored}")));
             }
         };

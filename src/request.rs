@@ -61,12 +61,15 @@ pub enum Fault {
 
 const PARAMETERS: [&str; 5] = ["app", "dyno", "scope", "force", "dry_run"];
 
+/// What people write for them.
+const NEARLY: [&str; 5] = ["apps", "dynos", "scopes", "forced", "dry"];
+
 impl Request {
     /// Reads a query.
     pub fn parse(query: &str, restarter: &Restarter) -> Result<Self, Fault> {
         let mut given: [Option<String>; PARAMETERS.len()] = Default::default();
         for (name, value) in own_parameters(query) {
-            let Some(at) = PARAMETERS.iter().position(|known| bare(known) == bare(&name)) else { continue };
+            let Some(at) = position(&name) else { continue };
             if PARAMETERS[at] != name {
                 return Err(Fault::Misspelt(PARAMETERS[at]));
             }
@@ -93,6 +96,13 @@ impl Fault {
     pub fn no_app(restarter: &Restarter) -> Self {
         Self::NoApp(watched(restarter))
     }
+}
+
+/// Which of the parameters is meant.
+fn position(name: &str) -> Option<usize> {
+    let name = bare(name);
+    let is_meant = |known: &&str| bare(known) == name;
+    PARAMETERS.iter().position(is_meant).or_else(|| NEARLY.iter().position(is_meant))
 }
 
 /// A name without what people get wrong: `dryRun` and `dry-run` are nearly `dry_run`.

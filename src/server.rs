@@ -17,7 +17,7 @@ use crate::hearing::{Conclusion, Hearings, NotHeard};
 use crate::receive::{Extent, Received, Receiver};
 use crate::request::{self, Request};
 use crate::restart::{AppName, NoRehearsal, Outcome, Restarter, Trigger};
-use crate::sparing::Sparing;
+use crate::sparing::{Sparing, since_last_told};
 
 #[derive(Clone)]
 struct AppState {
@@ -27,6 +27,7 @@ struct AppState {
     hearings: Hearings,
     receiver: Receiver,
     misdirected: Sparing,
+    misdirected_drains: Sparing,
     strange_drains: Sparing,
 }
 
@@ -46,6 +47,7 @@ pub fn router(restarter: Restarter, drains: Drains, keys: Keys) -> Router {
             keys,
             receiver: Receiver::default(),
             misdirected: Sparing::default(),
+            misdirected_drains: Sparing::default(),
             strange_drains: Sparing::default(),
         })
 }
@@ -110,18 +112,19 @@ async fn drain(State(state): State<AppState>, request: axum::extract::Request) -
     let app = match request::drained_app(head.uri.query().unwrap_or_default(), &state.restarter) {
         Ok(app) => app,
         Err(fault) => {
-            tell(&state.misdirected, format_args!("a log drain was left unread: {fault}"));
+            tell(&state.misdirected_drains, format_args!("a log drain was left unread: {fault}"));
             return StatusCode::BAD_REQUEST;
         }
     };
     let mut incoming = state.receiver.begin(body);
-    let Received { bytes: body, .. } = incoming.receive().await;
+    let Received { bytes: body, extent } = incoming.receive().await;
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     let batch = Batch {
         frame_id: header("logplex-frame-id"),
         token: header("logplex-drain-token"),
         host: header("host"),
         body: &body,
+        extent,
     };
     let taken = state.drains.take(&app, batch);
     incoming.discard().await;
@@ -133,8 +136,10 @@ fn stranger(state: &AppState, fault: &str) -> StatusCode {
     if let Some(batches) = state.strange_drains.count() {
         warn!(
             batches,
-            "a log drain with a wrong key is knocking, and its lines are lost: {fault}. Add the drain anew with a key of \
-             RESTART_WEBHOOK_KEY: heroku drains:add https://drain:KEY@HOST/drain"
+            "a log drain with a wrong key is knocking, and its lines are lost: {fault}{}. Remove it with `heroku \
+             drains:remove` and add one with a key of RESTART_WEBHOOK_KEY: heroku drains:add \
+             \"https://drain:KEY@HOST/drain\" -a APP",
+            since_last_told(batches)
         );
     }
     StatusCode::UNAUTHORIZED
@@ -173,10 +178,8 @@ async fn no_such_path(authorized: Option<Authorized>, State(misdirected): State<
 
 /// Whoever sent it may not read the answer; whoever set it up reads the log.
 fn tell(misdirected: &Sparing, what: std::fmt::Arguments<'_>) {
-    match misdirected.count() {
-        Some(1) => warn!("{what}. Correct the URL where it was set up"),
-        Some(count) => warn!("{what} ({count} such since last told). Correct the URL where it was set up"),
-        None => {}
+    if let Some(count) = misdirected.count() {
+        warn!("{what}{}. Correct the URL where it was set up", since_last_told(count));
     }
 }
 

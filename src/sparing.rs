@@ -8,6 +8,12 @@ use tokio::time::Instant;
 /// Strangers must not fill the log.
 const INTERVAL: Duration = Duration::from_secs(60);
 
+/// For the end of a sentence: how often it happened, where that is more than once.
+#[must_use]
+pub fn since_last_told(count: u64) -> String {
+    if count == 1 { String::new() } else { format!(" ({count} such since last told)") }
+}
+
 /// Counts, and says when to tell. Clones count together.
 #[derive(Clone, Debug, Default)]
 pub struct Sparing(Arc<Mutex<Counted>>);

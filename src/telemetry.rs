@@ -22,7 +22,7 @@ pub enum Format {
 }
 
 /// Fields that a sentence says already. A text line leaves them out; JSON has them.
-const SAID_IN_WORDS: [&str; 3] = ["app", "dyno", "refused"];
+const SAID_IN_WORDS: [&str; 4] = ["app", "batches", "dyno", "refused"];
 
 /// Sends the log to standard output from here on; to be called once.
 pub fn init(settings: &Settings) {

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use crate::heroku::DynoName;
 
-/// How many dynos are kept track of. An app has about a hundred of a type at the most.
-const MOST_DYNOS: usize = 300;
+/// How many complaints of how many dynos are kept track of. An app has about a hundred dynos of a type at the most.
+const MOST: usize = 1_000;
 
 /// How long it is no news that a dyno is still in trouble. What is done about it each pass reports.
 const SILENCE: Duration = Duration::from_secs(10 * 60);
@@ -46,6 +46,8 @@ pub struct Trouble {
 #[derive(Debug, Default)]
 pub struct Troubles {
     reports: BTreeMap<(DynoName, Complaint), Reports>,
+    /// There is no room for another one until then.
+    full_until: Option<Timestamp>,
 }
 
 /// Of one dyno.
@@ -68,19 +70,25 @@ impl Troubles {
         tolerance: Tolerance,
     ) -> Option<Trouble> {
         let key = (dyno, complaint);
-        if self.reports.len() >= MOST_DYNOS && !self.reports.contains_key(&key) {
-            self.forget_the_quietest();
+        if self.reports.len() >= MOST && !self.reports.contains_key(&key) && !self.make_room(at, tolerance.window) {
+            return None;
         }
         let reports = self.reports.entry(key).or_default();
         let since = reports.add(at, tolerance)?;
         Some(Trouble { since, is_news: reports.is_news() })
     }
 
-    fn forget_the_quietest(&mut self) {
-        let quietest = self.reports.iter().min_by_key(|(_, reports)| reports.latest()).map(|(key, _)| key.clone());
-        if let Some(key) = quietest {
-            self.reports.remove(&key);
+    /// Forgets those of which nothing was heard within the window. Whoever floods the log with names must not push out the
+    /// dynos that there are.
+    fn make_room(&mut self, now: Timestamp, window: Duration) -> bool {
+        if self.full_until.is_some_and(|until| now < until) {
+            return false;
         }
+        let is_quiet = |reports: &Reports| reports.latest().is_none_or(|latest| latest + window < now);
+        self.reports.retain(|_, reports| !is_quiet(reports));
+        let first_quiet = self.reports.values().filter_map(Reports::latest).min().map(|latest| latest + window);
+        self.full_until = first_quiet.filter(|_| self.reports.len() >= MOST);
+        self.full_until.is_none()
     }
 }
 
@@ -89,7 +97,8 @@ impl Reports {
         if self.done.is_some_and(|done| at <= done) {
             return None;
         }
-        // Lines may overtake each other, and an app may have two drains that bring the same.
+        // Lines may overtake each other, and an app may have two drains that bring the same. Heroku tells the time to the
+        // microsecond, so that two reports of the same time are one.
         match self.times.binary_search(&at) {
             Ok(_) => return None,
             Err(place) => self.times.insert(place, at),

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::alert::{Alert, Complaint, Over};
 use crate::heroku::{AppName, DynoName};
@@ -13,7 +12,7 @@ use crate::restart::{Restarter, Target, Trigger, When};
 use crate::words::list;
 
 /// How far the clock of a monitoring service may be behind Heroku's.
-const SKEW: Duration = Duration::from_secs(60);
+const SKEW: SignedDuration = SignedDuration::from_mins(1);
 
 /// What is to be done about an alert.
 #[derive(Debug)]

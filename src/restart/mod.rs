@@ -119,6 +119,12 @@ impl Restarter {
         self.process_types.iter().any(|process_type| dyno.may_be_of(process_type))
     }
 
+    /// Whether the service is being shut down.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_requested()
+    }
+
     /// Hands over what an alert asks for; does not wait.
     ///
     /// # Errors

@@ -16,6 +16,9 @@ use crate::heroku::{AppName, Client, Dyno, DynoName};
 use crate::shutdown::Stop;
 use crate::words::list;
 
+/// Of a few dynos that an app does not have each is told in the log.
+const MOST_UNKNOWN: usize = 20;
+
 /// A pass under way.
 pub(super) struct Pass<'a> {
     pub(super) lookout: Lookout<'a>,
@@ -105,7 +108,9 @@ impl<'a> Pass<'a> {
         let due: Vec<Dyno> = self.lookout.dynos.iter().filter(is_due).cloned().collect();
         if !due.is_empty() {
             let in_turn = if due.len() > 1 { ", in turn" } else { "" };
-            info!(%app, "restarting {} of {app}{in_turn}", list(due.iter().map(|dyno| &dyno.name)));
+            let force = if wanted.is_forced() { ", by force" } else { "" };
+            let (names, asked) = (list(due.iter().map(|dyno| &dyno.name)), wanted.describe());
+            info!(%app, "restarting {names} of {app}{in_turn}: alerts asked for {asked}{force}");
         }
         due
     }
@@ -164,6 +169,10 @@ impl<'a> Pass<'a> {
         match &outcome {
             Outcome::Due => {}
             Outcome::Failed(_) => warn!(%app, %dyno, "{dyno} of {app}: {outcome}"),
+            // A dyno that is not there cannot be remembered.
+            Outcome::Skipped(Skip::Unknown) if self.outcomes.len() > MOST_UNKNOWN => {
+                debug!(%app, %dyno, "{dyno} of {app}: {outcome}");
+            }
             Outcome::Skipped(skip) if !self.history.is_news(dyno, skip) => {
                 debug!(%app, %dyno, "{dyno} of {app}: {outcome}");
             }

@@ -195,7 +195,9 @@ fn late(dyno: &Dyno, now: Timestamp, when: When) -> Option<Skip> {
     let When::At { time, skew } = when else { return None };
     let ago = age(now, time);
     match dyno.created_at {
-        Some(created_at) if age(created_at, time) > skew => Some(Skip::Late { ago, age: Some(age(now, created_at)) }),
+        Some(created_at) if created_at.duration_since(time) > skew => {
+            Some(Skip::Late { ago, age: Some(age(now, created_at)) })
+        }
         _ => (ago > LONGEST_LIFE).then_some(Skip::Late { ago, age: None }),
     }
 }

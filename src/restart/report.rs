@@ -234,8 +234,9 @@ impl fmt::Display for Skip {
                 write!(f, "started {} ago, MIN_AGE is {}", human(*age), human(*min_age))
             }
             Self::Late { ago, age: Some(age) } => {
-                let (ago, age) = (human(*ago), human(*age));
-                write!(f, "the alert is of {ago} ago, before this process started {age} ago")
+                let which =
+                    if ago > age { "before this process started" } else { "while this process took over, started" };
+                write!(f, "the alert is of {} ago, {which} {} ago", human(*ago), human(*age))
             }
             Self::Late { ago, age: None } => {
                 write!(f, "the alert is of {} ago, longer than Heroku lets a process run", human(*ago))

@@ -1,9 +1,8 @@
 //! What an alert asks for, and how what many alerts ask for becomes one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::heroku::DynoName;
 use crate::words::list;
@@ -14,12 +13,13 @@ const MOST_NAMED: usize = 1_000;
 /// When what is complained of happened. Of two complaints of a dyno the later one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum When {
-    /// At this time, or a little later.
+    /// At this time.
     At {
         /// By whichever clock.
         time: Timestamp,
-        /// How far that clock may be behind the platform's.
-        skew: Duration,
+        /// How long before a process was created it may seem to be and still be about it: the clock may be behind. Where
+        /// this is negative, so long after that it may still be about the process before.
+        skew: SignedDuration,
     },
     /// Nobody says, so it is taken to happen now.
     Now,
@@ -108,6 +108,11 @@ impl Wanted {
     /// The dynos asked for by name.
     pub(super) fn names(&self) -> BTreeSet<&DynoName> {
         self.automatic.named.keys().chain(self.forced.named.keys()).collect()
+    }
+
+    /// Whether any of it is forced.
+    pub(super) fn is_forced(&self) -> bool {
+        !self.forced.is_nothing()
     }
 
     /// For a log line: `all watched dynos`, or the names.

@@ -31,7 +31,7 @@ async fn a_recovered_alert_restarts_nothing_and_says_so() {
     let calls = heroku.calls().len();
     let answer = post(&service, "force=true", &json!({ "status": "resolved", "dyno": "web.1" })).await;
     assert_eq!(answer, (200, "Ignored: the alert has recovered".to_owned()));
-    assert_eq!(service.log.count("an alert was ignored: the alert has recovered"), 1);
+    assert_eq!(service.log.count("an alert for shop was ignored: the alert has recovered"), 1);
     tokio::time::sleep(seconds(600)).await;
     service.stop().await;
     assert_eq!(heroku.calls().len(), calls);

@@ -40,6 +40,8 @@ async fn a_bad_parameter_is_answered_400_with_what_is_accepted() {
         ("dyno=web.1&dyno=web.2", "once"),
         ("dryrun=true", "dry_run"),
         ("Dry-Run=true", "dry_run"),
+        ("dry=true", "dry_run"),
+        ("dynos=web.1", "dyno"),
     ] {
         let (status, text) = service.ask(query).await;
         assert!(status == 400 && text.contains("accepted: ") && text.contains(accepted), "{query}: {status} {text}");

@@ -24,7 +24,7 @@ async fn the_report_is_one_line_and_a_line_for_each_dyno() {
     let pass = "pass over shop (1 alert, 12s): restarted web.1 and web.3; left alone web.2 (it is crashed, not up)";
     let second = "web.2 of shop: left alone: it is crashed, not up";
     let [first, third] = ["web.1", "web.3"].map(|dyno| format!("{dyno} of shop: restarted, up again after 6s"));
-    let plan = "restarting web.1 and web.3 of shop, in turn";
+    let plan = "restarting web.1 and web.3 of shop, in turn: alerts asked for all watched dynos";
     assert_eq!(told, ["watching shop: 2 web dynos up", second, plan, &first, &third, pass]);
     service.stop().await;
 }

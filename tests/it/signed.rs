@@ -178,6 +178,18 @@ async fn a_signed_dry_run_uses_its_nonce_up() {
     assert_eq!(deletes(&heroku), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_log_drain_does_not_sign() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let letter = Letter { signed_path: "/drain".to_owned(), ..Letter::new("1") };
+    let mut request = letter.request(&service, "").build().expect("a request");
+    request.url_mut().set_path("/drain");
+    assert_eq!(reqwest::Client::new().execute(request).await.expect("answered").status().as_u16(), 401);
+    assert_eq!(service.log.count("its lines are lost: a log drain does not sign"), 1);
+    service.stop().await;
+}
+
 /// Published with the first middleware that checked these signatures: password, user, path, MD5, signature.
 const PUBLISHED: [(&str, &str, &str, &str, &str); 4] = [
     ("pre-shared-key", "greenish-yellow", "/somewhere", "A4O7taYfMqO/3vugWHFriA==", "ss+KTRKKG2PwvWl89ceopxhEzSc="),
