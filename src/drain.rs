@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::heroku::{AppName, DynoName};
-use crate::logplex::{self, Code, Codes, Event, Interest, Line};
+use crate::logplex::{self, Code, Codes, Event, Interest, Line, Pieces};
 use crate::receive::Extent;
 use crate::recent::Recent;
 use crate::restart::{Restarter, Stopping, Target, Trigger, When};
@@ -32,6 +32,9 @@ const LONGEST_DELAY: SignedDuration = SignedDuration::from_mins(10);
 
 /// A process that is replaced has so long to end and may still be reported, under the same name.
 const LONGEST_GOODBYE: SignedDuration = SignedDuration::from_secs(30);
+
+/// A batch has a thousand lines or so.
+const MOST_REPORTS: usize = 10_000;
 
 /// Of how many dynos that are in trouble at once the log tells one by one.
 const MOST_TOLD: usize = 50;
@@ -59,19 +62,28 @@ pub enum MemoryLimit {
     Bytes(u64),
 }
 
-/// What one request of a drain brings.
+/// How one request of a drain is known.
 #[derive(Clone, Copy, Debug)]
-pub struct Batch<'a> {
+pub struct Label<'a> {
     /// Stays the same when it is delivered again.
     pub frame_id: Option<&'a str>,
     /// Which drain it is.
     pub token: Option<&'a str>,
     /// The name by which the drain reaches this service.
     pub host: Option<&'a str>,
-    /// Frames.
-    pub body: &'a [u8],
-    /// How much of them there is.
-    pub extent: Extent,
+}
+
+/// A batch that is being taken, piece by piece.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    drains: &'a Drains,
+    app: &'a AppName,
+    label: Label<'a>,
+    now: Timestamp,
+    pieces: Pieces,
+    reports: Vec<Report>,
+    /// It tells of a batch that the service itself was sent.
+    shows_itself: bool,
 }
 
 /// Takes what the drains of the watched apps bring. Cheap to clone.
@@ -107,6 +119,7 @@ struct Clock {
 }
 
 /// A dyno is reported once more.
+#[derive(Debug)]
 struct Report {
     dyno: DynoName,
     at: Timestamp,
@@ -114,7 +127,7 @@ struct Report {
 }
 
 /// What for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Cause {
     Error(Code),
     Memory { total: u64, quota: Option<u64> },
@@ -131,67 +144,73 @@ impl Drains {
         Self(Arc::new(Shared { restarter, settings, interest, apps, delivered: Recent::default(), clock }))
     }
 
-    /// Takes a batch of the log of `app` and hands over which dynos are in trouble; does not wait.
-    ///
-    /// # Errors
-    /// When the service is being shut down.
-    pub fn take(&self, app: &AppName, batch: Batch<'_>) -> Result<(), Stopping> {
-        let Shared { restarter, settings, delivered, .. } = &*self.0;
-        if restarter.is_stopping() {
-            return Err(Stopping);
-        }
-        let reports = self.read(app, batch);
-        if reports.is_empty() {
-            return Ok(());
-        }
-        // What broke off comes again, with the same id.
-        let frame_id = batch.frame_id.filter(|id| !id.is_empty() && batch.extent == Extent::Whole);
-        if frame_id.is_some_and(|id| !delivered.are_new([format!("{app}/{id}")])) {
-            debug!(%app, "a batch of the log of {app} was delivered once more");
-            return Ok(());
-        }
-        let in_trouble = self.drained(app).count(app, reports, settings);
-        if in_trouble.is_empty() {
-            return Ok(());
-        }
-        restarter.trigger(app, Trigger { target: Target::dynos(in_trouble), force: false })
-    }
-
-    /// The reports in a batch, of dynos that may be restarted.
-    fn read(&self, app: &AppName, batch: Batch<'_>) -> Vec<Report> {
-        let Shared { restarter, settings, interest, clock, .. } = &*self.0;
-        let (mut reports, mut is_own, now) = (Vec::new(), false, clock.now());
-        let mut events = logplex::events(batch.body, interest);
-        for (line, event) in events.by_ref() {
-            let (dyno, cause) = match event {
-                Event::Error { code, dyno } => (dyno, Cause::Error(code)),
-                Event::Memory { dyno, total, quota } => (dyno, Cause::Memory { total, quota }),
-                Event::DrainRequest { host } => {
-                    is_own |= batch.host.is_some_and(|ours| is_same_host(ours, host));
-                    continue;
-                }
-            };
-            if cause.is_trouble(settings) {
-                reports.push(Report { dyno, at: time_of(&line, now), cause });
-            }
-        }
-        let oldest = now - LONGEST_DELAY - settings.tolerance.window;
-        reports.retain(|report| report.at >= oldest);
-        let mut drained = self.drained(app);
-        reports.retain(|report| restarter.may_watch(&report.dyno) || drained.note_unwatched(app, report));
-        drained.note_drain(app, batch.token);
-        if let Some(fault) = events.fault() {
-            drained.note_broken(app, batch.extent, fault);
-        }
-        if drained.is_own(app, batch.token, is_own) {
-            reports.clear();
-        }
-        reports
+    /// Begins to take a batch of the log of `app`.
+    #[must_use]
+    pub fn open<'a>(&'a self, app: &'a AppName, label: Label<'a>) -> Batch<'a> {
+        let (now, pieces) = (self.0.clock.now(), Pieces::default());
+        Batch { drains: self, app, label, now, pieces, reports: Vec::new(), shows_itself: false }
     }
 
     fn drained(&self, app: &AppName) -> MutexGuard<'_, Drained> {
         let drained = self.0.apps.get(app).expect("the app is one of those watched");
         drained.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Batch<'_> {
+    /// Reads the next piece of the body.
+    pub fn read(&mut self, piece: &[u8]) {
+        let Shared { settings, interest, .. } = &*self.drains.0;
+        let oldest = self.now - LONGEST_DELAY - settings.tolerance.window;
+        self.pieces.read(piece, interest, |line, event| {
+            let (dyno, cause) = match event {
+                Event::Error { code, dyno } => (dyno, Cause::Error(code)),
+                Event::Memory { dyno, total, quota } => (dyno, Cause::Memory { total, quota }),
+                Event::DrainRequest { host } => {
+                    self.shows_itself |= self.label.host.is_some_and(|ours| is_same_host(ours, host));
+                    return;
+                }
+            };
+            let at = time_of(line, self.now);
+            if cause.is_trouble(settings) && at >= oldest && self.reports.len() < MOST_REPORTS {
+                self.reports.push(Report { dyno, at, cause });
+            }
+        });
+    }
+
+    /// Hands over which dynos are in trouble; does not wait.
+    ///
+    /// # Errors
+    /// When the service is being shut down.
+    pub fn finish(self, extent: Extent) -> Result<(), Stopping> {
+        let Self { drains, app, label, pieces, mut reports, shows_itself, .. } = self;
+        let Shared { restarter, settings, delivered, .. } = &*drains.0;
+        if restarter.is_stopping() {
+            return Err(Stopping);
+        }
+        let mut drained = drains.drained(app);
+        drained.note_drain(app, label.token);
+        if let Some(fault) = pieces.fault() {
+            drained.note_broken(app, extent, fault);
+        }
+        if drained.is_own(app, label.token, shows_itself) {
+            return Ok(());
+        }
+        reports.retain(|report| restarter.may_watch(&report.dyno) || drained.note_unwatched(app, report));
+        if reports.is_empty() {
+            return Ok(());
+        }
+        // What broke off comes again, with the same id.
+        let frame_id = label.frame_id.filter(|id| !id.is_empty() && extent == Extent::Whole);
+        if frame_id.is_some_and(|id| !delivered.are_new([format!("{app}/{id}")])) {
+            debug!(%app, "a batch of the log of {app} was delivered once more");
+            return Ok(());
+        }
+        let in_trouble = drained.count(app, reports, settings);
+        if in_trouble.is_empty() {
+            return Ok(());
+        }
+        restarter.trigger(app, Trigger { target: Target::dynos(in_trouble), force: false })
     }
 }
 

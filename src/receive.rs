@@ -83,6 +83,20 @@ impl Incoming<'_> {
         }
     }
 
+    /// Gives each piece to `take` as it comes and keeps none; says whether they were all.
+    pub async fn stream(&mut self, mut take: impl FnMut(&[u8])) -> Extent {
+        let to_the_end = async {
+            loop {
+                match self.body.frame().await {
+                    None => return Extent::Whole,
+                    Some(Err(_)) => return Extent::CutOff,
+                    Some(Ok(frame)) => frame.data_ref().into_iter().for_each(|data| take(data)),
+                }
+            }
+        };
+        timeout_at(self.until, to_the_end).await.unwrap_or(Extent::CutOff)
+    }
+
     /// What was received is kept no longer: another one may have the place.
     pub fn make_room(&mut self) {
         self.place = None;

@@ -1,8 +1,10 @@
 //! The routes: check, hand over, answer. No handler waits for Heroku, except to answer a dry run.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{FromRef, State};
-use axum::http::header::ALLOW;
+use axum::http::header::{ALLOW, HOST, HeaderName};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -12,15 +14,20 @@ use tracing::warn;
 use crate::alert;
 use crate::answer::Format;
 use crate::auth::{Authorized, Keys, refusal};
-use crate::drain::{Batch, Drains};
+use crate::drain::{Drains, Label};
 use crate::hearing::{Conclusion, Hearings, NotHeard};
 use crate::receive::{Extent, Received, Receiver};
 use crate::request::{self, Request};
 use crate::restart::{AppName, NoRehearsal, Outcome, Restarter, Trigger};
 use crate::sparing::{Sparing, since_last_told};
 
-#[derive(Clone)]
-struct AppState {
+/// What logplex tells of a batch.
+const FRAME_ID: HeaderName = HeaderName::from_static("logplex-frame-id");
+const DRAIN_TOKEN: HeaderName = HeaderName::from_static("logplex-drain-token");
+
+type AppState = Arc<Shared>;
+
+struct Shared {
     restarter: Restarter,
     drains: Drains,
     keys: Keys,
@@ -40,7 +47,7 @@ pub fn router(restarter: Restarter, drains: Drains, keys: Keys) -> Router {
         .route("/drain", post(drain))
         .route("/health", get(async || "ok"))
         .fallback(no_such_path)
-        .with_state(AppState {
+        .with_state(Arc::new(Shared {
             hearings: Hearings::new(restarter.clone()),
             restarter,
             drains,
@@ -49,7 +56,7 @@ pub fn router(restarter: Restarter, drains: Drains, keys: Keys) -> Router {
             misdirected: Sparing::default(),
             misdirected_drains: Sparing::default(),
             strange_drains: Sparing::default(),
-        })
+        }))
 }
 
 /// An alert.
@@ -116,19 +123,11 @@ async fn drain(State(state): State<AppState>, request: axum::extract::Request) -
             return StatusCode::BAD_REQUEST;
         }
     };
-    let mut incoming = state.receiver.begin(body);
-    let Received { bytes: body, extent } = incoming.receive().await;
-    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let batch = Batch {
-        frame_id: header("logplex-frame-id"),
-        token: header("logplex-drain-token"),
-        host: header("host"),
-        body: &body,
-        extent,
-    };
-    let taken = state.drains.take(&app, batch);
-    incoming.discard().await;
-    taken.map_or(StatusCode::SERVICE_UNAVAILABLE, |()| StatusCode::NO_CONTENT)
+    let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let label = Label { frame_id: header(FRAME_ID), token: header(DRAIN_TOKEN), host: header(HOST) };
+    let mut batch = state.drains.open(&app, label);
+    let extent = state.receiver.begin(body).stream(|piece| batch.read(piece)).await;
+    batch.finish(extent).map_or(StatusCode::SERVICE_UNAVAILABLE, |()| StatusCode::NO_CONTENT)
 }
 
 /// Heroku drops what it brings, and nobody else says a word.
@@ -152,22 +151,25 @@ fn wrong(state: &AppState, fault: &request::Fault, format: Format) -> Response {
 
 async fn only_get_and_post(
     authorized: Option<Authorized>,
-    State(misdirected): State<Sparing>,
+    State(state): State<AppState>,
     method: Method,
     format: Format,
 ) -> Response {
     let text = "An alert is a POST or a GET";
     if authorized.is_some() {
-        tell(&misdirected, format_args!("{method} with a valid key was not acted on: an alert is a POST or a GET"));
+        tell(
+            &state.misdirected,
+            format_args!("{method} with a valid key was not acted on: an alert is a POST or a GET"),
+        );
     }
     ([(ALLOW, HeaderValue::from_static("GET, POST"))], format.error(StatusCode::METHOD_NOT_ALLOWED, text))
         .into_response()
 }
 
-async fn no_such_path(authorized: Option<Authorized>, State(misdirected): State<Sparing>, format: Format) -> Response {
+async fn no_such_path(authorized: Option<Authorized>, State(state): State<AppState>, format: Format) -> Response {
     if authorized.is_some() {
         tell(
-            &misdirected,
+            &state.misdirected,
             format_args!(
                 "a request with a valid key was not acted on: its path is neither /restart_web_dynos nor /drain"
             ),
@@ -214,11 +216,5 @@ fn shutting_down(format: Format) -> Response {
 impl FromRef<AppState> for Keys {
     fn from_ref(state: &AppState) -> Self {
         state.keys.clone()
-    }
-}
-
-impl FromRef<AppState> for Sparing {
-    fn from_ref(state: &AppState) -> Self {
-        state.misdirected.clone()
     }
 }

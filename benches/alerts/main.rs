@@ -134,6 +134,7 @@ fn drained_log(plan: &Plan) {
     let memory = || megabytes(service.resident_memory());
     println!("memory (VmRSS)      {} after {} lines", memory(), grouped(race.rivals[0].answered() * lines));
     for _ in 0..4 {
+        // Of another time in each round, so that the dynos are in trouble from the third on.
         let reports: Vec<Vec<u8>> = (1..=MANY_DYNOS).map(report).collect();
         for thousand in reports.chunks(1_000) {
             Load::batches(address, process::KEY, &thousand.concat()).run(CONNECTIONS * plan.rounds, PATIENCE);
@@ -145,8 +146,8 @@ fn drained_log(plan: &Plan) {
 
 /// The frame in which a dyno is over its quota.
 fn report(dyno: usize) -> Vec<u8> {
-    let message =
-        format!("<134>1 2026-01-02T03:04:05.678901+00:00 host heroku web.{dyno} - Error R14 (Memory quota exceeded)\n");
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00");
+    let message = format!("<134>1 {now} host heroku web.{dyno} - Error R14 (Memory quota exceeded)\n");
     format!("{} {message}", message.len()).into_bytes()
 }
 

@@ -10,6 +10,8 @@ const MOST_DIGITS: usize = 7;
 pub struct Frames<'a> {
     rest: &'a [u8],
     fault: Option<Fault>,
+    /// From the frame on in which the fault is.
+    unread: &'a [u8],
 }
 
 /// What made the rest of a body unreadable: without a count nobody can tell where the next frame begins.
@@ -33,14 +35,19 @@ pub enum Fault {
 /// frame. Ends at the first broken frame; [`Frames::fault`] then says what is wrong with it.
 #[must_use]
 pub fn frames(body: &[u8]) -> Frames<'_> {
-    Frames { rest: body, fault: None }
+    Frames { rest: body, fault: None, unread: &[] }
 }
 
-impl Frames<'_> {
+impl<'a> Frames<'a> {
     /// After the end: what made the rest of the body unreadable, if anything did.
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {
         self.fault
+    }
+
+    /// After the end: what was not read because of that.
+    pub(super) fn unread(&self) -> &'a [u8] {
+        self.unread
     }
 }
 
@@ -57,7 +64,7 @@ impl<'a> Iterator for Frames<'a> {
                 Some(message)
             }
             Err(fault) => {
-                *self = Self { rest: &[], fault: Some(fault) };
+                *self = Self { rest: &[], fault: Some(fault), unread: self.rest };
                 None
             }
         }
@@ -68,15 +75,26 @@ impl FusedIterator for Frames<'_> {}
 
 /// The first message, and what follows it.
 fn split_frame(body: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+    let (count, length) = count(body)?;
+    body[count..].split_at_checked(length).ok_or(Fault::CutShort)
+}
+
+/// How long the count of the first frame is, with its space, and what it counts.
+fn count(body: &[u8]) -> Result<(usize, usize), Fault> {
     let mut length = 0;
     for (at, &byte) in body.iter().enumerate() {
         match byte {
             b'0'..=b'9' if at == MOST_DIGITS => return Err(Fault::TooLarge),
             b'0'..=b'9' => length = length * 10 + usize::from(byte - b'0'),
             b' ' if at == 0 => return Err(Fault::CountMissing),
-            b' ' => return body[at + 1..].split_at_checked(length).ok_or(Fault::CutShort),
+            b' ' => return Ok((at + 1, length)),
             _ => return Err(Fault::NotANumber),
         }
     }
     Err(Fault::CutShort)
+}
+
+/// How many bytes the frame lacks that `begun` is the beginning of; at least so many, where its count is not whole yet.
+pub(super) fn lacks(begun: &[u8]) -> usize {
+    count(begun).map_or(1, |(count, length)| (count + length).saturating_sub(begun.len()))
 }

@@ -10,6 +10,7 @@
 //! - [`frames()`] tells the messages of a body apart.
 //! - [`Line`] is one message, as a line of the log.
 //! - [`events()`] are the few lines that matter, with what they say.
+//! - [`Pieces`] finds them in a body that arrives piece by piece, and keeps none of it.
 //!
 //! It does not know of requests, keys or restarts, and remembers nothing from one body to the next.
 //!
@@ -21,6 +22,7 @@ mod event;
 mod frames;
 mod line;
 mod pairs;
+mod pieces;
 
 use std::iter::FusedIterator;
 
@@ -30,6 +32,7 @@ pub use code::{Code, Codes};
 pub use event::{Event, Interest};
 pub use frames::{Fault, Frames, frames};
 pub use line::Line;
+pub use pieces::Pieces;
 
 /// The lines of a body that matter. See [`events()`].
 #[derive(Clone, Debug)]
@@ -47,7 +50,12 @@ pub fn events<'a>(body: &'a [u8], interest: &'a Interest) -> Events<'a> {
     Events { frames: frames(body), interest }
 }
 
-impl Events<'_> {
+impl<'a> Events<'a> {
+    /// After the end: what was not read because of a fault.
+    fn unread(&self) -> &'a [u8] {
+        self.frames.unread()
+    }
+
     /// After the end: what made the rest of the body unreadable, if anything did.
     #[must_use]
     pub fn fault(&self) -> Option<Fault> {

@@ -289,6 +289,26 @@ async fn errors_and_memory_are_counted_apart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_follows_a_line_of_a_megabyte_counts_and_so_does_a_line_in_two_pieces() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let message = format!("<190>1 2026-01-02T03:04:05+00:00 host app web.1 - {}\n", "x".repeat(1 << 20));
+    let long = format!("{} {message}", message.len());
+    post(&service, format!("{long}{}{long}{}", frame(40, "web.1", R14), frame(20, "web.1", R14))).await;
+    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+    let last = frame(0, "web.1", R14);
+    let head = format!("POST /drain?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", last.len());
+    for piece in [head.as_str(), &last[..1], &last[1..50], &last[50..]] {
+        stream.write_all(piece.as_bytes()).await.expect("sent");
+        tokio::time::sleep(seconds(1)).await;
+    }
+    service.passes(1).await;
+    assert_eq!(service.log.count("WARN"), 0);
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_that_stalls_counts_as_far_as_it_came() {
     let (heroku, shop) = shop(1).await;
     let service = Service::start(&heroku).await;

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use dyno_restarter::logplex::{Interest, Line, events, frames};
+use dyno_restarter::logplex::{Interest, Line, Pieces, events, frames};
 use fastrand::Rng;
 
 use super::{H12, MEMORY, TIME, all_told, everything, frame};
@@ -51,6 +51,26 @@ fn frames_in_front_of_a_break_are_always_read() {
         let mut frames = frames(&body);
         assert_eq!(frames.by_ref().take(messages.len()).count(), messages.len());
         assert!(events(&body, everything).eq(events(&good, everything)));
+    });
+}
+
+/// Except for lines of more than 64 KiB, which none of these is.
+#[test]
+fn a_body_in_pieces_says_the_same_as_the_whole() {
+    many_times(|rng, everything| {
+        let mut body = messages(rng).concat();
+        if rng.bool() {
+            spoil(rng, &mut body);
+        }
+        let (mut pieces, mut told, mut rest) = (Pieces::default(), Vec::new(), body.as_slice());
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(rng.usize(1..=rest.len().min(300)));
+            pieces.read(piece, everything, |line, event| told.push(format!("{event:?} {:?}", line.text)));
+            rest = after;
+        }
+        let mut whole = events(&body, everything);
+        let expected: Vec<String> = whole.by_ref().map(|(line, event)| format!("{event:?} {:?}", line.text)).collect();
+        assert_eq!((told, pieces.fault()), (expected, whole.fault()));
     });
 }
 
