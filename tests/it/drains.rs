@@ -262,6 +262,7 @@ async fn the_memory_limit_is_reached_exactly_there() {
     for (limit, total, passes) in [
         ("90%", "460.80MB", 1),
         ("90%", "460.79MB", 0),
+        ("100%", "512.00MB", 1),
         ("480MB", "480.00MB", 1),
         ("480MB", "479.99MB", 0),
         ("", "999.00MB", 0),
@@ -306,6 +307,31 @@ async fn what_follows_a_line_of_a_megabyte_counts_and_so_does_a_line_in_two_piec
     assert_eq!(service.log.count("WARN"), 0);
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_troubles_of_a_dyno_in_one_batch_the_later_counts() {
+    let (heroku, shop) = shop(1).await;
+    shop.dyno("web.1").age(seconds(100));
+    let service = Service::with(&heroku, &[("MIN_AGE", "0s"), ("MEMORY_LIMIT", "90%")]).await;
+    let metrics = "source=web.1 dyno=heroku.1.x sample#memory_total=600.00MB sample#memory_quota=512.00MB";
+    let late = [95, 90, 85].map(|ago| frame(ago, "web.1", R14)).concat();
+    post(&service, [60, 50, 40].map(|ago| frame(ago, "web.1", metrics)).concat() + &late).await;
+    service.passes(1).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_older_than_the_last_report_that_counted_counts_no_more() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::with(&heroku, &[("TOLERANCE", "2 in 2m")]).await;
+    for ago in [10, 20, 15, 12] {
+        post(&service, frame(ago, "web.1", R14)).await;
+    }
+    tokio::time::sleep(seconds(60)).await;
+    assert_eq!(service.log.count("web.1 of shop is in trouble") + service.log.count("still in trouble"), 1);
+    service.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -445,7 +471,7 @@ async fn its_own_log_is_noticed_once_and_left_unread() {
     };
     let own = |body: String| batch(&service, "", body).header("logplex-drain-token", "d.own").bearer_auth(KEY);
     for _ in 0..3 {
-        assert_eq!(status(own(line(host) + &frame(0, "web.1", R14))).await, 204);
+        assert_eq!(status(own(line(host) + &line("another.example") + &frame(0, "web.1", R14))).await, 204);
     }
     assert_eq!(status(own(frame(0, "web.1", R14))).await, 204);
     for _ in 0..2 {
