@@ -14,7 +14,7 @@
 //! 5. A [`restart::Report`] says in the log what became of each dyno.
 //!
 //! Where Heroku's own log drain is the source, [`drain`] takes the place of step 3: [`logplex`] finds the few lines that
-//! matter, and [`trouble`] counts them until it is no spike any more. What follows is the same.
+//! matter, and they are counted until it is no spike any more. What follows is the same.
 //!
 //! [`config`] reads the environment, [`telemetry`] writes the log, [`sparing`] keeps strangers from filling it, [`recent`]
 //! knows again what comes twice, [`query`] splits URLs, [`words`] writes lists and times, [`shutdown`] is the way out.
@@ -37,7 +37,6 @@ pub mod server;
 pub mod shutdown;
 pub mod sparing;
 pub mod telemetry;
-pub mod trouble;
 pub mod verdict;
 pub mod words;
 

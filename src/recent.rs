@@ -54,7 +54,7 @@ impl Seen {
     fn forget_the_old(&mut self) {
         while let Some(oldest) = self.in_order.front() {
             let is_old = self.since.get(oldest).is_none_or(|since| since.elapsed() > KEPT);
-            if !is_old && self.in_order.len() < MOST {
+            if !is_old && self.in_order.len() <= MOST {
                 break;
             }
             self.since.remove(oldest);

@@ -8,11 +8,10 @@ use reqwest::Url;
 use secrecy::SecretString;
 
 use crate::connections::Listen;
-use crate::drain::{MEGABYTE, MemoryLimit};
+use crate::drain::{MEGABYTE, MemoryLimit, Tolerance};
 use crate::logplex::Code;
 use crate::restart::{AppName, GiveUp, ProcessType};
 use crate::telemetry::Format;
-use crate::trouble::Tolerance;
 
 /// A key that can be guessed lets anybody restart the dynos.
 const SHORTEST_KEY: usize = 16;

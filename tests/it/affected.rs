@@ -1,5 +1,6 @@
 //! Which dynos an alert restarts, by what it says: those it names, as long as it is about the process that runs now.
 
+use dyno_restarter::recent::Recent;
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -157,6 +158,16 @@ async fn an_alert_that_arrives_days_later_restarts_nothing_even_if_forced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_alert_of_ten_hours_ago_is_about_a_dyno_that_runs_for_twenty() {
+    let (heroku, shop) = shop(1).await;
+    shop.dyno("web.1").age(seconds(20 * 3600));
+    let service = Service::start(&heroku).await;
+    post_and_pass(&service, "", &json!({ "timestamp": ago(10 * 3600) })).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_late_alert_and_one_of_now_restart_what_the_one_of_now_asks_for() {
     let (heroku, shop) = shop(3).await;
     let service = Service::start(&heroku).await;
@@ -247,6 +258,27 @@ async fn deliveries_are_known_again_by_their_id_their_nonce_or_their_sequence() 
         assert!(deliver("x-other", body.clone()).await.starts_with("Already"), "{body}");
     }
     service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_marks_of_a_delivery_one_that_came_before_is_enough() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for (sequence, answer) in [(1, "Restart triggered"), (2, "Already triggered: this alert came before")] {
+        let body = json!({ "sequence": sequence }).to_string();
+        let request = service.request(Method::POST, "").bearer_auth(KEY).header("webhook-id", "7").body(body);
+        assert_eq!(request.send().await.expect("answered").text().await.expect("whole"), answer);
+    }
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_deliveries_are_remembered_and_no_more() {
+    let recent = Recent::default();
+    let are_new = |number: usize| recent.are_new([number.to_string()]);
+    assert!((0..10_000).all(are_new));
+    assert!(!are_new(0) && !are_new(9_999));
+    assert!(are_new(10_000) && are_new(0) && !are_new(9_999));
 }
 
 #[tokio::test(start_paused = true)]

@@ -186,7 +186,7 @@ async fn one_spike_is_not_a_leak() {
     service.passes(1).await;
     assert_eq!(
         service.log.count(
-            "INFO dyno_restarter::drain: web.2 of shop is in trouble: Error R14, the last of 3 reports within 2m"
+            "INFO dyno_restarter::drain::drained: web.2 of shop is in trouble: Error R14, the last of 3 reports within 2m"
         ),
         1
     );
@@ -251,7 +251,7 @@ async fn that_a_dyno_is_still_in_trouble_is_no_news_for_ten_minutes() {
             shop.platform_line("web.1", R14, seconds(0));
             tokio::time::sleep(seconds(20)).await;
         }
-        assert_eq!(service.log.count("INFO dyno_restarter::drain: web.1 of shop is in trouble"), told);
+        assert_eq!(service.log.count("INFO dyno_restarter::drain::drained: web.1 of shop is in trouble"), told);
     }
     service.stop().await;
     assert_eq!(deletes(&heroku), 0);
@@ -418,6 +418,18 @@ async fn an_app_with_two_drains_to_the_service_is_counted_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_report_that_has_had_its_effect_has_it_once() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::with(&heroku, &[("TOLERANCE", "1 in 2m")]).await;
+    let line = frame(0, "web.1", R14);
+    for _ in 0..3 {
+        post(&service, line.clone()).await;
+    }
+    assert_eq!(service.log.count("web.1 of shop is in trouble") + service.log.count("still in trouble"), 1);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn lines_older_than_the_dyno_count_for_nothing() {
     let (heroku, shop) = shop(1).await;
     shop.dyno("web.1").age(seconds(30));
@@ -520,7 +532,7 @@ async fn batches_leave_no_trace_in_the_log_at_info() {
     tokio::time::sleep(seconds(60)).await;
     shop.traffic(0.0);
     shop.drained().await;
-    assert_eq!(service.log.count("INFO dyno_restarter::drain: the log of shop arrives, by drain d."), 1);
+    assert_eq!(service.log.count("INFO dyno_restarter::drain::drained: the log of shop arrives, by drain d."), 1);
     assert_eq!(lines(&service), before + 1);
     service.stop().await;
 }

@@ -76,6 +76,9 @@ async fn a_sender_that_echoes_its_webhook_url_as_it_is_is_heard() {
         "key={KEY}&monitorID=1&monitorURL=http://test.com&alertType=1&monitorAlertContacts=457;5;https://h/restart_web_dynos?key={KEY}&"
     );
     assert_eq!(service.request(Method::GET, &query).send().await.expect("answered").status(), 202);
+    let query = format!("key={KEY}&scope=all&contact=https://h/restart_web_dynos?key={KEY}&scope=all&alertType=2");
+    let answer = service.request(Method::GET, &query).send().await.expect("answered");
+    assert_eq!(answer.text().await.expect("whole"), "Ignored: the alert has recovered");
     service.stop().await;
 }
 

@@ -25,7 +25,7 @@ pub struct Tolerance {
 
 /// What a dyno is reported for. Each is counted by itself: one and the same spike may be reported for both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Complaint {
+pub(super) enum Complaint {
     /// An error of the platform.
     Error,
     /// More memory than it should use.
@@ -34,17 +34,17 @@ pub enum Complaint {
 
 /// A dyno is in trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub(super) struct Trouble {
     /// When the first of the reports that count was made. A dyno that was started after that is another process, of which
     /// some of these reports are not.
-    pub since: Timestamp,
+    pub(super) since: Timestamp,
     /// Whether that was not said lately.
-    pub is_news: bool,
+    pub(super) is_news: bool,
 }
 
 /// The reports of an app's dynos.
 #[derive(Debug, Default)]
-pub struct Troubles {
+pub(super) struct Troubles {
     reports: BTreeMap<(DynoName, Complaint), Reports>,
     /// There is no room for another one until then.
     full_until: Option<Timestamp>,
@@ -62,7 +62,7 @@ struct Reports {
 
 impl Troubles {
     /// A report; whether it is the one too many. They count anew from then on.
-    pub fn report(
+    pub(super) fn report(
         &mut self,
         dyno: DynoName,
         complaint: Complaint,

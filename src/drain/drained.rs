@@ -1,0 +1,131 @@
+//! What is known of an app by its drains.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+use tracing::{debug, info, warn};
+
+use super::report::Report;
+use super::settings::Settings;
+use super::trouble::{Tolerance, Trouble, Troubles};
+use crate::heroku::{AppName, DynoName};
+use crate::logplex;
+use crate::receive::Extent;
+use crate::restart::When;
+use crate::sparing::{Sparing, since_last_told};
+use crate::words::human;
+
+/// How many drains of an app are known by their token. An app has five at the most, but they come and go.
+const MOST_DRAINS: usize = 20;
+
+/// A process that is replaced has so long to end and may still be reported, under the same name.
+const LONGEST_GOODBYE: SignedDuration = SignedDuration::from_secs(30);
+
+/// Of how many dynos that are in trouble at once the log tells one by one.
+const MOST_TOLD: usize = 50;
+
+/// What is known of an app by its drain.
+#[derive(Debug, Default)]
+pub(super) struct Drained {
+    troubles: Troubles,
+    /// Their tokens.
+    drains: BTreeSet<String>,
+    own_drains: BTreeSet<String>,
+    unwatched: BTreeSet<DynoName>,
+    broken: Sparing,
+}
+
+impl Drained {
+    /// The dynos that are in trouble with these reports, and since when each.
+    pub(super) fn count(
+        &mut self,
+        app: &AppName,
+        reports: Vec<Report>,
+        settings: &Settings,
+    ) -> BTreeMap<DynoName, When> {
+        let (mut in_trouble, mut untold) = (BTreeMap::new(), 0);
+        for Report { dyno, at, cause } in reports {
+            let trouble = self.troubles.report(dyno.clone(), cause.complaint(), at, settings.tolerance);
+            let Some(Trouble { since, is_news }) = trouble else { continue };
+            let Tolerance { reports, window } = settings.tolerance;
+            let times = match reports {
+                1 => String::new(),
+                _ => format!(", the last of {reports} reports within {}", human(window)),
+            };
+            if !is_news {
+                debug!(%app, %dyno, "{dyno} of {app} is still in trouble: {cause}{times}");
+            } else if in_trouble.len() < MOST_TOLD {
+                info!(%app, %dyno, "{dyno} of {app} is in trouble: {cause}{times}");
+            } else {
+                untold += 1;
+            }
+            // Heroku's own time, as that of the dyno's creation is.
+            let when = When::At { time: since, skew: -LONGEST_GOODBYE };
+            let known = in_trouble.entry(dyno).or_insert(when);
+            *known = when.max(*known);
+        }
+        if untold > 0 {
+            info!(%app, "{untold} more dynos of {app} are in trouble");
+        }
+        in_trouble
+    }
+
+    /// Says once that a dyno is reported that is not to be restarted; never true.
+    pub(super) fn note_unwatched(&mut self, app: &AppName, Report { dyno, cause, .. }: &Report) -> bool {
+        if self.unwatched.len() < MOST_TOLD && self.unwatched.insert(dyno.clone()) {
+            info!(%app, %dyno, "{dyno} of {app}: {cause}. It is left alone, for its process type is not in PROCESS_TYPES");
+        }
+        false
+    }
+
+    /// Says once that a drain arrives, and whose log it is taken for.
+    pub(super) fn note_drain(&mut self, app: &AppName, token: Option<&str>) {
+        let Some(token) = token.filter(|token| is_token(token) && !self.drains.contains(*token)) else { return };
+        if self.drains.len() == MOST_DRAINS {
+            return;
+        }
+        self.drains.insert(token.to_owned());
+        match self.drains.len() {
+            1 => info!(%app, "the log of {app} arrives, by drain {token}"),
+            number => warn!(
+                %app,
+                "the log of {app} arrives by another drain, {token}, {number} in all. Only its URL says that it is the log of \
+                 {app}; see `heroku drains -a {app}`"
+            ),
+        }
+    }
+
+    pub(super) fn note_broken(&mut self, app: &AppName, extent: Extent, fault: logplex::Fault) {
+        if extent != Extent::Whole {
+            debug!(%app, "a batch of the log of {app} is not whole; what came of it counts");
+        } else if let Some(batches) = self.broken.count() {
+            warn!(
+                %app,
+                batches,
+                "the drain of {app} brought something that is no log: {fault}. What stood in front of it counts. Does the URL \
+                 with /drain belong to a log drain?{}",
+                since_last_told(batches)
+            );
+        }
+    }
+
+    /// Whether this is the log of the service itself. Each batch of it makes the router write one more line.
+    pub(super) fn is_own(&mut self, app: &AppName, token: Option<&str>, shows_itself: bool) -> bool {
+        let is_known = token.is_some_and(|token| self.own_drains.contains(token));
+        let has_room = self.own_drains.len() < MOST_DRAINS;
+        if shows_itself && has_room && self.own_drains.insert(token.unwrap_or_default().to_owned()) {
+            warn!(
+                %app,
+                "a log drain brings this service its own log as that of {app}; it goes round in circles and is left unread. \
+                 Remove the drain from the app of the restarter: see `heroku drains` and `heroku drains:remove`"
+            );
+        }
+        is_known || shows_itself
+    }
+}
+
+/// It is written into the log, so it must be what Heroku calls a drain: `d.` and an id.
+fn is_token(token: &str) -> bool {
+    let is_of_an_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    token.len() <= 64 && token.starts_with("d.") && token.bytes().all(is_of_an_id)
+}
