@@ -95,6 +95,11 @@ fn count(body: &[u8]) -> Result<(usize, usize), Fault> {
 }
 
 /// How many bytes the frame lacks that `begun` is the beginning of; at least so many, where its count is not whole yet.
+/// None is lacking to see that a frame is broken.
 pub(super) fn lacks(begun: &[u8]) -> usize {
-    count(begun).map_or(1, |(count, length)| (count + length).saturating_sub(begun.len()))
+    match count(begun) {
+        Ok((count, length)) => (count + length).saturating_sub(begun.len()),
+        Err(Fault::CutShort) => 1,
+        Err(_) => 0,
+    }
 }

@@ -20,12 +20,17 @@ impl Pieces {
     pub fn read(&mut self, piece: &[u8], interest: &Interest, mut found: impl FnMut(&Line<'_>, Event<'_>)) {
         let mut piece = self.pass(piece);
         while !self.begun.is_empty() && !piece.is_empty() {
-            let lacking = lacks(&self.begun).min(piece.len());
-            self.begun.extend_from_slice(&piece[..lacking]);
-            piece = &piece[lacking..];
-            let begun = std::mem::take(&mut self.begun);
-            self.read_frames(&begun, interest, &mut found);
-            piece = self.pass(piece);
+            let (more, rest) = piece.split_at(lacks(&self.begun).min(piece.len()));
+            self.begun.extend_from_slice(more);
+            piece = rest;
+            let lacking = lacks(&self.begun);
+            if lacking == 0 {
+                let frame = std::mem::take(&mut self.begun);
+                self.read_frames(&frame, interest, &mut found);
+            } else if self.begun.len() + lacking > LONGEST_KEPT {
+                (self.passing, self.begun) = (lacking, Vec::new());
+                piece = self.pass(piece);
+            }
         }
         self.read_frames(piece, interest, &mut found);
     }

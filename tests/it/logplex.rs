@@ -2,7 +2,7 @@
 
 mod any_bytes;
 
-use dyno_restarter::logplex::{Code, Codes, Event, Fault, Interest, Line, events, frames};
+use dyno_restarter::logplex::{Code, Codes, Event, Fault, Interest, Line, Pieces, events, frames};
 
 const TIME: &str = "2025-01-02T00:51:32.761835+00:00";
 
@@ -429,6 +429,25 @@ fn all_told(body: &[u8], interest: &Interest) -> Vec<String> {
         Event::DrainRequest { host } => format!("drain of {host}"),
     };
     events(body, interest).map(|(_, event)| words(event)).collect()
+}
+
+/// Byte by byte, as nobody sends it.
+#[test]
+fn of_pieces_of_a_byte_each_long_lines_are_passed_over_and_faults_are_found() {
+    let line = |length: usize| {
+        let message = format!("<134>1 {TIME} host heroku web.1 - {}", "x".repeat(length));
+        frame(message.as_bytes())
+    };
+    let r14 = frame(format!("<134>1 {TIME} host heroku web.1 - Error R14 (Memory quota exceeded)").as_bytes());
+    let (good, broken) =
+        ([line(60_000), r14.clone(), line(70_000), r14.clone()].concat(), [&r14, &b"12x"[..]].concat());
+    for (body, events, fault) in [(good, 2, None), (broken, 1, Some(Fault::NotANumber))] {
+        let (mut pieces, mut found) = (Pieces::default(), 0);
+        for byte in &body {
+            pieces.read(std::slice::from_ref(byte), &everything(), |_, _| found += 1);
+        }
+        assert_eq!((found, pieces.fault()), (events, fault));
+    }
 }
 
 /// Every error of a dyno, of the router and of logplex, but for one: `H99`.
