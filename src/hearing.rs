@@ -94,6 +94,9 @@ impl Hearing<'_> {
     fn draw(&mut self, body: &[u8], incomplete: Option<alert::Fault>) -> Result<Conclusion, NotHeard> {
         self.is_open = false;
         let Hearings { restarter, deliveries, nonces, not_understood } = self.hearings;
+        if restarter.is_stopping() && !self.request.dry_run {
+            return Err(NotHeard::Stopping);
+        }
         if !nonces.are_new(self.signed.take().map(|signed| signed.nonce)) {
             return Ok(Conclusion::Repeated);
         }

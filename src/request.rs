@@ -1,6 +1,6 @@
 //! What the query of an alert's URL asks for: which app, which dynos, how.
 
-use crate::query::own_parameters;
+use crate::query::{own_parameters, parameters};
 use crate::restart::{AppName, DynoName, Restarter};
 
 /// The wishes in a URL, checked.
@@ -53,6 +53,9 @@ pub enum Fault {
     /// A parameter that is there twice.
     #[error("{0} is given more than once; accepted: once")]
     Repeated(&'static str),
+    /// A parameter behind a URL that stands in the query as it is.
+    #[error("{0} stands behind a URL in the query; accepted: in front of it")]
+    Misplaced(&'static str),
     /// A parameter that is nearly one of ours. Others are ignored, for some senders add their own; but whoever writes
     /// `dryrun=true` must not get a restart.
     #[error("a parameter is misspelt; accepted: {0}")]
@@ -75,6 +78,13 @@ impl Request {
             }
             if given[at].replace(value.into_owned()).is_some() {
                 return Err(Fault::Repeated(PARAMETERS[at]));
+            }
+        }
+        // Behind a URL with a query nothing is taken for ours; but whoever writes these there must not get a restart of all.
+        for misplaced in ["dyno", "dry_run"] {
+            let is_given = PARAMETERS.iter().zip(&given).any(|(name, given)| *name == misplaced && given.is_some());
+            if !is_given && parameters(query).any(|(name, _)| name == misplaced) {
+                return Err(Fault::Misplaced(misplaced));
             }
         }
         let [app, dyno, scope, force, dry_run] = given;

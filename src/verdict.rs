@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::alert::{Alert, Complaint, Over};
+use crate::alert::{Alert, Complaint, Over, later};
 use crate::heroku::{AppName, DynoName};
 use crate::request::{Fault, Request, Scope};
 use crate::restart::{Restarter, Target, Trigger, When};
@@ -73,7 +73,7 @@ fn target(complaint: Complaint, request: &Request, restarter: &Restarter) -> Res
     let Complaint { dynos: mut named, perhaps, at } = complaint;
     for (name, at) in perhaps.into_iter().filter(|(name, _)| restarter.may_watch(name)) {
         let known = named.entry(name).or_insert(at);
-        *known = at.max(*known);
+        *known = later(at, *known);
     }
     // Where the whole has no time, but each of its lines has, it is of the time of the last.
     let of_lines = named.values().copied().collect::<Option<BTreeSet<_>>>().and_then(|times| times.last().copied());

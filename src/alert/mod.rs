@@ -24,6 +24,7 @@ mod time;
 use axum::http::HeaderMap;
 
 pub use complaint::Complaint;
+pub(crate) use complaint::later;
 pub use fault::Fault;
 pub use rules::Over;
 

@@ -241,8 +241,10 @@ impl Part {
         match part.finish() {
             Ok(mut complaints) => {
                 self.alerts.is_any_firing |= role == Role::Alert;
-                if role == Role::Other {
-                    complaints.drop_those_that_name_nothing();
+                match role {
+                    Role::Alert => {}
+                    Role::Event => complaints.drop_what_says_nothing(),
+                    Role::Other => complaints.keep_names(),
                 }
                 self.inner.take_in(complaints);
             }

@@ -33,6 +33,7 @@ pub(super) struct Drained {
     own_drains: BTreeSet<String>,
     unwatched: BTreeSet<DynoName>,
     broken: Sparing,
+    full: Sparing,
 }
 
 impl Drained {
@@ -64,18 +65,22 @@ impl Drained {
             let known = in_trouble.entry(dyno).or_insert(when);
             *known = when.max(*known);
         }
+        if self.troubles.is_full()
+            && let Some(count) = self.full.count()
+        {
+            warn!(%app, "the log of {app} reports more dynos than can be kept track of{}", since_last_told(count));
+        }
         if untold > 0 {
             info!(%app, "{untold} more dynos of {app} are in trouble");
         }
         in_trouble
     }
 
-    /// Says once that a dyno is reported that is not to be restarted; never true.
-    pub(super) fn note_unwatched(&mut self, app: &AppName, Report { dyno, cause, .. }: &Report) -> bool {
+    /// Says once that a dyno is reported that is not to be restarted.
+    pub(super) fn note_unwatched(&mut self, app: &AppName, Report { dyno, cause, .. }: &Report) {
         if self.unwatched.len() < MOST_TOLD && self.unwatched.insert(dyno.clone()) {
             info!(%app, %dyno, "{dyno} of {app}: {cause}. It is left alone, for its process type is not in PROCESS_TYPES");
         }
-        false
     }
 
     /// Says once that a drain arrives, and whose log it is taken for.

@@ -57,6 +57,8 @@ pub struct Batch<'a> {
     now: Timestamp,
     pieces: Pieces,
     reports: Vec<Report>,
+    /// Those of dynos that are not to be restarted.
+    unwatched: Vec<Report>,
     /// It tells of a batch that the service itself was sent.
     shows_itself: bool,
 }
@@ -97,7 +99,7 @@ impl Drains {
     #[must_use]
     pub fn open<'a>(&'a self, app: &'a AppName, label: Label<'a>) -> Batch<'a> {
         let (now, pieces) = (self.0.clock.now(), Pieces::default());
-        Batch { drains: self, app, label, now, pieces, reports: Vec::new(), shows_itself: false }
+        Batch { drains: self, app, label, now, pieces, reports: Vec::new(), unwatched: Vec::new(), shows_itself: false }
     }
 
     fn drained(&self, app: &AppName) -> MutexGuard<'_, Drained> {
@@ -109,7 +111,7 @@ impl Drains {
 impl Batch<'_> {
     /// Reads the next piece of the body.
     pub fn read(&mut self, piece: &[u8]) {
-        let Shared { settings, interest, .. } = &*self.drains.0;
+        let Shared { restarter, settings, interest, .. } = &*self.drains.0;
         let oldest = self.now - LONGEST_DELAY - settings.tolerance.window;
         self.pieces.read(piece, interest, |line, event| {
             let (dyno, cause) = match event {
@@ -121,8 +123,12 @@ impl Batch<'_> {
                 }
             };
             let at = time_of(line, self.now);
-            if cause.is_trouble(settings) && at >= oldest && self.reports.len() < MOST_REPORTS {
-                self.reports.push(Report { dyno, at, cause });
+            if !cause.is_trouble(settings) || at < oldest {
+                return;
+            }
+            let reports = if restarter.may_watch(&dyno) { &mut self.reports } else { &mut self.unwatched };
+            if reports.len() < MOST_REPORTS {
+                reports.push(Report { dyno, at, cause });
             }
         });
     }
@@ -132,7 +138,7 @@ impl Batch<'_> {
     /// # Errors
     /// When the service is being shut down.
     pub fn finish(self, extent: Extent) -> Result<(), Stopping> {
-        let Self { drains, app, label, pieces, mut reports, shows_itself, .. } = self;
+        let Self { drains, app, label, pieces, reports, unwatched, shows_itself, .. } = self;
         let Shared { restarter, settings, delivered, .. } = &*drains.0;
         if restarter.is_stopping() {
             return Err(Stopping);
@@ -145,7 +151,9 @@ impl Batch<'_> {
         if drained.is_own(app, label.token, shows_itself) {
             return Ok(());
         }
-        reports.retain(|report| restarter.may_watch(&report.dyno) || drained.note_unwatched(app, report));
+        for report in &unwatched {
+            drained.note_unwatched(app, report);
+        }
         if reports.is_empty() {
             return Ok(());
         }

@@ -14,6 +14,9 @@ const MOST: usize = 1_000;
 /// How long it is no news that a dyno is still in trouble. What is done about it each pass reports.
 const SILENCE: Duration = Duration::from_secs(10 * 60);
 
+/// No process of Heroku runs for longer, so that what is older is of another one.
+const LONGEST_LIFE: Duration = Duration::from_secs(28 * 60 * 60);
+
 /// So many reports of one dyno within the window, and it is in trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tolerance {
@@ -78,12 +81,18 @@ impl Troubles {
         Some(Trouble { since, is_news: reports.is_news() })
     }
 
+    /// Whether there are dynos of which reports cannot be counted.
+    pub(super) fn is_full(&self) -> bool {
+        self.full_until.is_some()
+    }
+
     /// Forgets those of which nothing was heard within the window. Whoever floods the log with names must not push out the
     /// dynos that there are.
     fn make_room(&mut self, now: Timestamp, window: Duration) -> bool {
         if self.full_until.is_some_and(|until| now < until) {
             return false;
         }
+        let window = window.min(LONGEST_LIFE);
         let is_quiet = |reports: &Reports| reports.latest().is_none_or(|latest| latest + window < now);
         self.reports.retain(|_, reports| !is_quiet(reports));
         let first_quiet = self.reports.values().filter_map(Reports::latest).min().map(|latest| latest + window);

@@ -86,11 +86,11 @@ impl Policy {
         if !dyno.is_up() {
             return Err(Skip::NotUp(dyno.state.clone()));
         }
-        if let Some(late) = wanted.when(&dyno.name).and_then(|when| late(dyno, now, when)) {
-            return Err(late);
-        }
         if wanted.forced_when(&dyno.name).is_some_and(|when| late(dyno, now, when).is_none()) {
             return Ok(());
+        }
+        if let Some(late) = wanted.when(&dyno.name).and_then(|when| late(dyno, now, when)) {
+            return Err(late);
         }
         if let Some(down) = history.halts.keys().min() {
             return Err(Skip::Halted(down.clone()));

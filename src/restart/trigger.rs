@@ -1,5 +1,6 @@
 //! What an alert asks for, and how what many alerts ask for becomes one.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,8 +11,8 @@ use crate::words::list;
 /// How many dynos are asked for by name. No app has a tenth of these; who asks for more asks for all.
 const MOST_NAMED: usize = 1_000;
 
-/// When what is complained of happened. Of two complaints of a dyno the later one counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// When what is complained of happened. Of two complaints of a dyno the one counts that is about the later process.
+#[derive(Clone, Copy, Debug)]
 pub enum When {
     /// At this time.
     At {
@@ -26,7 +27,7 @@ pub enum When {
 }
 
 /// Which dynos an alert is about, and since when it matters of each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Target {
     /// Every running dyno of the watched process types.
     all: Option<When>,
@@ -48,6 +49,37 @@ pub struct Trigger {
 pub(super) struct Wanted {
     automatic: Target,
     forced: Target,
+}
+
+impl When {
+    /// A process that was created after this is not meant; none for now.
+    fn reach(self) -> Option<Timestamp> {
+        match self {
+            Self::At { time, skew } => Some(time.checked_add(skew).unwrap_or(time)),
+            Self::Now => None,
+        }
+    }
+}
+
+impl PartialEq for When {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for When {}
+
+impl Ord for When {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let of_now = |when: &Self| when.reach().is_none();
+        of_now(self).cmp(&of_now(other)).then_with(|| self.reach().cmp(&other.reach()))
+    }
+}
+
+impl PartialOrd for When {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Target {

@@ -365,3 +365,50 @@ async fn an_app_is_named_by_a_tag_or_around_its_alerts_too() {
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.2"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_report_of_a_drain_does_not_make_an_alert_late_not_even_a_forced_one() {
+    for (min_age, query) in [("0s", "dyno=web.2"), ("5m", "dyno=web.2&force=true")] {
+        let (heroku, shop) = shop(2).await;
+        shop.dyno("web.2").age(seconds(20));
+        let service = Service::with(&heroku, &[("MIN_AGE", min_age), ("TOLERANCE", "1 in 2m")]).await;
+        shop.drain_to(&format!("http://drain:{KEY}@{}/drain", service.address)).await;
+        assert_eq!(service.ask("dyno=web.1&force=true").await.0, 202);
+        heroku.until(|_| shop.restarts().len() == 1).await;
+        assert_eq!(post(&service, query, &json!({ "timestamp": ago(15) })).await.0, 202);
+        shop.platform_line("web.2", "Error R14 (Memory quota exceeded)", seconds(5));
+        service.passes(2).await;
+        service.stop().await;
+        assert_eq!(shop.restarts(), ["web.1", "web.2"], "{query}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_that_was_answered_503_is_not_answered_202_the_next_time() {
+    let (heroku, shop) = shop(2).await;
+    let mut service = Service::start(&heroku).await;
+    service.alert().await;
+    heroku.until(|_| shop.restarts().len() == 1).await;
+    service.terminate();
+    service.log.until(|log| log.count("shutting down: no new alerts") == 1).await;
+    for _ in 0..2 {
+        assert_eq!(post(&service, "", &json!({ "sequence": 7 })).await.0, 503);
+    }
+    service.ended().await.expect("it ends well");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_app_that_is_watched_is_not_lost_among_many() {
+    let alert = |app: &str, dyno: &str| json!({ "status": "firing", "labels": { "app": app, "dyno": dyno } });
+    for others in [5, 99, 150] {
+        let (heroku, shop) = shop(2).await;
+        let service = Service::start(&heroku).await;
+        let mut alerts: Vec<Value> = (0..others).map(|number| alert(&format!("other-{number}"), "web.2")).collect();
+        alerts.push(alert("shop", "web.1"));
+        post_and_pass(&service, "scope=affected", &json!({ "alerts": alerts })).await;
+        service.stop().await;
+        // What is not kept counts as an alert that names nothing.
+        let expected: &[&str] = if others < 100 { &["web.1"] } else { &["web.1", "web.2"] };
+        assert_eq!(shop.restarts(), expected, "{others}");
+    }
+}

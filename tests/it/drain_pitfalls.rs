@@ -273,3 +273,29 @@ async fn a_log_that_breaks_off_is_still_a_log() {
     service.stop().await;
     assert!(!told.iter().any(|l| l.contains("is no log")), "{told:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn times_at_the_ends_of_time_do_no_harm() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::with(&heroku, &[("TOLERANCE", "3 in 720h")]).await;
+    for at in ["9999-12-30T22:00:00.999999+00:00", "-009999-01-02T01:59:59+00:00", "1970-01-01T00:00:00+25:59"] {
+        assert_eq!(send(&service, None, frame_at(at, "web.1", R14)).await, 204);
+    }
+    for time in ["9999-12-30T22:00:00Z", "9223372036854775807", "-009999-01-02T01:59:59Z"] {
+        let body = format!(r#"{{"time":"{time}","t":{}}}"#, i64::MAX);
+        let request = service.request(reqwest::Method::POST, "dry_run=true").bearer_auth(KEY).body(body);
+        assert_eq!(request.send().await.expect("answered").status(), 200);
+    }
+    service.stop().await;
+    assert_eq!(shop.restarts(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_dynos_than_can_be_kept_track_of_are_told_of() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let body: String = (1..1_100).map(|number| frame(0, &format!("web.{number}"), R14)).collect();
+    send(&service, None, body).await;
+    assert_eq!(service.log.count("the log of shop reports more dynos than can be kept track of"), 1);
+    service.stop().await;
+}

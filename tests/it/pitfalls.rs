@@ -238,3 +238,41 @@ async fn words_count_with_their_subject_in_front_and_in_brackets_only_a_few() {
     }
     check("", json!({ "clear": false, "marker": "x", "labels": { "marker": {} } }), ALL).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_time_is_now_whatever_old_stands_beside_it() {
+    let alert = |more: Value| {
+        let mut alert = json!({ "status": "firing", "labels": { "dyno": "web.1" } });
+        if more.is_string() {
+            alert["startsAt"] = more;
+        }
+        alert
+    };
+    check("scope=affected", json!({ "alerts": [alert(json!(ago(86_000)))] }), "").await;
+    check("scope=affected", json!({ "alerts": [alert(json!(null)), alert(json!(ago(86_000)))] }), "web.1").await;
+    check("scope=affected", json!({ "dyno": "web.1", "events": [{ "timestamp": ago(86_000) }] }), "").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_is_named_by_a_row_that_names_no_dyno() {
+    let (heroku, _) = shop(3).await;
+    heroku.create_app("blog").with("web", 2);
+    let service = Service::with(&heroku, &[("APP_NAME", "shop,blog")]).await;
+    let targets = json!({ "targets": [{ "id": "x", "labels": { "app": "shop" } }] });
+    assert_eq!(due(&service, "", &targets).await, ALL);
+    let other = "Ignored: it is about shop, not about the app that the URL names";
+    assert_eq!(due(&service, "app=blog", &targets).await, other);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_behind_a_url_is_refused_and_not_a_restart() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for parameter in ["dry_run=true", "dyno=web.1"] {
+        let (status, text) = service.ask(&format!("note=https://x/y?z=1&{parameter}")).await;
+        assert!(status == 400 && text.contains("stands behind a URL in the query; accepted: in front of it"), "{text}");
+    }
+    service.stop().await;
+    assert_eq!(shop.restarts(), Vec::<String>::new());
+}
