@@ -1,25 +1,14 @@
 //! What a log drain brings and is not what it seems, and what comes in between.
 
-use jiff::{SignedDuration, Timestamp};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use crate::drains::{R14, frame, trouble};
 use crate::service::{KEY, Service, seconds, shop};
-
-const R14: &str = "Error R14 (Memory quota exceeded)";
 
 fn frame_at(at: &str, process: &str, text: &str) -> String {
     let message = format!("<134>1 {at} host heroku {process} - {text}\n");
     format!("{} {message}", message.len())
-}
-
-fn frame(ago: i64, process: &str, text: &str) -> String {
-    let at = Timestamp::now() - SignedDuration::from_secs(ago);
-    frame_at(&at.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string(), process, text)
-}
-
-fn trouble(dyno: &str) -> String {
-    [40, 20, 0].map(|ago| frame(ago, dyno, R14)).concat()
 }
 
 async fn send(service: &Service, id: Option<&str>, body: String) -> u16 {

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use crate::service::{KEY, Service, deletes, lists, seconds, shop};
 
-const R14: &str = "Error R14 (Memory quota exceeded)";
+pub(crate) const R14: &str = "Error R14 (Memory quota exceeded)";
 
 /// Attaches the log of `app` to the service, as `heroku drains:add` does.
 async fn attach(app: &App, service: &Service) {
@@ -16,14 +16,14 @@ async fn attach(app: &App, service: &Service) {
 }
 
 /// One frame of the platform, of so many seconds ago.
-fn frame(ago: i64, process: &str, text: &str) -> String {
+pub(crate) fn frame(ago: i64, process: &str, text: &str) -> String {
     let at = (Timestamp::now() - SignedDuration::from_secs(ago)).strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00");
     let message = format!("<134>1 {at} host heroku {process} - {text}\n");
     format!("{} {message}", message.len())
 }
 
 /// Three reports of one dyno, 20 s apart, the last one just now: enough for a restart.
-fn trouble(dyno: &str) -> String {
+pub(crate) fn trouble(dyno: &str) -> String {
     [40, 20, 0].map(|ago| frame(ago, dyno, R14)).concat()
 }
 
