@@ -15,8 +15,8 @@ use crate::sparing::{Sparing, since_last_told};
 use crate::verdict::Verdict;
 use crate::words::list;
 
-/// Hears alerts. Clones know of each other what has come before.
-#[derive(Clone, Debug)]
+/// Hears alerts, and knows which have come before.
+#[derive(Debug)]
 pub struct Hearings {
     restarter: Restarter,
     /// Each counts once.

@@ -2,8 +2,14 @@
 
 use std::borrow::Cow;
 
-/// No sender has a hundredth of these; work stays bounded.
-const MOST_PARAMETERS: usize = 10_000;
+/// The parameter that carries the key.
+pub const KEY: &str = "key";
+
+/// The service's other parameters.
+pub const PARAMETERS: [&str; 5] = ["app", "dyno", "scope", "force", "dry_run"];
+
+/// Of a query or a form. No sender has a hundredth of these; work stays bounded.
+pub const MOST_PARAMETERS: usize = 10_000;
 
 /// A name and its value.
 pub type Parameter<'a> = (Cow<'a, str>, Cow<'a, str>);

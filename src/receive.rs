@@ -1,6 +1,5 @@
 //! Receiving a body, with bounds on its size, on the time it takes, and on what all bodies together take up.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
@@ -22,10 +21,10 @@ const PLACES: usize = 4;
 /// How long a sender may take over its body. It is answered then all the same.
 const TIME: Duration = Duration::from_secs(10);
 
-/// Where bodies are received. Clones share their places.
-#[derive(Clone, Debug)]
+/// Where bodies are received.
+#[derive(Debug)]
 pub struct Receiver {
-    places: Arc<Semaphore>,
+    places: Semaphore,
 }
 
 /// What has come of a body.
@@ -59,7 +58,7 @@ pub struct Incoming<'a> {
 
 impl Default for Receiver {
     fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(PLACES)) }
+        Self { places: Semaphore::new(PLACES) }
     }
 }
 
@@ -105,9 +104,8 @@ impl Incoming<'_> {
     /// Reads what comes after that and keeps nothing, so that the sender can finish and read the answer.
     pub async fn discard(mut self) {
         self.make_room();
-        let to_the_end = async { while let Some(Ok(_)) = self.body.frame().await {} };
-        if timeout_at(self.until, to_the_end).await.is_err() {
-            debug!("the body of a request did not end in {TIME:?}");
+        if self.stream(|_| {}).await == Extent::CutOff {
+            debug!("the body of a request did not come to its end, or not in {TIME:?}");
         }
     }
 

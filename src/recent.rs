@@ -1,7 +1,7 @@
 //! What came lately, so that what comes twice is known again. Bounded in time and in number.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -14,9 +14,9 @@ const KEPT: Duration = Duration::from_secs(10 * 60);
 /// Some 1.5 MB at the most. When there are more, the oldest are forgotten.
 const MOST: usize = 10_000;
 
-/// A memory of what came lately. Clones remember together.
-#[derive(Clone, Debug, Default)]
-pub struct Recent(Arc<Mutex<Seen>>);
+/// A memory of what came lately.
+#[derive(Debug, Default)]
+pub struct Recent(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {

@@ -1,6 +1,6 @@
 //! What the query of an alert's URL asks for: which app, which dynos, how.
 
-use crate::query::{own_parameters, parameters};
+use crate::query::{PARAMETERS, own_parameters, parameters};
 use crate::restart::{AppName, DynoName, Restarter};
 
 /// The wishes in a URL, checked.
@@ -62,9 +62,7 @@ pub enum Fault {
     Misspelt(&'static str),
 }
 
-const PARAMETERS: [&str; 5] = ["app", "dyno", "scope", "force", "dry_run"];
-
-/// What people write for them.
+/// What people write for the parameters.
 const NEARLY: [&str; 5] = ["apps", "dynos", "scopes", "forced", "dry"];
 
 impl Request {

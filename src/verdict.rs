@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::alert::{Alert, Complaint, Over, later};
+use crate::alert::{Alert, Complaint, Over};
 use crate::heroku::{AppName, DynoName};
 use crate::request::{Fault, Request, Scope};
 use crate::restart::{Restarter, Target, Trigger, When};
@@ -70,11 +70,7 @@ impl Verdict {
 /// The dynos to restart. Who asks for all by `scope=all`, or for one by name, gets that; an alert about a worker alone
 /// restarts no web dynos.
 fn target(complaint: Complaint, request: &Request, restarter: &Restarter) -> Result<Target, Ignored> {
-    let Complaint { dynos: mut named, perhaps, at } = complaint;
-    for (name, at) in perhaps.into_iter().filter(|(name, _)| restarter.may_watch(name)) {
-        let known = named.entry(name).or_insert(at);
-        *known = later(at, *known);
-    }
+    let Complaint { dynos: named, at, .. } = complaint.with_those_that(|name| restarter.may_watch(name));
     // Where the whole has no time, but each of its lines has, it is of the time of the last.
     let of_lines = named.values().copied().collect::<Option<BTreeSet<_>>>().and_then(|times| times.last().copied());
     let at = at.or(of_lines);

@@ -9,9 +9,7 @@ use super::fault::Fault;
 use super::json;
 use super::reading::{Place, Reading};
 use super::rules::Meaning;
-
-/// No sender has a hundredth of these; work stays bounded.
-const MOST_FIELDS: usize = 10_000;
+use crate::query::MOST_PARAMETERS;
 
 /// A body, by its form.
 pub(super) enum Body<'a> {
@@ -69,7 +67,7 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 fn read_form(bytes: &[u8], reading: &mut Reading) -> Result<(), Fault> {
-    for (name, value) in form_urlencoded::parse(bytes).take(MOST_FIELDS) {
+    for (name, value) in form_urlencoded::parse(bytes).take(MOST_PARAMETERS) {
         // Decoded once: a log line may hold a bare `%`.
         if name == "payload" && value.trim_start().starts_with(['{', '[']) {
             json::read(&value, reading)?;

@@ -52,6 +52,16 @@ impl Complaint {
         put(&mut self.perhaps, dyno, at, Ord::max);
     }
 
+    /// Of what may be dynos, those count that `are_there`.
+    #[must_use]
+    pub fn with_those_that(mut self, are_there: impl Fn(&DynoName) -> bool) -> Self {
+        for (name, at) in std::mem::take(&mut self.perhaps).into_iter().filter(|(name, _)| are_there(name)) {
+            let known = self.dynos.entry(name).or_insert(at);
+            *known = later(at, *known);
+        }
+        self
+    }
+
     pub(super) fn forget_names(&mut self) {
         self.dynos.clear();
         self.perhaps.clear();
@@ -92,7 +102,7 @@ fn put_all(dynos: &mut Times, more: Times) {
 }
 
 /// No time at all is now.
-pub(crate) fn later(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+fn later(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
     Some(one?.max(other?))
 }
 

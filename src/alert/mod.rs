@@ -24,7 +24,6 @@ mod time;
 use axum::http::HeaderMap;
 
 pub use complaint::Complaint;
-pub(crate) use complaint::later;
 pub use fault::Fault;
 pub use rules::Over;
 
@@ -51,14 +50,11 @@ impl Alert {
     /// Of a body that is not understood nothing counts but which app it names; headers and query count all the same.
     #[must_use]
     pub fn read(headers: &HeaderMap, query: &str, body: &[u8], incomplete: Option<Fault>) -> Self {
-        let mut head = Reading::default();
-        head.headers(headers);
-        head.query(query);
-        let mut whole = head.clone();
-        let read = Body::of(headers, body).and_then(|body| body.read(&mut whole));
+        let mut reading = Reading::begin(headers, query);
+        let read = Body::of(headers, body).and_then(|body| body.read(&mut reading));
         match incomplete.map_or(read, Err) {
-            Ok(()) => whole.finish(),
-            Err(fault) => head.finish_without(whole, fault),
+            Ok(()) => reading.finish(),
+            Err(fault) => Reading::begin(headers, query).finish_without(reading, fault),
         }
     }
 

@@ -9,7 +9,7 @@ use super::line::{self, Evidence};
 use super::rules::{self, Meaning, Over};
 use super::{Alert, time};
 use crate::heroku::{AppName, DynoName};
-use crate::query::parameters;
+use crate::query::{KEY, PARAMETERS, parameters};
 
 /// Where a field stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,15 +22,12 @@ pub(super) enum Place {
     Detail,
 }
 
-/// The parameters of the service itself, which say nothing of the alert.
-const OUR_PARAMETERS: [&str; 6] = ["key", "app", "dyno", "scope", "force", "dry_run"];
-
 /// A few numbers make a delivery unique.
 const LONGEST_SEQUENCE: usize = 200;
 
 /// What is being read. Alerts and log lines that come several at once are parts of their own, so that the state, the
 /// time and the app that each of them tells stay with the dynos that it names.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Reading {
     whole: Part,
     /// The parts that are open, the innermost last.
@@ -39,7 +36,7 @@ pub(super) struct Reading {
     sequence: String,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Part {
     over: Option<Over>,
     app: Option<AppName>,
@@ -53,7 +50,7 @@ struct Part {
 }
 
 /// The alerts inside of a part.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Alerts {
     is_any_firing: bool,
     over: Option<Over>,
@@ -83,14 +80,19 @@ impl Place {
 }
 
 impl Reading {
-    pub(super) fn headers(&mut self, headers: &HeaderMap) {
-        self.whole.over = Over::in_headers(headers);
-        self.deliveries.extend(rules::deliveries(headers));
+    /// Begins with what headers and query say.
+    pub(super) fn begin(headers: &HeaderMap, query: &str) -> Self {
+        let mut reading = Self::default();
+        reading.whole.over = Over::in_headers(headers);
+        reading.deliveries.extend(rules::deliveries(headers));
+        reading.query(query);
+        reading
     }
 
-    pub(super) fn query(&mut self, query: &str) {
+    fn query(&mut self, query: &str) {
         for (name, value) in parameters(query) {
-            if !OUR_PARAMETERS.contains(&name.as_ref()) {
+            // Ours say nothing of the alert.
+            if name != KEY && !PARAMETERS.contains(&name.as_ref()) {
                 self.field(&name, &value);
             }
         }
@@ -146,9 +148,7 @@ impl Reading {
                 self.sequence.push_str(text.trim());
             }
             Meaning::Dyno => {
-                for name in words(text).filter_map(|name| DynoName::parse(name.trim_start_matches("heroku/"))) {
-                    self.part().own.name(name, None);
-                }
+                words(text).for_each(|name| self.dyno(name.trim_start_matches("heroku/")));
             }
             Meaning::Source => self.source(text.trim()),
             Meaning::App => self.app(text),
@@ -169,9 +169,9 @@ impl Reading {
         Alert { over, complaints, deliveries: self.deliveries, fault: None }
     }
 
-    /// What has been read so far, of headers and query, is all that counts, but for the apps that `body` names.
-    pub(super) fn finish_without(self, body: Self, fault: Fault) -> Alert {
-        let apps = body.open.into_iter().chain([body.whole]).flat_map(Part::apps);
+    /// What has been read so far, of headers and query, is all that counts, but for the apps that `unread` names.
+    pub(super) fn finish_without(self, unread: Self, fault: Fault) -> Alert {
+        let apps = unread.open.into_iter().chain([unread.whole]).flat_map(Part::apps);
         let mut alert = self.finish();
         alert.complaints.add_apps(apps);
         Alert { fault: Some(fault), ..alert }
@@ -195,13 +195,18 @@ impl Reading {
         }
     }
 
+    fn dyno(&mut self, name: &str) {
+        if let Some(name) = DynoName::parse(name) {
+            self.part().own.name(name, None);
+        }
+    }
+
     /// `heroku/web.1`. What has nothing in front may be a dyno, and much else; names of Fir look like those of hosts, so
     /// they do not count here.
     fn source(&mut self, source: &str) {
-        let own = |part: &mut Part, name: Option<DynoName>| name.into_iter().for_each(|name| part.own.name(name, None));
         match source.split_once('/') {
             Some(("app", _)) => self.part().is_the_apps_own = true,
-            Some(("heroku", process)) => own(self.part(), DynoName::parse(process)),
+            Some(("heroku", process)) => self.dyno(process),
             _ if source == "app" => self.part().is_the_apps_own = true,
             _ => {
                 if let Some(name) = DynoName::parse(source).filter(DynoName::is_numbered) {
@@ -214,11 +219,7 @@ impl Reading {
     fn tags(&mut self, tags: &str) {
         for tag in words(tags) {
             match tag.split_once(':') {
-                Some(("dyno", name)) => {
-                    if let Some(name) = DynoName::parse(name) {
-                        self.part().own.name(name, None);
-                    }
-                }
+                Some(("dyno", name)) => self.dyno(name),
                 Some(("app", name)) => self.app(name),
                 _ => {}
             }

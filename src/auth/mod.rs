@@ -22,7 +22,7 @@ use subtle::{Choice, ConstantTimeEq};
 use tracing::warn;
 
 use crate::answer::Format;
-use crate::query::own_parameters;
+use crate::query::{KEY, own_parameters};
 use crate::sparing::Sparing;
 
 /// The keys that open the door.
@@ -159,11 +159,11 @@ impl Presented {
         }
         let query = request.uri.query().unwrap_or_default();
         // No key has a space in it, so one here was a `+` that should have been written `%2B`.
-        for (_, key) in own_parameters(query).filter(|(name, _)| name == "key") {
+        for (_, key) in own_parameters(query).filter(|(name, _)| name == KEY) {
             presented.repeated |= presented.query.replace(key.replace(' ', "+")).is_some();
         }
         if query.contains('?') {
-            let mut keys = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "key");
+            let mut keys = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == KEY);
             presented.long_query = keys.next().map(|(_, key)| key.replace(' ', "+"));
         }
         presented

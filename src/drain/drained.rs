@@ -1,6 +1,6 @@
 //! What is known of an app by its drains.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use tracing::{debug, info, warn};
@@ -11,7 +11,7 @@ use super::trouble::{Tolerance, Trouble, Troubles};
 use crate::heroku::{AppName, DynoName};
 use crate::logplex;
 use crate::receive::Extent;
-use crate::restart::When;
+use crate::restart::{Target, When};
 use crate::sparing::{Sparing, since_last_told};
 use crate::words::human;
 
@@ -38,13 +38,8 @@ pub(super) struct Drained {
 
 impl Drained {
     /// The dynos that are in trouble with these reports, and since when each.
-    pub(super) fn count(
-        &mut self,
-        app: &AppName,
-        reports: Vec<Report>,
-        settings: &Settings,
-    ) -> BTreeMap<DynoName, When> {
-        let (mut in_trouble, mut untold) = (BTreeMap::new(), 0);
+    pub(super) fn count(&mut self, app: &AppName, reports: Vec<Report>, settings: &Settings) -> Target {
+        let (mut in_trouble, mut news) = (Target::default(), 0);
         for Report { dyno, at, cause } in reports {
             let trouble = self.troubles.report(dyno.clone(), cause.complaint(), at, settings.tolerance);
             let Some(Trouble { since, is_news }) = trouble else { continue };
@@ -53,25 +48,22 @@ impl Drained {
                 1 => String::new(),
                 _ => format!(", the last of {reports} reports within {}", human(window)),
             };
+            news += usize::from(is_news);
             if !is_news {
                 debug!(%app, %dyno, "{dyno} of {app} is still in trouble: {cause}{times}");
-            } else if in_trouble.len() < MOST_TOLD {
+            } else if news <= MOST_TOLD {
                 info!(%app, %dyno, "{dyno} of {app} is in trouble: {cause}{times}");
-            } else {
-                untold += 1;
             }
             // Heroku's own time, as that of the dyno's creation is.
-            let when = When::At { time: since, skew: -LONGEST_GOODBYE };
-            let known = in_trouble.entry(dyno).or_insert(when);
-            *known = when.max(*known);
+            in_trouble.add(dyno, When::At { time: since, skew: -LONGEST_GOODBYE });
         }
         if self.troubles.is_full()
             && let Some(count) = self.full.count()
         {
             warn!(%app, "the log of {app} reports more dynos than can be kept track of{}", since_last_told(count));
         }
-        if untold > 0 {
-            info!(%app, "{untold} more dynos of {app} are in trouble");
+        if news > MOST_TOLD {
+            info!(%app, "{} more dynos of {app} are in trouble", news - MOST_TOLD);
         }
         in_trouble
     }

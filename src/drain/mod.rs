@@ -10,7 +10,7 @@ mod settings;
 mod trouble;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -26,7 +26,7 @@ use crate::heroku::AppName;
 use crate::logplex::{Event, Interest, Line, Pieces};
 use crate::receive::Extent;
 use crate::recent::Recent;
-use crate::restart::{Restarter, Stopping, Target, Trigger};
+use crate::restart::{Restarter, Stopping, Trigger};
 
 /// How far Heroku's clock may be ahead. A line of next year would be the latest report of its dyno for a year.
 const FUTURE: SignedDuration = SignedDuration::from_mins(1);
@@ -63,12 +63,9 @@ pub struct Batch<'a> {
     shows_itself: bool,
 }
 
-/// Takes what the drains of the watched apps bring. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Drains(Arc<Shared>);
-
+/// Takes what the drains of the watched apps bring.
 #[derive(Debug)]
-struct Shared {
+pub struct Drains {
     restarter: Restarter,
     settings: Settings,
     interest: Interest,
@@ -92,18 +89,18 @@ impl Drains {
         let apps = restarter.apps().map(|app| (app.clone(), Mutex::default())).collect();
         let clock = Clock { began: Instant::now(), at: Timestamp::now() };
         settings.warn_of_what_cannot_be();
-        Self(Arc::new(Shared { restarter, settings, interest, apps, delivered: Recent::default(), clock }))
+        Self { restarter, settings, interest, apps, delivered: Recent::default(), clock }
     }
 
     /// Begins to take a batch of the log of `app`.
     #[must_use]
     pub fn open<'a>(&'a self, app: &'a AppName, label: Label<'a>) -> Batch<'a> {
-        let (now, pieces) = (self.0.clock.now(), Pieces::default());
+        let (now, pieces) = (self.clock.now(), Pieces::default());
         Batch { drains: self, app, label, now, pieces, reports: Vec::new(), unwatched: Vec::new(), shows_itself: false }
     }
 
     fn drained(&self, app: &AppName) -> MutexGuard<'_, Drained> {
-        let drained = self.0.apps.get(app).expect("the app is one of those watched");
+        let drained = self.apps.get(app).expect("the app is one of those watched");
         drained.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -111,7 +108,7 @@ impl Drains {
 impl Batch<'_> {
     /// Reads the next piece of the body.
     pub fn read(&mut self, piece: &[u8]) {
-        let Shared { restarter, settings, interest, .. } = &*self.drains.0;
+        let Drains { restarter, settings, interest, .. } = self.drains;
         let oldest = self.now - LONGEST_DELAY - settings.tolerance.window;
         self.pieces.read(piece, interest, |line, event| {
             let (dyno, cause) = match event {
@@ -139,7 +136,7 @@ impl Batch<'_> {
     /// When the service is being shut down.
     pub fn finish(self, extent: Extent) -> Result<(), Stopping> {
         let Self { drains, app, label, pieces, reports, unwatched, shows_itself, .. } = self;
-        let Shared { restarter, settings, delivered, .. } = &*drains.0;
+        let Drains { restarter, settings, delivered, .. } = drains;
         if restarter.is_stopping() {
             return Err(Stopping);
         }
@@ -163,11 +160,11 @@ impl Batch<'_> {
             debug!(%app, "a batch of the log of {app} was delivered once more");
             return Ok(());
         }
-        let in_trouble = drained.count(app, reports, settings);
-        if in_trouble.is_empty() {
+        let target = drained.count(app, reports, settings);
+        if target.is_nothing() {
             return Ok(());
         }
-        restarter.trigger(app, Trigger { target: Target::dynos(in_trouble), force: false })
+        restarter.trigger(app, Trigger { target, force: false })
     }
 }
 

@@ -6,16 +6,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::heroku::DynoName;
+use crate::heroku::{DynoName, LONGEST_LIFE};
 
 /// How many complaints of how many dynos are kept track of. An app has about a hundred dynos of a type at the most.
 const MOST: usize = 1_000;
 
 /// How long it is no news that a dyno is still in trouble. What is done about it each pass reports.
 const SILENCE: Duration = Duration::from_secs(10 * 60);
-
-/// No process of Heroku runs for longer, so that what is older is of another one.
-const LONGEST_LIFE: Duration = Duration::from_secs(28 * 60 * 60);
 
 /// So many reports of one dyno within the window, and it is in trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,12 +2,17 @@
 //! older and newer generations leave some out, and one odd record must not hide the others.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{DynoName, ProcessType};
+
+/// Heroku restarts every dyno after 24 h and up to 216 min more
+/// (<https://devcenter.heroku.com/articles/dyno-restarts>), so what is older than this happened to another process.
+pub const LONGEST_LIFE: Duration = Duration::from_secs((24 * 60 + 216) * 60);
 
 /// One dyno of an app, at the moment of the listing.
 #[derive(Clone, Debug)]

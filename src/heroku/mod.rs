@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tracing::debug;
 
-pub use dyno::{Dyno, State};
+pub use dyno::{Dyno, LONGEST_LIFE, State};
 pub use error::{Answer, Error};
 pub use names::{AppName, DynoName, ProcessType};
 

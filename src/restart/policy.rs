@@ -9,15 +9,11 @@ use tokio::time::Instant;
 
 use super::report::Skip;
 use super::trigger::{Wanted, When};
-use crate::heroku::{Dyno, DynoName, ProcessType, State};
+use crate::heroku::{Dyno, DynoName, LONGEST_LIFE, ProcessType, State};
 
 /// After an accepted restart Heroku shows a new instance within a second or two. When nothing has changed after this
 /// long, nothing will.
 pub(super) const NEVER_CHANGED: Duration = Duration::from_secs(15);
-
-/// Heroku restarts every dyno after 24 h and up to 216 min more
-/// (<https://devcenter.heroku.com/articles/dyno-restarts>), so what is older than this happened to another process.
-const LONGEST_LIFE: Duration = Duration::from_secs((24 * 60 + 216) * 60);
 
 /// How carefully to restart.
 #[derive(Clone, Debug)]

@@ -100,11 +100,16 @@ impl Target {
         self.all.max(self.named.get(name).copied())
     }
 
+    /// This dyno, too.
+    pub fn add(&mut self, name: DynoName, when: When) {
+        let known = self.named.entry(name).or_insert(when);
+        *known = when.max(*known);
+    }
+
     fn merge(&mut self, other: Self) {
         self.all = self.all.max(other.all);
         for (name, when) in other.named {
-            let known = self.named.entry(name).or_insert(when);
-            *known = when.max(*known);
+            self.add(name, when);
         }
         if self.named.len() > MOST_NAMED {
             self.all = self.all.max(self.named.values().max().copied());
@@ -112,7 +117,9 @@ impl Target {
         }
     }
 
-    fn is_nothing(&self) -> bool {
+    /// Whether it asks for no dyno at all.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
         self.all.is_none() && self.named.is_empty()
     }
 }
