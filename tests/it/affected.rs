@@ -386,11 +386,7 @@ async fn a_report_of_a_drain_does_not_make_an_alert_late_not_even_a_forced_one()
 #[tokio::test(start_paused = true)]
 async fn an_alert_that_was_answered_503_is_not_answered_202_the_next_time() {
     let (heroku, shop) = shop(2).await;
-    let mut service = Service::start(&heroku).await;
-    service.alert().await;
-    heroku.until(|_| shop.restarts().len() == 1).await;
-    service.terminate();
-    service.log.until(|log| log.count("shutting down: no new alerts") == 1).await;
+    let mut service = Service::ending(&heroku, &shop).await;
     for _ in 0..2 {
         assert_eq!(post(&service, "", &json!({ "sequence": 7 })).await.0, 503);
     }

@@ -112,9 +112,7 @@ async fn an_alert_with_a_body_beyond_8_mib_still_triggers() {
     let (heroku, shop) = shop(1).await;
     let shop = shop.boot_time(std::time::Duration::ZERO);
     let service = Service::start(&heroku).await;
-    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
-    let head = format!("POST /restart_web_dynos?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n");
-    stream.write_all(head.as_bytes()).await.expect("sent");
+    let mut stream = service.begin("/restart_web_dynos", 9_999_999, b"").await;
     // The service may close before all of it is sent; what counts is what it does.
     stream.write_all(&vec![b'x'; 9_999_999]).await.ok();
     heroku.until(|_| shop.restarts().len() == 1).await;
@@ -125,9 +123,7 @@ async fn an_alert_with_a_body_beyond_8_mib_still_triggers() {
 async fn a_sender_that_does_not_end_its_body_is_answered_after_ten_seconds() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
-    let head = format!("POST /restart_web_dynos?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{{");
-    stream.write_all(head.as_bytes()).await.expect("sent");
+    let mut stream = service.begin("/restart_web_dynos", 1000, b"{").await;
     let (began, mut answer) = (tokio::time::Instant::now(), [0; 12]);
     stream.read_exact(&mut answer).await.expect("answered");
     assert_eq!(&answer, b"HTTP/1.1 202");
@@ -157,9 +153,7 @@ async fn an_idle_connection_outlives_the_routers_90_seconds_and_is_closed_soon_a
 async fn a_sender_that_goes_away_in_the_middle_of_its_body_still_triggers() {
     let (heroku, shop) = shop(1).await;
     let service = Service::start(&heroku).await;
-    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
-    let head = format!("POST /restart_web_dynos?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{{");
-    stream.write_all(head.as_bytes()).await.expect("sent");
+    let stream = service.begin("/restart_web_dynos", 1000, b"{").await;
     drop(stream);
     service.passes(1).await;
     service.stop().await;

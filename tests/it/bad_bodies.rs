@@ -5,7 +5,6 @@ use reqwest::Method;
 use serde_json::json;
 use simulator::App;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use axum::http::{HeaderMap, HeaderValue};
 use dyno_restarter::alert::Alert;
@@ -99,9 +98,7 @@ async fn a_hundred_megabytes_are_read_to_their_end_and_count_as_an_ordinary_aler
     let (heroku, shop) = shop(1).await;
     let shop = shop.boot_time(std::time::Duration::ZERO);
     let service = Service::start(&heroku).await;
-    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
-    let head = format!("POST /restart_web_dynos?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n");
-    stream.write_all(head.as_bytes()).await.expect("sent");
+    let mut stream = service.begin("/restart_web_dynos", 100_000_000, b"").await;
     for _ in 0..100 {
         stream.write_all(&vec![b'{'; 1_000_000]).await.expect("the service reads on");
     }
@@ -147,9 +144,7 @@ async fn a_large_body_waits_for_a_place_and_is_understood_then() {
     let service = Service::start(&heroku).await;
     let mut open = Vec::new();
     for _ in 0..4 {
-        let mut stream = TcpStream::connect(&service.address).await.expect("connected");
-        let head = format!("POST /restart_web_dynos?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 400000\r\n\r\n");
-        stream.write_all((head + &"x".repeat(300_000)).as_bytes()).await.expect("sent");
+        let stream = service.begin("/restart_web_dynos", 400_000, "x".repeat(300_000).as_bytes()).await;
         open.push(stream);
     }
     tokio::time::sleep(seconds(4)).await;
@@ -166,9 +161,7 @@ async fn a_large_body_waits_for_a_place_and_is_understood_then() {
 async fn a_sender_whose_connection_breaks_still_triggers() {
     let (heroku, shop) = shop(1).await;
     let service = Service::start(&heroku).await;
-    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
-    let head = format!("POST /restart_web_dynos?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{{");
-    stream.write_all(head.as_bytes()).await.expect("sent");
+    let stream = service.begin("/restart_web_dynos", 1000, b"{").await;
     tokio::time::sleep(seconds(1)).await;
     socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).expect("it is set");
     drop(stream);

@@ -43,11 +43,7 @@ async fn a_batch_that_broke_off_counts_when_it_comes_whole() {
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_was_answered_503_is_not_answered_204_the_next_time() {
     let (heroku, shop) = shop(2).await;
-    let mut service = Service::start(&heroku).await;
-    service.alert().await;
-    heroku.until(|_| shop.restarts().len() == 1).await;
-    service.terminate();
-    service.log.until(|log| log.count("shutting down: no new alerts") == 1).await;
+    let mut service = Service::ending(&heroku, &shop).await;
     let body = trouble("web.2");
     let first = send(&service, Some("AB"), body.clone()).await;
     let second = send(&service, Some("AB"), body).await;
@@ -253,9 +249,7 @@ async fn an_empty_frame_id_is_none() {
 async fn a_log_that_breaks_off_is_still_a_log() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
-    let head = format!("POST /drain?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n");
-    stream.write_all((head + &trouble("web.1")[..150]).as_bytes()).await.expect("sent");
+    let stream = service.begin("/drain", 5000, &trouble("web.1").as_bytes()[..150]).await;
     drop(stream);
     tokio::time::sleep(seconds(5)).await;
     let told = service.log.lines("WARN");

@@ -119,9 +119,7 @@ async fn what_is_no_log_at_all_is_answered_204_and_told_of_once_a_minute() {
 async fn a_batch_that_breaks_off_counts_as_far_as_it_came() {
     let (heroku, shop) = shop(1).await;
     let service = Service::start(&heroku).await;
-    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
-    let head = format!("POST /drain?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n");
-    stream.write_all((head + &trouble("web.1")).as_bytes()).await.expect("sent");
+    let stream = service.begin("/drain", 5000, trouble("web.1").as_bytes()).await;
     drop(stream);
     service.passes(1).await;
     service.stop().await;
@@ -146,11 +144,7 @@ async fn the_answer_is_204_without_a_body_and_without_chunks() {
 #[tokio::test(start_paused = true)]
 async fn while_it_shuts_down_a_drain_is_answered_503_and_may_come_again() {
     let (heroku, shop) = shop(2).await;
-    let mut service = Service::start(&heroku).await;
-    service.alert().await;
-    heroku.until(|_| shop.restarts().len() == 1).await;
-    service.terminate();
-    service.log.until(|log| log.count("shutting down: no new alerts") == 1).await;
+    let mut service = Service::ending(&heroku, &shop).await;
     assert_eq!(status(batch(&service, "", trouble("web.2")).bearer_auth(KEY)).await, 503);
     service.ended().await.expect("it ends well");
 }
@@ -338,9 +332,7 @@ async fn what_is_older_than_the_last_report_that_counted_counts_no_more() {
 async fn a_batch_that_stalls_counts_as_far_as_it_came() {
     let (heroku, shop) = shop(1).await;
     let service = Service::start(&heroku).await;
-    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
-    let head = format!("POST /drain?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n");
-    stream.write_all((head + &trouble("web.1")).as_bytes()).await.expect("sent");
+    let _stream = service.begin("/drain", 5000, trouble("web.1").as_bytes()).await;
     heroku.until(|_| shop.restarts() == ["web.1"]).await;
     service.stop().await;
 }

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 use dyno_restarter::config::{Config, Faults};
 use dyno_restarter::connections::{self, Listen};
 use simulator::{App, Heroku};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tracing::subscriber::DefaultGuard;
@@ -86,6 +88,25 @@ impl Service {
         let request = self.request(reqwest::Method::POST, query).bearer_auth(KEY);
         let response = request.send().await.expect("the service answers");
         (response.status().as_u16(), response.text().await.expect("the answer is whole"))
+    }
+
+    /// The beginning of a request with the key, whose body is to have `length` bytes; the connection stays open.
+    pub(crate) async fn begin(&self, path: &str, length: usize, body: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).await.expect("connected");
+        let head = format!("POST {path}?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        stream.write_all(body).await.expect("sent");
+        stream
+    }
+
+    /// A service that is told to end while a dyno of the app is in hand.
+    pub(crate) async fn ending(heroku: &Heroku, app: &App) -> Self {
+        let mut service = Self::start(heroku).await;
+        service.alert().await;
+        heroku.until(|_| app.restarts().len() == 1).await;
+        service.terminate();
+        service.log.until(|log| log.count("shutting down: no new alerts") == 1).await;
+        service
     }
 
     /// An alert that is taken.
