@@ -2,43 +2,32 @@
 //!
 //! # The path of one alert
 //!
-//! 1. A monitoring service pokes the webhook: [`connections`] takes the connection, [`server`] the request.
-//! 2. [`auth`] checks the key, or the signature, before anything else is looked at; [`request`] reads what the URL asks
-//!    for.
-//! 3. [`receive`] takes the body in, [`alert`] reads what it says, and [`verdict`] tells what follows: nothing, for the
-//!    alert has recovered, or a [`restart::Trigger`], which the [`hearing`] hands over. The answer, written by [`answer`],
-//!    is `202 Restart triggered`; nobody waits for Heroku.
+//! 1. A monitoring service calls the webhook: [`http::listener`] takes the connection, [`http::router`] the request.
+//! 2. [`http::auth`] checks the key, or the signature, before anything else is looked at; [`http::params`] reads what the
+//!    URL asks for.
+//! 3. [`http::body`] reads the body, [`alert`] reads what it says, and [`http::decision`] tells what follows: nothing, for
+//!    the alert has recovered, or a [`restart::Trigger`], which [`http::webhook`] hands over. The answer is
+//!    `202 Restart triggered`; nobody waits for Heroku.
 //! 4. In the background the app's own task makes a pass ([`restart`]): it lists the dynos through [`heroku`], keeps those
 //!    that are running, of a watched process type and old enough, and restarts each in turn, the next one only when the
 //!    one before is up again.
 //! 5. A [`restart::Report`] says in the log what became of each dyno.
 //!
 //! Where Heroku's own log drain is the source, [`drain`] takes the place of step 3: [`logplex`] finds the few lines that
-//! matter, and they are counted until it is no spike any more. What follows is the same.
+//! matter, and they are counted until the threshold is reached. What follows is the same.
 //!
-//! [`config`] reads the environment, [`telemetry`] writes the log, [`sparing`] keeps strangers from filling it, [`recent`]
-//! knows again what comes twice, [`query`] splits URLs, [`words`] writes lists and times, [`shutdown`] is the way out.
+//! [`config`] reads the environment, [`telemetry`] writes the log, [`shutdown`] is the way out, [`util`] holds small tools.
 
 pub mod alert;
-pub mod answer;
-pub mod auth;
 pub mod config;
-pub mod connections;
 pub mod drain;
-pub mod hearing;
 pub mod heroku;
+pub mod http;
 pub mod logplex;
-pub mod query;
-pub mod receive;
-pub mod recent;
-pub mod request;
 pub mod restart;
-pub mod server;
 pub mod shutdown;
-pub mod sparing;
 pub mod telemetry;
-pub mod verdict;
-pub mod words;
+pub mod util;
 
 use std::time::Duration;
 
@@ -48,6 +37,7 @@ use tracing::{info, warn};
 
 use config::Config;
 use drain::Drains;
+use http::{listener, router};
 use restart::{Restarter, Workers};
 
 /// How long the tasks may take to end. They see a dyno through for [`shutdown::GRACE`] (25 s); Heroku kills at 30 s.
@@ -74,10 +64,10 @@ pub async fn run(config: Config, listener: TcpListener, end: impl Future<Output 
     let (switch, stop) = shutdown::switch();
     let (restarter, mut workers) = Restarter::start(&config.apps, &client, &config.policy, &stop);
     let drains = Drains::new(restarter.clone(), config.drain);
-    let router = server::router(restarter, drains, config.keys);
+    let router = router::router(restarter, drains, config.keys);
 
     let (work_is_done, no_more_requests) = oneshot::channel::<()>();
-    let serving = connections::serve(listener, router, async {
+    let serving = listener::serve(listener, router, async {
         // A sender that is gone says the same.
         no_more_requests.await.ok();
     });

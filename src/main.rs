@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use dyno_restarter::config::{Config, Faults};
-use dyno_restarter::{connections, run, shutdown, telemetry};
+use dyno_restarter::http::listener;
+use dyno_restarter::{run, shutdown, telemetry};
 use tracing::{error, info};
 
 /// `EX_CONFIG` of sysexits.h: something is wrong with the environment.
@@ -22,7 +23,7 @@ async fn start() -> Result<(), ExitCode> {
     telemetry::init(&config.log);
     // Before the port is open: whoever can send an alert can also end the service in good order.
     let signal = shutdown::signal().map_err(|error| fail(&format!("cannot listen for signals: {error}")))?;
-    let listener = connections::bind(config.listen).map_err(|error| {
+    let listener = listener::bind(config.listen).map_err(|error| {
         fail(&format!(
             "cannot listen on {}: {error}; stop what listens there, or set PORT to another one",
             config.listen

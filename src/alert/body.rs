@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-use super::fault::Fault;
+use super::error::Fault;
+use super::extract::{Place, Reading};
+use super::fields::Meaning;
 use super::json;
-use super::reading::{Place, Reading};
-use super::rules::Meaning;
-use crate::query::MOST_PARAMETERS;
+use crate::util::query::MOST_PARAMETERS;
 
 /// A body, by its form.
 pub(super) enum Body<'a> {

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::fault::Fault;
-use super::reading::{Place, Reading, Role};
-use super::rules::Meaning;
+use super::error::Fault;
+use super::extract::{Place, Reading, Role};
+use super::fields::Meaning;
 
 /// Reads a whole text. What is nested more deeply than 128 times is broken.
 pub(super) fn read(text: &str, reading: &mut Reading) -> Result<(), Fault> {

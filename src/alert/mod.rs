@@ -12,25 +12,25 @@
 //!
 //! It decides nothing and never fails: it is given what anybody may have sent.
 
+mod affected;
 mod body;
-mod complaint;
-mod fault;
+mod error;
+mod extract;
+mod fields;
 mod json;
 mod line;
-mod reading;
-mod rules;
 mod time;
 
 use axum::http::HeaderMap;
 
-pub use complaint::Complaint;
-pub use fault::Fault;
-pub use rules::Over;
+pub use affected::Complaint;
+pub use error::Fault;
+pub use fields::Over;
 
 use crate::heroku::AppName;
+use affected::Complaints;
 use body::Body;
-use complaint::Complaints;
-use reading::Reading;
+use extract::Reading;
 
 /// What an alert says.
 #[derive(Debug)]

@@ -11,8 +11,8 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
 
-use crate::auth::Keys;
-use crate::connections::Listen;
+use crate::http::auth::Keys;
+use crate::http::listener::Listen;
 use crate::logplex::Codes;
 use crate::restart::{AppName, Policy};
 use crate::{drain, heroku, telemetry};

@@ -1,14 +1,15 @@
 //! The values of the variables. Each function says what is wrong in the words that follow the name of the variable.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use reqwest::Url;
 use secrecy::SecretString;
 
-use crate::connections::Listen;
 use crate::drain::{MEGABYTE, MemoryLimit, Tolerance};
+use crate::http::listener::Listen;
 use crate::logplex::Code;
 use crate::restart::{AppName, GiveUp, ProcessType};
 use crate::telemetry::Format;
@@ -105,8 +106,8 @@ pub(super) fn time_span(text: &str, shortest: Duration) -> Result<Duration, Stri
     Ok(duration)
 }
 
-pub(super) fn count(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "is not a whole number from 1 up".to_owned())
+pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().ok().ok_or_else(|| "is not a whole number from 1 up".to_owned())
 }
 
 pub(super) fn give_up(text: &str) -> Result<GiveUp, String> {
@@ -116,14 +117,14 @@ pub(super) fn give_up(text: &str) -> Result<GiveUp, String> {
 
 pub(super) fn tolerance(text: &str) -> Result<Tolerance, String> {
     let (reports, window) = rate(text, "reports", SHORTEST_TOLERANCE)?;
-    if reports > MOST_REPORTS {
+    if reports.get() > MOST_REPORTS {
         return Err(format!("has a count above {MOST_REPORTS}"));
     }
     Ok(Tolerance { reports, window })
 }
 
 /// So many of something in so long.
-fn rate(text: &str, what: &str, shortest: Duration) -> Result<(usize, Duration), String> {
+fn rate(text: &str, what: &str, shortest: Duration) -> Result<(NonZeroUsize, Duration), String> {
     let (many, window) = text.split_once(" in ").ok_or_else(|| format!("does not say how many {what} in how long"))?;
     let count = count(many.trim()).map_err(|problem| format!("has a count that {problem}"))?;
     let window = time_span(window.trim(), shortest).map_err(|problem| format!("has a window that {problem}"))?;

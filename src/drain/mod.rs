@@ -4,10 +4,10 @@
 //! - `trouble`: how many of them it takes;
 //! - `drained`: what is known of an app by its drains.
 
-mod drained;
-mod report;
+mod app_drain;
+mod detector;
 mod settings;
-mod trouble;
+mod symptom;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,17 +16,17 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tracing::debug;
 
-use drained::Drained;
-use report::{Cause, Report};
+use app_drain::Drained;
+use symptom::{Cause, Report};
 
+pub use detector::Tolerance;
 pub use settings::{MEGABYTE, MemoryLimit, Settings};
-pub use trouble::Tolerance;
 
 use crate::heroku::AppName;
+use crate::http::body::Extent;
 use crate::logplex::{Event, Interest, Line, Pieces};
-use crate::receive::Extent;
-use crate::recent::Recent;
 use crate::restart::{Restarter, Stopping, Trigger};
+use crate::util::dedup::Recent;
 
 /// How far Heroku's clock may be ahead. A line of next year would be the latest report of its dyno for a year.
 const FUTURE: SignedDuration = SignedDuration::from_mins(1);
@@ -86,7 +86,7 @@ impl Drains {
     #[must_use]
     pub fn new(restarter: Restarter, settings: Settings) -> Self {
         let interest = Interest { errors: settings.errors.clone(), memory: settings.memory_limit.is_some() };
-        let apps = restarter.apps().map(|app| (app.clone(), Mutex::default())).collect();
+        let apps = restarter.watched().apps().iter().map(|app| (app.clone(), Mutex::default())).collect();
         let clock = Clock { began: Instant::now(), at: Timestamp::now() };
         settings.warn_of_what_cannot_be();
         Self { restarter, settings, interest, apps, delivered: Recent::default(), clock }
@@ -123,7 +123,7 @@ impl Batch<'_> {
             if !cause.is_trouble(settings) || at < oldest {
                 return;
             }
-            let reports = if restarter.may_watch(&dyno) { &mut self.reports } else { &mut self.unwatched };
+            let reports = if restarter.watched().may_include(&dyno) { &mut self.reports } else { &mut self.unwatched };
             if reports.len() < MOST_REPORTS {
                 reports.push(Report { dyno, at, cause });
             }
@@ -164,7 +164,7 @@ impl Batch<'_> {
         if target.is_nothing() {
             return Ok(());
         }
-        restarter.trigger(app, Trigger { target, force: false })
+        restarter.trigger(app, Trigger { target, force: false, arrived: Instant::now() }).map(drop)
     }
 }
 

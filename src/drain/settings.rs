@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::trouble::Tolerance;
+use super::detector::Tolerance;
 use crate::logplex::Codes;
-use crate::words::human;
+use crate::util::text::human;
 
 /// Heroku's measure.
 pub const MEGABYTE: u64 = 1 << 20;
@@ -38,7 +38,7 @@ impl Settings {
     pub(super) fn warn_of_what_cannot_be(&self) {
         let Tolerance { reports, window } = self.tolerance;
         let router_is_asked = self.errors.iter().any(|code| code.letter() == 'H');
-        let shortest = EVERY * u32::try_from(reports - 1).unwrap_or(u32::MAX);
+        let shortest = EVERY * u32::try_from(reports.get() - 1).unwrap_or(u32::MAX);
         if shortest > window && !router_is_asked {
             warn!(
                 "TOLERANCE asks for {reports} reports within {}, but Heroku reports every {}: no dyno will ever be in trouble \

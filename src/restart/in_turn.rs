@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::in_hand::{Crew, InHand, Sight, running_beside};
+use super::in_flight::{Crew, InHand, Sight, running_beside};
 use super::pass::Pass;
 use super::policy::{NEVER_CHANGED, named};
 use super::report::{End, Failure, Outcome, Skip};
@@ -37,7 +37,7 @@ impl Pass<'_> {
 
     /// Restarts dynos until as many are down as may be, or nothing more is to be done for now.
     async fn take_in_hand(&mut self, crew: &mut Crew<'_>, due: &mut VecDeque<Dyno>) -> Result<(), End> {
-        while self.in_hand.len() < self.policy.max_unavailable && !due.is_empty() && self.may_go_on() {
+        while self.in_hand.len() < self.policy.max_unavailable.get() && !due.is_empty() && self.may_go_on() {
             if !self.lookout.fresh {
                 self.lookout.look().await?;
                 self.see_to_all(crew, due).await;
@@ -89,7 +89,7 @@ impl Pass<'_> {
     /// something else is at work: the restarts wait for as long as a boot may take, then the pass ends.
     async fn enough_are_running(&mut self, crew: &mut Crew<'_>) -> bool {
         let running = running_beside(&self.in_hand, &self.lookout.dynos, crew.process_type);
-        let needed = (crew.size() + 1).saturating_sub(self.policy.max_unavailable);
+        let needed = (crew.size() + 1).saturating_sub(self.policy.max_unavailable.get());
         if running >= needed {
             crew.short_since = None;
             return true;

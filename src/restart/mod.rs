@@ -11,15 +11,16 @@
 //!
 //! Nothing here knows where alerts come from.
 
-mod in_hand;
+mod in_flight;
 mod in_turn;
-mod inbox;
-mod lookout;
+mod observer;
 mod pass;
-mod patience;
 mod policy;
+mod queue;
 mod report;
-mod trigger;
+mod retry;
+mod target;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,21 +29,22 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
 use tracing::{error, info, warn};
 
-use inbox::{Inbox, Mail, Rehearsal};
-use lookout::warn_of_unreadable;
+use observer::warn_of_unreadable;
 use pass::Pass;
-use patience::IdlePace;
 use policy::{History, running};
+use queue::{Inbox, Mail, Rehearsal};
+use retry::IdlePace;
 
 pub use crate::heroku::{AppName, DynoName, ProcessType};
 pub use policy::{GiveUp, Policy};
 pub use report::{End, Failure, Outcome, Report, Skip};
-use trigger::Wanted;
-pub use trigger::{Target, Trigger, When};
+use target::Wanted;
+pub use target::{Receipt, Target, Trigger, When};
+pub use watched::Watched;
 
 use crate::heroku::{Client, Listing};
 use crate::shutdown::Stop;
-use crate::words::list;
+use crate::util::text::list;
 
 /// How many reports are kept of each app.
 const REPORTS_KEPT: usize = 50;
@@ -54,7 +56,7 @@ const LONGEST_REHEARSAL: Duration = Duration::from_secs(19);
 #[derive(Clone, Debug)]
 pub struct Restarter {
     apps: Arc<BTreeMap<AppName, Arc<App>>>,
-    process_types: Arc<[ProcessType]>,
+    watched: Watched,
     stop: Stop,
 }
 
@@ -103,20 +105,14 @@ impl Restarter {
             };
             workers.spawn(worker.work());
         }
-        let process_types = policy.process_types.iter().cloned().collect();
-        (Self { apps: Arc::new(shared), process_types, stop: stop.clone() }, Workers(workers))
+        let watched = Watched::new(apps, &policy.process_types);
+        (Self { apps: Arc::new(shared), watched, stop: stop.clone() }, Workers(workers))
     }
 
-    /// The watched apps, in order of their names.
+    /// Which apps and process types are watched.
     #[must_use]
-    pub fn apps(&self) -> impl ExactSizeIterator<Item = &AppName> {
-        self.apps.keys()
-    }
-
-    /// Whether a dyno of this name can be of a watched process type; its record at Heroku tells for sure.
-    #[must_use]
-    pub fn may_watch(&self, dyno: &DynoName) -> bool {
-        self.process_types.iter().any(|process_type| dyno.may_be_of(process_type))
+    pub fn watched(&self) -> &Watched {
+        &self.watched
     }
 
     /// Whether the service is being shut down.
@@ -131,12 +127,12 @@ impl Restarter {
     /// When the service is being shut down.
     ///
     /// # Panics
-    /// When `app` is not one of [`Restarter::apps`].
-    pub fn trigger(&self, app: &AppName, trigger: Trigger) -> Result<(), Stopping> {
+    /// When `app` is not one of [`Watched::apps`].
+    pub fn trigger(&self, app: &AppName, trigger: Trigger) -> Result<Receipt, Stopping> {
         if self.stop.is_requested() {
             return Err(Stopping);
         }
-        self.app(app).inbox.put(trigger)
+        self.app(app).inbox.put(trigger).map(|()| Receipt::default())
     }
 
     /// Says what a pass would restart, and restarts nothing.
@@ -145,7 +141,7 @@ impl Restarter {
     /// When a pass is under way, or the service is being shut down.
     ///
     /// # Panics
-    /// When `app` is not one of [`Restarter::apps`].
+    /// When `app` is not one of [`Watched::apps`].
     pub async fn rehearse(&self, app: &AppName, trigger: Trigger) -> Result<Report, NoRehearsal> {
         if self.stop.is_requested() {
             return Err(NoRehearsal::Stopping);
@@ -162,7 +158,7 @@ impl Restarter {
     /// The latest reports on an app, oldest first; 50 are kept.
     ///
     /// # Panics
-    /// When `app` is not one of [`Restarter::apps`].
+    /// When `app` is not one of [`Watched::apps`].
     #[must_use]
     pub fn reports(&self, app: &AppName) -> Vec<Arc<Report>> {
         self.app(app).reports.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()

@@ -6,15 +6,15 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::in_hand::{Crew, InHand};
-use super::lookout::{Lookout, warn_of_unreadable};
-use super::patience::Patience;
+use super::in_flight::{Crew, InHand};
+use super::observer::{Lookout, warn_of_unreadable};
 use super::policy::{History, News, Policy, booting, running};
 use super::report::{End, Failure, Outcome, Report, Skip};
-use super::trigger::Wanted;
+use super::retry::Patience;
+use super::target::Wanted;
 use crate::heroku::{AppName, Client, Dyno, DynoName};
 use crate::shutdown::Stop;
-use crate::words::list;
+use crate::util::text::list;
 
 /// Of a few dynos that an app does not have each is told in the log.
 const MOST_UNKNOWN: usize = 20;

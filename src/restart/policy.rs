@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::mem::discriminant;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::report::Skip;
-use super::trigger::{Wanted, When};
+use super::target::{Wanted, When};
 use crate::heroku::{Dyno, DynoName, LONGEST_LIFE, ProcessType, State};
 
 /// After an accepted restart Heroku shows a new instance within a second or two. When nothing has changed after this
@@ -26,8 +27,8 @@ pub struct Policy {
     pub boot_timeout: Duration,
     /// Pause after a dyno is up, before the next one.
     pub settle_time: Duration,
-    /// How many dynos of one process type may be down at once because of us; at least 1.
-    pub max_unavailable: usize,
+    /// How many dynos of one process type may be down at once because of us.
+    pub max_unavailable: NonZeroUsize,
     /// When restarting one dyno again and again is no use.
     pub give_up_after: GiveUp,
 }
@@ -35,8 +36,8 @@ pub struct Policy {
 /// So many restarts of one dyno within the window, and it is left alone until the first of them is that long ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GiveUp {
-    /// At least 1.
-    pub restarts: usize,
+    /// How many restarts.
+    pub restarts: NonZeroUsize,
     /// How far back restarts count.
     pub window: Duration,
 }
@@ -98,7 +99,7 @@ impl Policy {
                 return Err(Skip::Young { age, min_age: self.min_age });
             }
         }
-        let GiveUp { restarts, window } = self.give_up_after;
+        let (restarts, window) = (self.give_up_after.restarts.get(), self.give_up_after.window);
         let recent = history.recent_restarts(&dyno.name);
         if recent.len() >= restarts {
             let first_to_count = recent[recent.len() - restarts];
@@ -147,7 +148,7 @@ impl History {
         self.halt_for_crashes(dynos);
         self.told.retain(|name, _| named(dynos, name).is_some());
         let restarts = |name: &DynoName| self.restarts.get(name).map_or(0, Vec::len);
-        news.extend(self.given_up.extract_if(|name| restarts(name) < limit.restarts).map(News::ReArmed));
+        news.extend(self.given_up.extract_if(|name| restarts(name) < limit.restarts.get()).map(News::ReArmed));
         news
     }
 

@@ -9,7 +9,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use tracing::{error, info, warn};
 
 use crate::heroku::{AppName, DynoName, Error, State};
-use crate::words::{human, list};
+use crate::util::text::{human, list};
 
 /// What a pass did. It names every dyno considered and what became of it.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Which dynos an alert restarts, by what it says: those it names, as long as it is about the process that runs now.
 
-use dyno_restarter::recent::Recent;
+use dyno_restarter::util::dedup::Recent;
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};

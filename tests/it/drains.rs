@@ -180,7 +180,7 @@ async fn one_spike_is_not_a_leak() {
     service.passes(1).await;
     assert_eq!(
         service.log.count(
-            "INFO dyno_restarter::drain::drained: web.2 of shop is in trouble: Error R14, the last of 3 reports within 2m"
+            "INFO dyno_restarter::drain::app_drain: web.2 of shop is in trouble: Error R14, the last of 3 reports within 2m"
         ),
         1
     );
@@ -245,7 +245,7 @@ async fn that_a_dyno_is_still_in_trouble_is_no_news_for_ten_minutes() {
             shop.platform_line("web.1", R14, seconds(0));
             tokio::time::sleep(seconds(20)).await;
         }
-        assert_eq!(service.log.count("INFO dyno_restarter::drain::drained: web.1 of shop is in trouble"), told);
+        assert_eq!(service.log.count("INFO dyno_restarter::drain::app_drain: web.1 of shop is in trouble"), told);
     }
     service.stop().await;
     assert_eq!(deletes(&heroku), 0);
@@ -524,7 +524,7 @@ async fn batches_leave_no_trace_in_the_log_at_info() {
     tokio::time::sleep(seconds(60)).await;
     shop.traffic(0.0);
     shop.drained().await;
-    assert_eq!(service.log.count("INFO dyno_restarter::drain::drained: the log of shop arrives, by drain d."), 1);
+    assert_eq!(service.log.count("INFO dyno_restarter::drain::app_drain: the log of shop arrives, by drain d."), 1);
     assert_eq!(lines(&service), before + 1);
     service.stop().await;
 }

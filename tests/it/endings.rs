@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use dyno_restarter::hearing::Hearings;
 use dyno_restarter::heroku::{Client, Settings};
-use dyno_restarter::request::Request;
+use dyno_restarter::http::params::Request;
+use dyno_restarter::http::webhook::Hearings;
 use dyno_restarter::restart::{AppName, GiveUp, Policy, ProcessType, Restarter, Target, Trigger, When, Workers};
 use dyno_restarter::shutdown::{self, Switch};
 use simulator::Heroku;
@@ -128,8 +128,8 @@ fn restarter(heroku: &Heroku) -> (Restarter, Workers, Switch) {
         min_age: seconds(300),
         boot_timeout: seconds(120),
         settle_time: seconds(0),
-        max_unavailable: 1,
-        give_up_after: GiveUp { restarts: 3, window: seconds(3600) },
+        max_unavailable: std::num::NonZeroUsize::MIN,
+        give_up_after: GiveUp { restarts: std::num::NonZeroUsize::new(3).expect("not zero"), window: seconds(3600) },
     };
     let (switch, end) = shutdown::switch();
     let (restarter, workers) = Restarter::start(&[app()], &client.expect("a client"), &policy, &end);
@@ -146,7 +146,12 @@ async fn the_last_50_reports_are_kept() {
     shop.dyno("web.1").crash();
     let (restarter, mut workers, switch) = restarter(&heroku);
     for _ in 0..60 {
-        restarter.trigger(&app(), Trigger { target: Target::all(When::Now), force: false }).expect("taken");
+        restarter
+            .trigger(
+                &app(),
+                Trigger { target: Target::all(When::Now), force: false, arrived: tokio::time::Instant::now() },
+            )
+            .expect("taken");
         tokio::time::sleep(seconds(20)).await;
     }
     let reports = restarter.reports(&app());

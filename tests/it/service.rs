@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use dyno_restarter::config::{Config, Faults};
-use dyno_restarter::connections::{self, Listen};
+use dyno_restarter::http::listener::{self, Listen};
 use simulator::{App, Heroku};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -68,7 +68,7 @@ impl Service {
         let log = Log::default();
         let guard = log.capture();
         let config = config(environment).expect("the environment is right");
-        let listener = connections::bind(Listen::At(([127, 0, 0, 1], 0).into())).expect("there is a free port");
+        let listener = listener::bind(Listen::At(([127, 0, 0, 1], 0).into())).expect("there is a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
         let (end, ended) = oneshot::channel();
         let running = tokio::spawn(dyno_restarter::run(config, listener, async {

@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use axum::http::Request;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use dyno_restarter::auth::signature::{Fault, Signature, key};
+use dyno_restarter::http::auth::signature::{Fault, Signature, key};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, RequestBuilder};

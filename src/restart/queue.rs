@@ -4,9 +4,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
-use super::patience::IdlePace;
 use super::report::Report;
-use super::trigger::{Trigger, Wanted};
+use super::retry::IdlePace;
+use super::target::{Trigger, Wanted};
 use super::{NoRehearsal, Stopping};
 
 /// One app's inbox.

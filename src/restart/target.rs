@@ -1,12 +1,15 @@
 //! What an alert asks for, and how what many alerts ask for becomes one.
 
-use std::cmp::Ordering;
+use std::cmp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use crate::heroku::DynoName;
-use crate::words::list;
+use crate::util::text::list;
 
 /// How many dynos are asked for by name. No app has a tenth of these; who asks for more asks for all.
 const MOST_NAMED: usize = 1_000;
@@ -42,6 +45,21 @@ pub struct Trigger {
     pub target: Target,
     /// Whether to restart even young dynos and ones that were given up on.
     pub force: bool,
+    /// When the alert arrived: a process that began later is never restarted for it.
+    pub arrived: Instant,
+}
+
+/// Tells later what became of a trigger.
+#[derive(Clone, Debug, Default)]
+pub struct Receipt(Arc<AtomicBool>);
+
+impl Receipt {
+    /// Whether the pass that was to act on the trigger could not: Heroku refused, or did not answer. The same alert,
+    /// delivered again, is then acted on.
+    #[must_use]
+    pub fn was_lost(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// What all triggers that are waiting ask for together. Force stays with the dynos it was asked for.
@@ -63,21 +81,21 @@ impl When {
 
 impl PartialEq for When {
     fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
+        self.cmp(other) == cmp::Ordering::Equal
     }
 }
 
 impl Eq for When {}
 
 impl Ord for When {
-    fn cmp(&self, other: &Self) -> Ordering {
+    fn cmp(&self, other: &Self) -> cmp::Ordering {
         let of_now = |when: &Self| when.reach().is_none();
         of_now(self).cmp(&of_now(other)).then_with(|| self.reach().cmp(&other.reach()))
     }
 }
 
 impl PartialOrd for When {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
         Some(self.cmp(other))
     }
 }

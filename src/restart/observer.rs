@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::warn;
 
-use super::patience::{Patience, poll_interval};
 use super::report::End;
+use super::retry::{Patience, poll_interval};
 use crate::heroku::{AppName, Client, Dyno, DynoName, Error, ProcessType};
 use crate::shutdown::Stop;
-use crate::words::human;
+use crate::util::text::human;
 
 /// One app, as last seen. Whatever takes time ends with [`End::Stopped`] when the service is to end.
 pub(super) struct Lookout<'a> {

@@ -1,6 +1,7 @@
 //! Which dynos are in trouble: those that are reported often enough within a while. One spike is not a leak.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,8 +18,8 @@ const SILENCE: Duration = Duration::from_secs(10 * 60);
 /// So many reports of one dyno within the window, and it is in trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tolerance {
-    /// At least 1.
-    pub reports: usize,
+    /// How many reports.
+    pub reports: NonZeroUsize,
     /// How far back reports count.
     pub window: Duration,
 }
@@ -111,7 +112,7 @@ impl Reports {
         }
         let latest = *self.times.last()?;
         self.times.retain(|time| latest.duration_since(*time).unsigned_abs() <= window);
-        let first = *self.times.get(self.times.len().checked_sub(reports)?)?;
+        let first = *self.times.get(self.times.len().checked_sub(reports.get())?)?;
         self.done = Some(latest);
         self.times.clear();
         Some(first)

@@ -12,14 +12,14 @@ use serde_json::json;
 use tracing::warn;
 
 use crate::alert;
-use crate::answer::Format;
-use crate::auth::{Authorized, Keys, refusal};
 use crate::drain::{Drains, Label};
-use crate::hearing::{Conclusion, Hearings, NotHeard};
-use crate::receive::{Extent, Received, Receiver};
-use crate::request::{self, Request};
+use crate::http::auth::{Authorized, Keys, refusal};
+use crate::http::body::{Extent, Received, Receiver};
+use crate::http::params::{self, Request};
+use crate::http::respond::Format;
+use crate::http::webhook::{Conclusion, Hearings, NotHeard};
 use crate::restart::{AppName, NoRehearsal, Outcome, Restarter, Trigger};
-use crate::sparing::{Sparing, since_last_told};
+use crate::util::log_throttle::{Sparing, since_last_told};
 
 /// What logplex tells of a batch.
 const FRAME_ID: HeaderName = HeaderName::from_static("logplex-frame-id");
@@ -116,7 +116,7 @@ async fn drain(State(state): State<AppState>, request: axum::extract::Request) -
         Ok(Authorized { signed: Some(_) }) => return stranger(&state, "a log drain does not sign"),
         Err(fault) => return stranger(&state, &fault),
     }
-    let app = match request::drained_app(head.uri.query().unwrap_or_default(), &state.restarter) {
+    let app = match params::drained_app(head.uri.query().unwrap_or_default(), &state.restarter) {
         Ok(app) => app,
         Err(fault) => {
             tell(&state.misdirected_drains, format_args!("a log drain was left unread: {fault}"));
@@ -144,7 +144,7 @@ fn stranger(state: &AppState, fault: &str) -> StatusCode {
     StatusCode::UNAUTHORIZED
 }
 
-fn wrong(state: &AppState, fault: &request::Fault, format: Format) -> Response {
+fn wrong(state: &AppState, fault: &params::Fault, format: Format) -> Response {
     tell(&state.misdirected, format_args!("an alert was not acted on: {fault}"));
     format.error(StatusCode::BAD_REQUEST, &fault.to_string())
 }

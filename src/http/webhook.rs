@@ -7,13 +7,13 @@ use axum::http::request::Parts;
 use tracing::{debug, info, warn};
 
 use crate::alert::{self, Alert};
-use crate::auth::signature::Signed;
-use crate::recent::Recent;
-use crate::request::{self, Request};
+use crate::http::auth::signature::Signed;
+use crate::http::decision::Verdict;
+use crate::http::params::{self, Request};
 use crate::restart::{AppName, Restarter, Stopping, Trigger};
-use crate::sparing::{Sparing, since_last_told};
-use crate::verdict::Verdict;
-use crate::words::list;
+use crate::util::dedup::Recent;
+use crate::util::log_throttle::{Sparing, since_last_told};
+use crate::util::text::list;
 
 /// Hears alerts, and knows which have come before.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub enum Conclusion {
 #[derive(Debug)]
 pub enum NotHeard {
     /// Neither the URL nor the alert says which app.
-    Fault(request::Fault),
+    Fault(params::Fault),
     /// The service is being shut down.
     Stopping,
 }
@@ -137,7 +137,7 @@ impl Hearing<'_> {
     fn rehearsal(&self, mut triggers: BTreeMap<AppName, Trigger>) -> Result<Conclusion, NotHeard> {
         match triggers.pop_first() {
             Some((app, trigger)) if triggers.is_empty() => Ok(Conclusion::DryRun(app, trigger)),
-            _ => Err(NotHeard::Fault(request::Fault::no_app(&self.hearings.restarter))),
+            _ => Err(NotHeard::Fault(params::Fault::no_app(&self.hearings.restarter))),
         }
     }
 }

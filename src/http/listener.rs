@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tracing::{debug, warn};
 
-use crate::sparing::Sparing;
+use crate::util::log_throttle::Sparing;
 
 /// Heroku's router keeps an idle connection for 90 s and sends the next request on it; closing later than it does avoids
 /// the race. The same limit holds for the head of a request, for hyper has but one.

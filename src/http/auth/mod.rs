@@ -21,9 +21,9 @@ use signature::{Signature, Signed};
 use subtle::{Choice, ConstantTimeEq};
 use tracing::warn;
 
-use crate::answer::Format;
-use crate::query::{KEY, own_parameters};
-use crate::sparing::Sparing;
+use crate::http::respond::Format;
+use crate::util::log_throttle::Sparing;
+use crate::util::query::{KEY, own_parameters};
 
 /// The keys that open the door.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! What the query of an alert's URL asks for: which app, which dynos, how.
 
-use crate::query::{PARAMETERS, own_parameters, parameters};
 use crate::restart::{AppName, DynoName, Restarter};
+use crate::util::query::{PARAMETERS, own_parameters, parameters};
 
 /// The wishes in a URL, checked.
 #[derive(Debug)]
@@ -132,19 +132,19 @@ pub fn drained_app(query: &str, restarter: &Restarter) -> Result<AppName, Fault>
 }
 
 fn parse_app(app: Option<&str>, restarter: &Restarter) -> Result<Option<AppName>, Fault> {
-    let mut apps = restarter.apps();
+    let apps = restarter.watched().apps();
     match app {
         Some(name) => {
-            let known = apps.find(|app| app.as_str() == name).cloned();
+            let known = apps.iter().find(|app| app.as_str() == name).cloned();
             known.map(Some).ok_or_else(|| Fault::UnknownApp(watched(restarter)))
         }
-        None if apps.len() == 1 => Ok(apps.next().cloned()),
+        None if apps.len() == 1 => Ok(apps.first().cloned()),
         None => Ok(None),
     }
 }
 
 fn watched(restarter: &Restarter) -> String {
-    restarter.apps().map(AppName::as_str).collect::<Vec<_>>().join(", ")
+    restarter.watched().apps().iter().map(AppName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn parse_scope(scope: Option<&str>) -> Result<Scope, Fault> {

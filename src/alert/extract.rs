@@ -3,13 +3,13 @@
 use axum::http::HeaderMap;
 use jiff::Timestamp;
 
-use super::complaint::{Complaint, Complaints};
-use super::fault::Fault;
+use super::affected::{Complaint, Complaints};
+use super::error::Fault;
+use super::fields::{self, Meaning, Over};
 use super::line::{self, Evidence};
-use super::rules::{self, Meaning, Over};
 use super::{Alert, time};
 use crate::heroku::{AppName, DynoName};
-use crate::query::{KEY, PARAMETERS, parameters};
+use crate::util::query::{KEY, PARAMETERS, parameters};
 
 /// Where a field stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Reading {
     pub(super) fn begin(headers: &HeaderMap, query: &str) -> Self {
         let mut reading = Self::default();
         reading.whole.over = Over::in_headers(headers);
-        reading.deliveries.extend(rules::deliveries(headers));
+        reading.deliveries.extend(fields::deliveries(headers));
         reading.query(query);
         reading
     }

@@ -4,8 +4,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::detector::Complaint;
 use super::settings::{MEGABYTE, Settings};
-use super::trouble::Complaint;
 use crate::heroku::DynoName;
 use crate::logplex::Code;
 

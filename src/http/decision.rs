@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use crate::alert::{Alert, Complaint, Over};
 use crate::heroku::{AppName, DynoName};
-use crate::request::{Fault, Request, Scope};
+use crate::http::params::{Fault, Request, Scope};
 use crate::restart::{Restarter, Target, Trigger, When};
-use crate::words::list;
+use crate::util::text::list;
 
 /// How far the clock of a monitoring service may be behind Heroku's.
 const SKEW: SignedDuration = SignedDuration::from_mins(1);
@@ -43,7 +44,7 @@ impl Verdict {
         if let Some(over) = alert.over {
             return Ok(Self::Ignore(Ignored::Over(over)));
         }
-        let is_watched = |app: &AppName| restarter.apps().any(|watched| watched == app);
+        let is_watched = |app: &AppName| restarter.watched().has_app(app);
         let apps: BTreeSet<&AppName> = match &request.app {
             Some(app) => BTreeSet::from([app]),
             None => alert.apps().filter(|app| is_watched(app)).collect(),
@@ -53,7 +54,7 @@ impl Verdict {
         for app in &apps {
             match alert.complaint(app, is_watched).map(|complaint| target(complaint, request, restarter)) {
                 Some(Ok(target)) => {
-                    triggers.insert((*app).clone(), Trigger { target, force: request.force });
+                    triggers.insert((*app).clone(), Trigger { target, force: request.force, arrived: Instant::now() });
                 }
                 Some(Err(not_watched)) => ignored = Some(not_watched),
                 None => ignored = Some(Ignored::OtherApp(alert.apps().cloned().collect())),
@@ -70,7 +71,7 @@ impl Verdict {
 /// The dynos to restart. Who asks for all by `scope=all`, or for one by name, gets that; an alert about a worker alone
 /// restarts no web dynos.
 fn target(complaint: Complaint, request: &Request, restarter: &Restarter) -> Result<Target, Ignored> {
-    let Complaint { dynos: named, at, .. } = complaint.with_those_that(|name| restarter.may_watch(name));
+    let Complaint { dynos: named, at, .. } = complaint.with_those_that(|name| restarter.watched().may_include(name));
     // Where the whole has no time, but each of its lines has, it is of the time of the last.
     let of_lines = named.values().copied().collect::<Option<BTreeSet<_>>>().and_then(|times| times.last().copied());
     let at = at.or(of_lines);
@@ -82,7 +83,7 @@ fn target(complaint: Complaint, request: &Request, restarter: &Restarter) -> Res
         return Ok(Target::all(when(at)));
     }
     let (watched, not_watched): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        named.into_iter().partition(|(dyno, _)| restarter.may_watch(dyno));
+        named.into_iter().partition(|(dyno, _)| restarter.watched().may_include(dyno));
     if watched.is_empty() {
         return Err(Ignored::NotWatched(not_watched.into_keys().collect()));
     }

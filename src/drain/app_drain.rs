@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use tracing::{debug, info, warn};
 
-use super::report::Report;
+use super::detector::{Tolerance, Trouble, Troubles};
 use super::settings::Settings;
-use super::trouble::{Tolerance, Trouble, Troubles};
+use super::symptom::Report;
 use crate::heroku::{AppName, DynoName};
+use crate::http::body::Extent;
 use crate::logplex;
-use crate::receive::Extent;
 use crate::restart::{Target, When};
-use crate::sparing::{Sparing, since_last_told};
-use crate::words::human;
+use crate::util::log_throttle::{Sparing, since_last_told};
+use crate::util::text::human;
 
 /// How many drains of an app are known by their token. An app has five at the most, but they come and go.
 const MOST_DRAINS: usize = 20;
@@ -44,7 +44,7 @@ impl Drained {
             let trouble = self.troubles.report(dyno.clone(), cause.complaint(), at, settings.tolerance);
             let Some(Trouble { since, is_news }) = trouble else { continue };
             let Tolerance { reports, window } = settings.tolerance;
-            let times = match reports {
+            let times = match reports.get() {
                 1 => String::new(),
                 _ => format!(", the last of {reports} reports within {}", human(window)),
             };
