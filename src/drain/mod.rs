@@ -161,7 +161,7 @@ impl Batch<'_> {
             return Ok(());
         }
         let target = drained.count(app, reports, settings);
-        if target.is_nothing() {
+        if target.is_empty() {
             return Ok(());
         }
         restarter.trigger(app, Trigger { target, force: false, arrived: Instant::now() }).map(drop)

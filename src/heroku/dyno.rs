@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{DynoName, ProcessType};
@@ -15,7 +15,7 @@ use super::{DynoName, ProcessType};
 pub const LONGEST_LIFE: Duration = Duration::from_secs((24 * 60 + 216) * 60);
 
 /// One dyno of an app, at the moment of the listing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dyno {
     /// Stays the same over a restart on Cedar, changes on Fir.
     pub name: DynoName,
@@ -27,11 +27,15 @@ pub struct Dyno {
     pub id: Option<String>,
     /// When this instance was created.
     pub created_at: Option<Timestamp>,
+    /// When the state changed last.
+    pub updated_at: Option<Timestamp>,
+    /// The version of the release that it runs: a deploy or a changed config var makes a new one.
+    pub release: Option<u64>,
 }
 
 /// What a dyno is doing. The schema names `crashed`, `down`, `idle`, `starting` and `up`; logs show others, so the set is
 /// open.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// Its process runs; for a web dyno, it has bound its port.
     Up,
@@ -52,6 +56,22 @@ impl Dyno {
         }
     }
 
+    /// Whether this record of a dyno was made after `other`, a record of the same name. Where the times do not tell, no.
+    #[must_use]
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        match (self.created_at, other.created_at) {
+            (Some(ours), Some(others)) if ours != others => ours > others,
+            (Some(_), Some(_)) => self.id == other.id && self.updated_at > other.updated_at,
+            _ => false,
+        }
+    }
+
+    /// Whether it runs a later release than `older`: a deploy replaced the instance.
+    #[must_use]
+    pub fn is_of_later_release(&self, older: &Self) -> bool {
+        matches!((self.release, older.release), (Some(ours), Some(theirs)) if ours > theirs)
+    }
+
     /// Whether it serves: `up`, and nothing else.
     #[must_use]
     pub fn is_up(&self) -> bool {
@@ -66,6 +86,7 @@ impl Dyno {
             None => None,
             Some(time) => Some(time.as_str()?.parse().ok()?),
         };
+        let updated_at = record.updated_at.and_then(|time| time.as_str()?.parse().ok());
         let text = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_owned);
         Some(Self {
             name: DynoName::parse(record.name.as_str()?)?,
@@ -73,6 +94,8 @@ impl Dyno {
             state: State::from(text(record.state).as_deref().unwrap_or_default()),
             id: text(record.id),
             created_at,
+            updated_at,
+            release: record.release.and_then(|release| release.get("version")?.as_u64()),
         })
     }
 }
@@ -109,4 +132,6 @@ struct Record {
     state: Option<Value>,
     id: Option<Value>,
     created_at: Option<Value>,
+    updated_at: Option<Value>,
+    release: Option<Value>,
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::printable;
@@ -10,7 +11,7 @@ use super::printable;
 const LONGEST_MESSAGE: usize = 500;
 
 /// A call that failed.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Error {
     /// No connection came about, so the API never saw the request.
     #[error("no connection to Heroku: {reason}")]
@@ -56,7 +57,7 @@ pub enum Error {
 }
 
 /// What the API said with a status that is no success.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{status}{}{message}{}", if message.is_empty() { "" } else { " " }, .request_id.as_ref().map(|id| format!(" (Request-Id {id})")).unwrap_or_default())]
 pub struct Answer {
     status: u16,

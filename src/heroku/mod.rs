@@ -64,6 +64,8 @@ pub struct Client {
 pub struct Listing {
     /// In the API's order.
     pub dynos: Vec<Dyno>,
+    /// How many calls it took: one for each page.
+    pub calls: u32,
     /// How many records were left out because they cannot be read.
     pub unreadable: usize,
     /// The moment, by the platform's own clock (the answer's `Date`), so that ages do not depend on ours.
@@ -97,9 +99,10 @@ impl Client {
     pub async fn dynos(&self, app: &AppName) -> Result<Listing, Error> {
         let url = self.url(&["apps", app.as_str(), "dynos"]);
         let mut range = HeaderValue::from_static(FIRST_PAGE);
-        let mut listing = Listing { dynos: Vec::new(), unreadable: 0, at: Timestamp::now(), scope: None };
+        let mut listing = Listing { dynos: Vec::new(), calls: 0, unreadable: 0, at: Timestamp::now(), scope: None };
         for page in 0..MOST_PAGES {
             let response = self.call(Method::GET, url.clone(), Some(range)).await?;
+            listing.calls += 1;
             let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
             if page == 0 {
                 listing.at = date(response.headers()).unwrap_or(listing.at);

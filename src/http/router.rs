@@ -1,6 +1,7 @@
 //! The routes: check, hand over, answer. No handler waits for Heroku, except to answer a dry run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{FromRef, State};
@@ -18,8 +19,9 @@ use crate::http::body::{Extent, Received, Receiver};
 use crate::http::params::{self, Request};
 use crate::http::respond::Format;
 use crate::http::webhook::{Conclusion, Hearings, NotHeard};
-use crate::restart::{AppName, NoRehearsal, Outcome, Restarter, Trigger};
+use crate::restart::{AppName, DryRun, DryRunError, Outcome, Restarter, Trigger};
 use crate::util::log_throttle::{Sparing, since_last_told};
+use crate::util::text::human;
 
 /// What logplex tells of a batch.
 const FRAME_ID: HeaderName = HeaderName::from_static("logplex-frame-id");
@@ -187,10 +189,12 @@ fn tell(misdirected: &Sparing, what: std::fmt::Arguments<'_>) {
 
 async fn dry_run(restarter: &Restarter, app: &AppName, trigger: Trigger, format: Format) -> Response {
     let not_now = |text: String| format.answer(StatusCode::OK, &text, &json!({ "dry_run": true, "message": text }));
-    match restarter.rehearse(app, trigger).await {
-        Ok(report) => {
+    match restarter.dry_run(app, trigger).await {
+        Ok(DryRun { report, age }) => {
+            let as_of =
+                if age < Duration::from_secs(1) { String::new() } else { format!(" (as of {} ago)", human(age)) };
             let mut lines = vec![match &report.end {
-                None => format!("Dry run over {app}: nothing was restarted"),
+                None => format!("Dry run over {app}{as_of}: nothing was restarted"),
                 Some(end) => {
                     format!("Dry run over {app}: its dynos cannot be listed, so nothing would be restarted: {end}")
                 }
@@ -200,11 +204,15 @@ async fn dry_run(restarter: &Restarter, app: &AppName, trigger: Trigger, format:
                 outcome => format!("{dyno}: {outcome}"),
             }));
             let text = lines.join("\n") + "\n";
-            format.answer(StatusCode::OK, &text, &json!({ "dry_run": true, "report": report }))
+            format.answer(
+                StatusCode::OK,
+                &text,
+                &json!({ "dry_run": true, "report": report, "age_seconds": age.as_secs() }),
+            )
         }
-        Err(NoRehearsal::Stopping) => shutting_down(format),
-        Err(NoRehearsal::Busy) => not_now(format!("A pass over {app} is under way; ask again when it has ended")),
-        Err(NoRehearsal::NoAnswer) => not_now(format!("Heroku has not yet said which dynos {app} has; ask again")),
+        Err(DryRunError::Stopping) => shutting_down(format),
+        Err(DryRunError::Busy) => not_now(format!("A pass over {app} is under way; ask again when it has ended")),
+        Err(DryRunError::TimedOut) => not_now(format!("Heroku has not yet said which dynos {app} has; ask again")),
     }
 }
 

@@ -1,106 +1,149 @@
-//! Where triggers wait for the next pass: however many come, they become one.
+//! Where triggers wait for the next pass. However many come, they become one: rule 1.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
-use super::report::Report;
-use super::retry::IdlePace;
-use super::target::{Trigger, Wanted};
-use super::{NoRehearsal, Stopping};
+use super::clock::Clock;
+use super::pacing::IdlePace;
+use super::target::{MergedTarget, Receipt, Trigger};
+use super::worker::DryRun;
+use super::{DryRunError, Stopping};
 
-/// One app's inbox.
-#[derive(Debug, Default)]
-pub(super) struct Inbox {
+/// One app's queue.
+#[derive(Debug)]
+pub(super) struct Queue {
+    clock: Clock,
+    min_age: Duration,
     waiting: Mutex<Waiting>,
-    bell: Notify,
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    mail: Mail,
+    pass: PassRequest,
+    dry_runs: Vec<DryRunRequest>,
+    state: QueueState,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum QueueState {
+    #[default]
+    Idle,
     /// A pass is under way.
-    busy: bool,
-    closed: bool,
+    Busy,
+    Closed,
 }
 
-/// What is taken out of the inbox at once.
+/// What all waiting alerts ask for.
 #[derive(Debug, Default)]
-pub(super) struct Mail {
-    /// What the alerts ask for together.
-    pub(super) wanted: Wanted,
-    /// How many there are.
+pub(super) struct PassRequest {
+    pub(super) asked: MergedTarget,
+    /// How many alerts there are.
     pub(super) alerts: u64,
-    /// Who wants to know what would be done.
-    pub(super) rehearsals: Vec<Rehearsal>,
+    /// Shared by all of them.
+    pub(super) receipt: Receipt,
 }
 
-/// A dry run that somebody waits for.
+/// A dry run that a caller waits for.
 #[derive(Debug)]
-pub(super) struct Rehearsal {
-    pub(super) wanted: Wanted,
-    pub(super) answer: oneshot::Sender<Report>,
+pub(super) struct DryRunRequest {
+    pub(super) asked: MergedTarget,
+    pub(super) answer: oneshot::Sender<DryRun>,
 }
 
-impl Inbox {
-    /// Puts in an alert. Does not wait.
-    pub(super) fn put(&self, trigger: Trigger) -> Result<(), Stopping> {
-        let mut waiting = self.lock();
-        if waiting.closed {
-            return Err(Stopping);
-        }
-        waiting.mail.wanted.merge(trigger);
-        waiting.mail.alerts += 1;
-        self.bell.notify_one();
-        Ok(())
+/// What to do next.
+#[derive(Debug)]
+pub(super) enum Work {
+    Pass(PassRequest),
+    DryRuns(Vec<DryRunRequest>),
+}
+
+impl Queue {
+    pub(super) fn new(clock: Clock, min_age: Duration) -> Self {
+        Self { clock, min_age, waiting: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Puts in the wish for a dry run, unless a pass is under way. The answer never comes when a pass is made instead.
-    pub(super) fn put_rehearsal(&self, trigger: Trigger) -> Result<oneshot::Receiver<Report>, NoRehearsal> {
+    /// Adds a trigger. Does not wait.
+    pub(super) fn put(&self, trigger: Trigger) -> Result<Receipt, Stopping> {
         let mut waiting = self.lock();
-        if waiting.closed {
-            return Err(NoRehearsal::Stopping);
+        if waiting.state == QueueState::Closed {
+            return Err(Stopping);
         }
-        if waiting.busy {
-            return Err(NoRehearsal::Busy);
+        self.merge(&mut waiting.pass.asked, trigger);
+        waiting.pass.alerts += 1;
+        self.changed.notify_one();
+        Ok(waiting.pass.receipt.clone())
+    }
+
+    /// Asks for a dry run, unless a pass is under way. The answer never comes when a pass begins instead.
+    pub(super) fn put_dry_run(&self, trigger: Trigger) -> Result<oneshot::Receiver<DryRun>, DryRunError> {
+        let mut waiting = self.lock();
+        match waiting.state {
+            QueueState::Closed => return Err(DryRunError::Stopping),
+            QueueState::Busy => return Err(DryRunError::Busy),
+            QueueState::Idle => {}
         }
         let (answer, receiver) = oneshot::channel();
-        waiting.mail.rehearsals.push(Rehearsal { wanted: trigger.into(), answer });
-        self.bell.notify_one();
+        let mut asked = MergedTarget::default();
+        self.merge(&mut asked, trigger);
+        waiting.dry_runs.push(DryRunRequest { asked, answer });
+        self.changed.notify_one();
         Ok(receiver)
     }
 
-    /// Waits until there is mail and `pace` allows to see to it.
-    pub(super) async fn has_mail(&self, pace: &IdlePace) {
-        self.lock().busy = false;
-        while self.lock().mail.is_empty() {
-            self.bell.notified().await;
+    /// Waits for work. Dry runs and forced alerts do not wait for the allowance of idle calls.
+    pub(super) async fn next(&self, pace: &IdlePace) -> Work {
+        self.lock().state = QueueState::Idle;
+        loop {
+            let ready_at = match self.take(pace) {
+                Ok(work) => return work,
+                Err(ready_at) => ready_at,
+            };
+            let ready = async {
+                match ready_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = ready => {}
+            }
         }
-        pace.ready().await;
     }
 
-    /// Takes all there is.
-    pub(super) fn take(&self) -> Mail {
+    /// Takes what can be done now; otherwise, when there will be something to do unless more comes.
+    fn take(&self, pace: &IdlePace) -> Result<Work, Option<Instant>> {
         let mut waiting = self.lock();
-        waiting.busy = !waiting.mail.wanted.is_nothing();
-        std::mem::take(&mut waiting.mail)
+        let asked = &waiting.pass.asked;
+        if asked.is_forced() || (!asked.is_empty() && pace.is_ready()) {
+            waiting.state = QueueState::Busy;
+            waiting.dry_runs.clear();
+            return Ok(Work::Pass(std::mem::take(&mut waiting.pass)));
+        }
+        if !waiting.dry_runs.is_empty() {
+            return Ok(Work::DryRuns(std::mem::take(&mut waiting.dry_runs)));
+        }
+        Err(if waiting.pass.asked.is_empty() { None } else { pace.ready_at() })
     }
 
-    /// Takes all there is, and lets nothing in any more.
-    pub(super) fn close(&self) -> Mail {
+    /// Lets nothing in any more; returns what waits.
+    pub(super) fn close(&self) -> PassRequest {
         let mut waiting = self.lock();
-        waiting.closed = true;
-        std::mem::take(&mut waiting.mail)
+        waiting.state = QueueState::Closed;
+        waiting.dry_runs.clear();
+        std::mem::take(&mut waiting.pass)
     }
 
-    /// Nobody can panic while holding the lock, and if somebody did the mail would still be whole.
+    fn merge(&self, asked: &mut MergedTarget, trigger: Trigger) {
+        asked.merge(trigger.target, trigger.force, self.clock.time(trigger.arrived), self.min_age);
+    }
+
+    /// No code panics while it holds the lock, and if it did the queue would still be whole.
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Mail {
-    fn is_empty(&self) -> bool {
-        self.wanted.is_nothing() && self.rehearsals.is_empty()
     }
 }

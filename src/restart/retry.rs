@@ -1,12 +1,13 @@
-//! How long to put up with an API in trouble, and how often to ask it.
+//! How long a pass puts up with an API in trouble (rule 6).
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::heroku::Error;
 
-/// Some senders never repeat an alert, so a pass bears trouble for this long in all before it is given up.
+/// Some senders never repeat an alert, so a pass spends this long on failed calls in all before it ends.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// The first pause is half to all of this; each further one is twice as long, up to [`LONGEST_BACKOFF`].
@@ -16,101 +17,62 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 /// What `Retry-After` may ask for. The allowance refills by 75 calls a minute, so five minutes are plenty.
 const RETRY_AFTER: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(5 * 60);
 
-/// How often to look while dynos boot: 20 calls a minute of the 75 by which the account's allowance refills.
-const POLL: Duration = Duration::from_secs(3);
-const SLOWEST_POLL: Duration = Duration::from_secs(30);
-/// A quarter of the allowance of 4500. Below it, polling slows in proportion: others share it.
-const LOW_ALLOWANCE: u32 = 1125;
-
-/// An idle pass, one that restarted nothing, is one call, or two when the restart is refused. With two in hand and one
-/// more each 15 s there are never more than six in a minute, and an alert waits 15 s at the most.
-const IDLE_INTERVAL: Duration = Duration::from_secs(15);
-
-/// What is left of the readiness of one pass to try again.
-#[derive(Debug)]
-pub(super) struct Patience {
-    limit: Duration,
+/// What is left of the readiness of one pass to try again. Looks and restarts fail and succeed independently: a good answer
+/// resets the backoff of its own kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Retry {
     spent: Duration,
-    failing_since: Option<Instant>,
-    failures: u32,
+    failed_looks: u32,
+    failed_restarts: u32,
 }
 
-/// Spaces out passes that restart nothing.
-#[derive(Debug, Default)]
-pub(super) struct IdlePace {
-    /// When the bucket of idle passes will be full again.
-    full_at: Option<Instant>,
-}
-
-impl Patience {
-    pub(super) fn new() -> Self {
-        Self { limit: LIMIT, spent: Duration::ZERO, failing_since: None, failures: 0 }
+impl Retry {
+    /// How long to wait before the next look, after one that failed and took `took`; `None` when there is no use in it.
+    pub(super) fn pause_after_look(&mut self, error: &Error, took: Duration, now: Timestamp) -> Option<Duration> {
+        self.failed_looks += 1;
+        self.pause(error, self.failed_looks, took, now)
     }
 
-    /// For somebody who waits for the answer.
-    pub(super) fn none() -> Self {
-        Self { limit: Duration::ZERO, ..Self::new() }
+    /// The same after a restart that failed and was not carried out.
+    pub(super) fn pause_after_restart(&mut self, error: &Error, took: Duration, now: Timestamp) -> Option<Duration> {
+        self.failed_restarts += 1;
+        self.pause(error, self.failed_restarts, took, now)
     }
 
-    /// How long to wait before trying again what ended in `error`; `None` when that is no use.
-    pub(super) fn pause_after(&mut self, error: &Error) -> Option<Duration> {
+    pub(super) fn look_succeeded(&mut self) {
+        self.failed_looks = 0;
+    }
+
+    pub(super) fn restart_accepted(&mut self) {
+        self.failed_restarts = 0;
+    }
+
+    /// Time was lost in another way. Whether there is any left.
+    pub(super) fn spend(&mut self, time: Duration) -> bool {
+        self.spent += time;
+        self.spent <= LIMIT
+    }
+
+    fn pause(&mut self, error: &Error, failures: u32, took: Duration, now: Timestamp) -> Option<Duration> {
         if !error.is_transient() {
             return None;
         }
+        let backoff = backoff(failures, now);
         let pause = match error {
-            // Whoever says "at once" again and again is not taken at their word.
+            // An API that says "at once" again and again is asked less and less often all the same.
             Error::RateLimited { retry_after: Some(asked), .. } => {
-                asked.clamp(RETRY_AFTER.start(), RETRY_AFTER.end()).max(&self.backoff()).to_owned()
+                asked.clamp(RETRY_AFTER.start(), RETRY_AFTER.end()).max(&backoff).to_owned()
             }
-            _ => self.backoff(),
+            _ => backoff,
         };
-        self.failures += 1;
-        let failing_for = self.failing_since.get_or_insert_with(Instant::now).elapsed();
-        (self.spent + failing_for + pause <= self.limit).then_some(pause)
-    }
-
-    /// The API answers again. The backoff goes on from where it was until a restart is accepted.
-    pub(super) fn trouble_is_over(&mut self) {
-        self.spent += self.failing_since.take().map(|since| since.elapsed()).unwrap_or_default();
-    }
-
-    /// A restart was accepted.
-    pub(super) fn start_anew(&mut self) {
-        self.trouble_is_over();
-        self.failures = 0;
-    }
-
-    /// Time that was lost in another way; whether there is any left.
-    pub(super) fn spend(&mut self, time: Duration) -> bool {
-        self.spent += time;
-        self.spent <= self.limit
-    }
-
-    fn backoff(&self) -> Duration {
-        let longest = FIRST_BACKOFF.saturating_mul(1 << self.failures.min(16)).min(LONGEST_BACKOFF);
-        longest.mul_f64(0.5 + 0.5 * fastrand::f64())
+        self.spend(took + pause).then_some(pause)
     }
 }
 
-impl IdlePace {
-    /// An idle pass was made.
-    pub(super) fn count(&mut self) {
-        let now = Instant::now();
-        self.full_at = Some(self.full_at.unwrap_or(now).max(now) + IDLE_INTERVAL);
-    }
-
-    /// Waits until another idle pass would be within the limit.
-    pub(super) async fn ready(&self) {
-        if let Some(full_at) = self.full_at {
-            tokio::time::sleep_until(full_at - IDLE_INTERVAL).await;
-        }
-    }
-}
-
-/// How long to wait between looks at booting dynos, given what is left of the account's allowance.
-pub(super) fn poll_interval(remaining: Option<u32>) -> Duration {
-    match remaining {
-        Some(remaining) if remaining < LOW_ALLOWANCE => (POLL * LOW_ALLOWANCE / remaining.max(1)).min(SLOWEST_POLL),
-        _ => POLL,
-    }
+/// Exponential, with jitter so that several restarters do not call in step. The jitter comes out of the nanoseconds of the
+/// time: what decides has no source of randomness of its own, so that a schedule can be replayed.
+fn backoff(failures: u32, now: Timestamp) -> Duration {
+    let longest = FIRST_BACKOFF.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_BACKOFF);
+    let fraction = f64::from(now.subsec_nanosecond().unsigned_abs()) / 1e9;
+    longest.mul_f64(0.5 + 0.5 * fraction)
 }

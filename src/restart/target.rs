@@ -1,35 +1,36 @@
-//! What an alert asks for, and how what many alerts ask for becomes one.
+//! What an alert asks for, and how the requests of many alerts become one.
 
-use std::cmp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::heroku::DynoName;
 use crate::util::text::list;
 
-/// How many dynos are asked for by name. No app has a tenth of these; who asks for more asks for all.
+/// How many dynos can be asked for by name. No app has a tenth of these; a target that names more means all dynos.
 const MOST_NAMED: usize = 1_000;
 
-/// When what is complained of happened. Of two complaints of a dyno the one counts that is about the later process.
-#[derive(Clone, Copy, Debug)]
+/// When the trouble was, as the alert tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum When {
     /// At this time.
     At {
-        /// By whichever clock.
+        /// By the sender's clock.
         time: Timestamp,
-        /// How long before a process was created it may seem to be and still be about it: the clock may be behind. Where
-        /// this is negative, so long after that it may still be about the process before.
+        /// By how much the process may have been created after that time and still be the one that is meant: the sender's
+        /// clock may be behind. A negative value means that a process created shortly before that time is not meant.
         skew: SignedDuration,
     },
-    /// Nobody says, so it is taken to happen now.
+    /// The alert tells no time: it counts as now.
     Now,
 }
 
-/// Which dynos an alert is about, and since when it matters of each.
+/// Which dynos an alert is about, and when the trouble of each was.
 #[derive(Clone, Debug, Default)]
 pub struct Target {
     /// Every running dyno of the watched process types.
@@ -43,7 +44,7 @@ pub struct Target {
 pub struct Trigger {
     /// Which dynos.
     pub target: Target,
-    /// Whether to restart even young dynos and ones that were given up on.
+    /// Whether to restart even young dynos, ones that were given up on, and dynos of an app on hold.
     pub force: bool,
     /// When the alert arrived: a process that began later is never restarted for it.
     pub arrived: Instant,
@@ -53,50 +54,52 @@ pub struct Trigger {
 #[derive(Clone, Debug, Default)]
 pub struct Receipt(Arc<AtomicBool>);
 
-impl Receipt {
-    /// Whether the pass that was to act on the trigger could not: Heroku refused, or did not answer. The same alert,
-    /// delivered again, is then acted on.
-    #[must_use]
-    pub fn was_lost(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
+/// The times that decide which process an alert is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertTime {
+    /// When the alert arrived, by our clock.
+    pub arrived: Timestamp,
+    /// When the trouble was.
+    pub told: When,
+    /// How old the process must have been when the alert arrived. Zero for a forced restart.
+    pub min_age: Duration,
 }
 
-/// What all triggers that are waiting ask for together. Force stays with the dynos it was asked for.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Wanted {
-    automatic: Target,
-    forced: Target,
+/// What all alerts that wait for the next pass ask for together. Force stays with the dynos for which it was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergedTarget {
+    automatic: AskedDynos,
+    forced: AskedDynos,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct AskedDynos {
+    all: Option<AlertTime>,
+    named: BTreeMap<DynoName, AlertTime>,
 }
 
 impl When {
-    /// A process that was created after this is not meant; none for now.
-    fn reach(self) -> Option<Timestamp> {
+    /// The creation time of the newest process that is meant; `None` for now.
+    fn newest_process(self) -> Option<Timestamp> {
         match self {
             Self::At { time, skew } => Some(time.checked_add(skew).unwrap_or(time)),
             Self::Now => None,
         }
     }
-}
 
-impl PartialEq for When {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == cmp::Ordering::Equal
-    }
-}
-
-impl Eq for When {}
-
-impl Ord for When {
-    fn cmp(&self, other: &Self) -> cmp::Ordering {
-        let of_now = |when: &Self| when.reach().is_none();
-        of_now(self).cmp(&of_now(other)).then_with(|| self.reach().cmp(&other.reach()))
-    }
-}
-
-impl PartialOrd for When {
-    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
-        Some(self.cmp(other))
+    /// Of two, the one about the later process.
+    fn later(self, other: Self) -> Self {
+        match (self.newest_process(), other.newest_process()) {
+            (Some(ours), Some(others)) => {
+                if ours >= others {
+                    self
+                } else {
+                    other
+                }
+            }
+            (None, _) => self,
+            (_, None) => other,
+        }
     }
 }
 
@@ -113,53 +116,80 @@ impl Target {
         Self { all: None, named: named.into_iter().collect() }
     }
 
-    /// `None` for a dyno that is not meant.
-    fn when(&self, name: &DynoName) -> Option<When> {
-        self.all.max(self.named.get(name).copied())
-    }
-
-    /// This dyno, too.
+    /// Adds a dyno. Of two times for one dyno the later counts.
     pub fn add(&mut self, name: DynoName, when: When) {
         let known = self.named.entry(name).or_insert(when);
-        *known = when.max(*known);
+        *known = when.later(*known);
     }
 
-    fn merge(&mut self, other: Self) {
-        self.all = self.all.max(other.all);
-        for (name, when) in other.named {
-            self.add(name, when);
+    /// Whether it asks for no dyno at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_none() && self.named.is_empty()
+    }
+}
+
+impl Receipt {
+    /// Whether the pass that was to act on the trigger could not: Heroku refused, or did not answer. The same alert,
+    /// delivered again, is then acted on.
+    #[must_use]
+    pub fn was_lost(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn mark_lost(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl AlertTime {
+    /// The creation time of the newest process that the alert can be about. This is what makes one alert later than another.
+    fn newest_process(self) -> Timestamp {
+        let old_enough = self.arrived.saturating_sub(self.min_age).unwrap_or(self.arrived);
+        self.told.newest_process().map_or(old_enough, |told| told.min(old_enough))
+    }
+
+    fn later(self, other: Self) -> Self {
+        if self.newest_process() >= other.newest_process() { self } else { other }
+    }
+}
+
+impl MergedTarget {
+    /// Adds what an alert asks for, that arrived at `arrived` by our clock.
+    pub fn merge(&mut self, target: Target, force: bool, arrived: Timestamp, min_age: Duration) {
+        let (asked, min_age) = if force { (&mut self.forced, Duration::ZERO) } else { (&mut self.automatic, min_age) };
+        let time = |told| AlertTime { arrived, told, min_age };
+        if let Some(told) = target.all {
+            asked.all = Some(asked.all.map_or(time(told), |known| known.later(time(told))));
         }
-        if self.named.len() > MOST_NAMED {
-            self.all = self.all.max(self.named.values().max().copied());
-            self.named.clear();
+        for (name, told) in target.named {
+            let known = asked.named.entry(name).or_insert(time(told));
+            *known = known.later(time(told));
+        }
+        if asked.named.len() > MOST_NAMED {
+            asked.all = std::mem::take(&mut asked.named).into_values().chain(asked.all).reduce(AlertTime::later);
         }
     }
 
     /// Whether it asks for no dyno at all.
     #[must_use]
-    pub fn is_nothing(&self) -> bool {
-        self.all.is_none() && self.named.is_empty()
-    }
-}
-
-impl Wanted {
-    pub(super) fn merge(&mut self, trigger: Trigger) {
-        let target = if trigger.force { &mut self.forced } else { &mut self.automatic };
-        target.merge(trigger.target);
+    pub fn is_empty(&self) -> bool {
+        self.automatic.is_empty() && self.forced.is_empty()
     }
 
-    pub(super) fn is_nothing(&self) -> bool {
-        self.automatic.is_nothing() && self.forced.is_nothing()
+    /// Whether any alert asks for this dyno.
+    pub(super) fn includes(&self, name: &DynoName) -> bool {
+        self.automatic(name).or(self.forced(name)).is_some()
     }
 
-    /// The latest that is complained of this dyno; `None` when nothing is.
-    pub(super) fn when(&self, name: &DynoName) -> Option<When> {
-        self.automatic.when(name).max(self.forced_when(name))
+    /// The latest of the alerts that ask for this dyno without force.
+    pub(super) fn automatic(&self, name: &DynoName) -> Option<AlertTime> {
+        self.automatic.time(name)
     }
 
-    /// The same of the alerts that force a restart.
-    pub(super) fn forced_when(&self, name: &DynoName) -> Option<When> {
-        self.forced.when(name)
+    /// The latest of the alerts that force a restart of this dyno.
+    pub(super) fn forced(&self, name: &DynoName) -> Option<AlertTime> {
+        self.forced.time(name)
     }
 
     /// The dynos asked for by name.
@@ -169,7 +199,7 @@ impl Wanted {
 
     /// Whether any of it is forced.
     pub(super) fn is_forced(&self) -> bool {
-        !self.forced.is_nothing()
+        !self.forced.is_empty()
     }
 
     /// For a log line: `all watched dynos`, or the names.
@@ -181,10 +211,12 @@ impl Wanted {
     }
 }
 
-impl From<Trigger> for Wanted {
-    fn from(trigger: Trigger) -> Self {
-        let mut wanted = Self::default();
-        wanted.merge(trigger);
-        wanted
+impl AskedDynos {
+    fn time(&self, name: &DynoName) -> Option<AlertTime> {
+        self.named.get(name).copied().into_iter().chain(self.all).reduce(AlertTime::later)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.all.is_none() && self.named.is_empty()
     }
 }

@@ -168,7 +168,7 @@ async fn a_dry_run_says_what_would_be_restarted_and_restarts_nothing() {
     let service = Service::start(&heroku).await;
     let (status, text) = service.ask("dry_run=true").await;
     let expected = "Dry run over shop: nothing was restarted\nweb.1: would be restarted\n\
-                    web.2: left alone: started 1m ago, MIN_AGE is 5m\nweb.3: left alone: it is crashed, not up\n";
+                    web.2: left alone: started 1m before the alert, MIN_AGE is 5m\nweb.3: left alone: it is crashed, not up\n";
     assert_eq!((status, text.as_str()), (200, expected));
     service.stop().await;
     assert_eq!(deletes(&heroku), 0);

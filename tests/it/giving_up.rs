@@ -55,8 +55,18 @@ async fn after_a_failure_automatic_restarts_pause_until_the_dyno_is_up_again() {
     let service = Service::start(&heroku).await;
     service.alert_and_pass("").await;
     service.alert_and_pass("").await;
-    assert_eq!(service.log.count("web.3 of shop: left alone: web.2 has not come up since its restart"), 1);
-    assert_eq!(service.log.lines("WARN").last().map(|line| line.contains("web.3 (web.2 has not come up")), Some(true));
+    assert_eq!(
+        service.log.count("web.3 of shop: left alone: automatic restarts are on hold: web.2 is not up since"),
+        1
+    );
+    assert_eq!(
+        service
+            .log
+            .lines("WARN")
+            .last()
+            .map(|line| line.contains("web.3 (automatic restarts are on hold: web.2 is not up")),
+        Some(true)
+    );
     shop.dyno("web.2").comes_up();
     service.alert_and_pass("").await;
     assert_eq!(service.log.count("alerts restart dynos of shop again"), 1);

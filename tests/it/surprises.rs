@@ -53,6 +53,7 @@ async fn a_deploy_during_the_pass_leaves_nothing_to_restart() {
     shop.deploy();
     service.passes(1).await;
     service.stop().await;
+    heroku.until(|_| shop.up("web") == 4).await;
     assert_eq!((deletes(&heroku), shop.up("web")), (1, 4));
 }
 
@@ -152,7 +153,7 @@ async fn of_two_records_of_one_name_the_later_counts() {
     shop.dyno("web.2").age(seconds(10)).with_field("name", serde_json::json!("web.1"));
     let service = Service::start(&heroku).await;
     service.alert_and_pass("").await;
-    assert_eq!(service.log.count("web.1 of shop: left alone: started 10s ago"), 1);
+    assert_eq!(service.log.count("web.1 of shop: left alone: started 10s before the alert"), 1);
     service.stop().await;
     assert_eq!(deletes(&heroku), 0);
 }

@@ -1,0 +1,211 @@
+//! What is known of one dyno that we restarted, and what a look tells of it: rule 4.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::fleet::{Look, elapsed};
+use super::policy::Policy;
+use super::report::Failure;
+use crate::heroku::{Dyno, DynoName, Error, State};
+
+/// After an accepted restart Heroku shows a new instance within a second or two. When nothing has changed after this
+/// long, nothing will.
+const NEVER_CHANGED: Duration = Duration::from_secs(15);
+
+/// A dyno that we restarted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OurDyno {
+    /// The newest record seen of it: at first the instance that was restarted.
+    pub(super) record: Dyno,
+    /// When the answer to the restart came, by our clock.
+    pub(super) restarted_at: Timestamp,
+    pub(super) state: OurState,
+    /// The dynos of its type that were listed before the restart. On Fir the new instance has another name than these.
+    pub(super) listed_before: BTreeSet<DynoName>,
+    /// The names it had since, oldest first (Fir).
+    pub(super) former_names: Vec<DynoName>,
+}
+
+/// What is known of a dyno that we restarted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum OurState {
+    /// The restart was asked for. The list still shows the old instance, up.
+    Requested {
+        /// The answer to the restart was lost: it may not have been accepted.
+        lost: Option<Error>,
+    },
+    /// It was seen in another state than up.
+    Booting,
+    /// It is up.
+    Up {
+        /// When the look was asked for that showed it up first.
+        since: Timestamp,
+        /// The restart was never seen to happen; it may still come.
+        unconfirmed: bool,
+    },
+    /// It did not come up, is down again, or was lost sight of. Automatic restarts of the app are on hold.
+    Failed(Failure),
+}
+
+/// What a look changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It is up again, this long after its restart.
+    Up { dyno: DynoName, took: Duration, renamed: Option<DynoName> },
+    /// The restart was accepted, but never seen to happen. The dyno is up.
+    Unconfirmed(DynoName),
+    /// The answer to the restart was lost, and nothing happened for this long: it may be asked for again.
+    NotRestarted { dyno: Dyno, error: Error, waited: Duration },
+    /// It did not come up, or is down again: hold.
+    Failed { dyno: DynoName, failure: Failure },
+    /// A deploy replaced it.
+    Deployed { dyno: DynoName, release: Option<u64> },
+    /// It was scaled away.
+    Gone(DynoName),
+    /// It was on hold and is no longer: why.
+    HoldEnded { dyno: DynoName, why: HoldEnd },
+    /// It was given up on, and may be restarted again.
+    ReArmed(DynoName),
+}
+
+/// Why a dyno does not put the app on hold any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldEnd {
+    /// It is up.
+    Up,
+    /// A deploy replaced it.
+    Deployed,
+    /// The app was scaled down.
+    ScaledAway,
+    /// Its restart is longer ago than the window of `GIVE_UP_AFTER`.
+    WindowPassed,
+}
+
+/// What follows from a look: the state after it, `None` where the dyno is not ours any more, and what there is to say of it.
+type Conclusion = (Option<OurState>, Option<Change>);
+
+impl OurDyno {
+    pub(super) fn is_in_flight(&self) -> bool {
+        matches!(self.state, OurState::Requested { .. } | OurState::Booting)
+    }
+
+    pub(super) fn is_failed(&self) -> bool {
+        matches!(self.state, OurState::Failed(_))
+    }
+
+    /// What the report of the pass that restarted it calls it: its first name.
+    pub(super) fn restarted_as(&self) -> &DynoName {
+        self.former_names.first().unwrap_or(&self.record.name)
+    }
+
+    /// Takes the record of a look. Whether the dyno is still ours, and what there is to say of it.
+    pub(super) fn observe(&mut self, now: &Dyno, look: &Look, policy: &Policy) -> (bool, Option<Change>) {
+        let (state, change) = self.conclude(now, look, policy);
+        self.record = now.clone();
+        let is_ours = state.is_some();
+        if let Some(state) = state {
+            if matches!((&self.state, &state), (OurState::Up { .. }, OurState::Booting)) {
+                // The restart happens only now.
+                self.restarted_at = look.asked;
+            }
+            self.state = state;
+        }
+        (is_ours, change)
+    }
+
+    fn conclude(&self, now: &Dyno, look: &Look, policy: &Policy) -> Conclusion {
+        if now.is_of_later_release(&self.record) {
+            let dyno = self.restarted_as().clone();
+            let hold_ended = Change::HoldEnded { dyno: now.name.clone(), why: HoldEnd::Deployed };
+            let deployed = Change::Deployed { dyno, release: now.release };
+            return (None, Some(if self.is_failed() { hold_ended } else { deployed }));
+        }
+        let waited = elapsed(self.restarted_at, look.asked);
+        let is_new = now.replaces(&self.record);
+        match &self.state {
+            OurState::Requested { lost } => self.conclude_requested(lost.as_ref(), now, waited, look, policy),
+            OurState::Booting => self.conclude_booting(now, waited, look, policy),
+            OurState::Up { unconfirmed: true, .. } if is_new || !now.is_up() => {
+                // The restart that was not seen to happen happens after all.
+                self.conclude_booting(now, Duration::ZERO, look, policy)
+            }
+            OurState::Up { since, .. } => self.conclude_up(*since, now, waited, look, policy),
+            OurState::Failed(failure) => {
+                let is_settled = !matches!(failure, Failure::NotSeenUp | Failure::Unknown) || waited >= NEVER_CHANGED;
+                if !now.is_up() || !(is_new || is_settled) {
+                    return (Some(self.state.clone()), None);
+                }
+                (Some(up(look)), Some(Change::HoldEnded { dyno: now.name.clone(), why: HoldEnd::Up }))
+            }
+        }
+    }
+
+    /// The restart was asked for, and the old instance was still up when it was seen last.
+    fn conclude_requested(
+        &self,
+        lost: Option<&Error>,
+        now: &Dyno,
+        waited: Duration,
+        look: &Look,
+        policy: &Policy,
+    ) -> Conclusion {
+        let is_unchanged = now.is_up() && !now.replaces(&self.record) && self.former_names.is_empty();
+        match lost {
+            _ if !is_unchanged => self.conclude_booting(now, waited, look, policy),
+            _ if waited < NEVER_CHANGED => (Some(self.state.clone()), None),
+            None => {
+                let unconfirmed = OurState::Up { since: look.asked, unconfirmed: true };
+                (Some(unconfirmed), Some(Change::Unconfirmed(now.name.clone())))
+            }
+            Some(error) => (None, Some(Change::NotRestarted { dyno: now.clone(), error: error.clone(), waited })),
+        }
+    }
+
+    /// The restart has happened, and the new instance was not up when it was seen last.
+    fn conclude_booting(&self, now: &Dyno, waited: Duration, look: &Look, policy: &Policy) -> Conclusion {
+        match &now.state {
+            State::Up => {
+                let renamed = (!self.former_names.is_empty()).then(|| now.name.clone());
+                let took = elapsed(self.restarted_at, look.asked);
+                (Some(up(look)), Some(Change::Up { dyno: self.restarted_as().clone(), took, renamed }))
+            }
+            State::Crashed => failed(self.restarted_as(), Failure::Crashed { after: waited }),
+            State::Other(_) if waited >= policy.boot_timeout => {
+                failed(self.restarted_as(), Failure::NotUp { within: policy.boot_timeout })
+            }
+            State::Other(_) => (Some(OurState::Booting), None),
+        }
+    }
+
+    /// It was up when it was seen last, for the first time at `since`.
+    fn conclude_up(&self, since: Timestamp, now: &Dyno, waited: Duration, look: &Look, policy: &Policy) -> Conclusion {
+        let is_new = now.replaces(&self.record);
+        if now.is_up() && is_new {
+            // An instance that we did not ask for: its time of `MIN_AGE` begins anew.
+            return (Some(up(look)), None);
+        }
+        // A new instance was created when the one before ended; the state of the same instance changed when it ended.
+        let ended_at = if is_new { now.created_at } else { now.updated_at };
+        let was_up_for = match ended_at {
+            Some(at) if !now.is_up() => elapsed(look.by_platform_clock(since), at),
+            _ => elapsed(since, look.asked),
+        };
+        match now.state {
+            _ if was_up_for >= policy.min_age => (None, None),
+            State::Up => (Some(self.state.clone()), None),
+            State::Crashed => failed(&now.name, Failure::Crashed { after: waited }),
+            State::Other(_) => failed(&now.name, Failure::DownAgain { after: waited }),
+        }
+    }
+}
+
+fn up(look: &Look) -> OurState {
+    OurState::Up { since: look.asked, unconfirmed: false }
+}
+
+fn failed(dyno: &DynoName, failure: Failure) -> Conclusion {
+    (Some(OurState::Failed(failure.clone())), Some(Change::Failed { dyno: dyno.clone(), failure }))
+}

@@ -1,0 +1,114 @@
+//! What passes tell the log. Alerts may come every few seconds; the log says a thing once.
+
+use std::collections::HashMap;
+use std::mem::{Discriminant, discriminant};
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use super::event::Note;
+use super::our_dyno::HoldEnd;
+use super::report::{End, Outcome, Report, Skip};
+use crate::heroku::{AppName, DynoName};
+use crate::util::text::{human, list};
+
+/// How many dynos that an app does not have are named in the log, in one pass.
+const MOST_UNKNOWN: usize = 20;
+
+/// How many dynos are remembered. On Fir each instance has a new name, so the old ones must be forgotten some time.
+const MOST_REMEMBERED: usize = 2_000;
+
+/// What an app's passes have told the log.
+#[derive(Debug, Default)]
+pub(super) struct PassLog {
+    /// Why each dyno was left alone the last time.
+    skips: HashMap<DynoName, Discriminant<Skip>>,
+    unknown: usize,
+}
+
+impl PassLog {
+    pub(super) fn write(&mut self, app: &AppName, note: Note) {
+        match note {
+            Note::Plan { dynos, asked, forced } => {
+                let in_turn = if dynos.len() > 1 { ", in turn" } else { "" };
+                let force = if forced { ", by force" } else { "" };
+                info!(%app, "restarting {} of {app}{in_turn}: alerts asked for {asked}{force}", list(dynos));
+            }
+            Note::Outcome(dyno, outcome) => self.write_outcome(app, &dyno, &outcome),
+            Note::GaveUp(dyno, skip) => {
+                self.skips.insert(dyno.clone(), discriminant(&skip));
+                warn!(%app, %dyno, "giving up on {dyno} of {app}, left alone: {skip}. Find the leak, or use a larger dyno size");
+            }
+            Note::Hold(dyno, failure) => {
+                warn!(%app, %dyno, "{dyno} of {app} is not up since its restart: {failure}. Automatic restarts are on hold");
+            }
+            Note::HoldEnded(dyno, why) => {
+                let why = match why {
+                    HoldEnd::Up => "is up",
+                    HoldEnd::Deployed => "was replaced by a deploy",
+                    HoldEnd::ScaledAway => "was scaled away",
+                    HoldEnd::WindowPassed => "failed longer ago than the window of GIVE_UP_AFTER",
+                };
+                info!(%app, %dyno, "alerts restart dynos of {app} again: {dyno} {why}");
+            }
+            Note::ReArmed(dyno) => info!(%app, %dyno, "{dyno} of {app} may be restarted again"),
+            Note::Retry(error, pause) => {
+                warn!(%app, "{error}; trying {app} again in {}", human(pause.max(Duration::from_secs(1))));
+            }
+            Note::AnswerLost(dyno, error) => {
+                warn!(%app, %dyno, "restarting {dyno} of {app}: {error}; looking whether it took effect");
+            }
+            Note::NotRestarted(dyno) => {
+                warn!(%app, %dyno, "{dyno} of {app} is unchanged, so its restart did not happen; trying again");
+            }
+            Note::Unreadable(count) => warn_of_unreadable(app, count),
+            Note::EmptyList => {
+                warn!(%app, "Heroku lists no dynos of {app}, and listed some a moment ago; asking once more");
+            }
+        }
+    }
+
+    /// The report in one line, as a warning or an error where a person should act.
+    pub(super) fn write_report(&mut self, report: &Report) {
+        let app = &report.app;
+        self.unknown = 0;
+        self.skips.retain(|dyno, _| matches!(report.dynos.get(dyno), None | Some(Outcome::Skipped(_))));
+        if self.skips.len() > MOST_REMEMBERED {
+            self.skips.clear();
+        }
+        match &report.end {
+            Some(End::Failed(_)) => error!(%app, "{report}"),
+            Some(End::Api(cause)) if !cause.is_transient() => error!(%app, "{report}"),
+            Some(_) => warn!(%app, "{report}"),
+            None if report.was_held_back() => warn!(%app, "{report}"),
+            None => info!(%app, "{report}"),
+        }
+    }
+
+    fn write_outcome(&mut self, app: &AppName, dyno: &DynoName, outcome: &Outcome) {
+        let is_news = match outcome {
+            Outcome::Failed(_) => return warn!(%app, %dyno, "{dyno} of {app}: {outcome}"),
+            Outcome::Skipped(Skip::Unknown) => {
+                self.unknown += 1;
+                self.unknown <= MOST_UNKNOWN
+            }
+            Outcome::Skipped(skip) => {
+                let kind = discriminant(skip);
+                self.skips.insert(dyno.clone(), kind) != Some(kind)
+            }
+            _ => true,
+        };
+        if is_news {
+            info!(%app, %dyno, "{dyno} of {app}: {outcome}");
+        } else {
+            debug!(%app, %dyno, "{dyno} of {app}: {outcome}");
+        }
+    }
+}
+
+/// Says that there are records that cannot be read, if there are.
+pub(super) fn warn_of_unreadable(app: &AppName, unreadable: usize) {
+    if unreadable > 0 {
+        warn!(%app, "{unreadable} records in Heroku's list of {app} cannot be read; those dynos are left alone");
+    }
+}

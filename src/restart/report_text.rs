@@ -1,0 +1,170 @@
+//! A report in words: one line for the pass, one phrase for each dyno; and as JSON.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+
+use super::report::{End, Failure, Outcome, Report, Skip};
+use crate::heroku::DynoName;
+use crate::util::text::{human, list};
+
+impl Report {
+    /// The dynos of which `tell` has something to say, with what it says.
+    fn told(&self, verb: &str, tell: impl Fn(&Outcome) -> Option<String>) -> Option<String> {
+        let told = self.dynos.iter().filter_map(|(name, outcome)| Some(format!("{name}{}", tell(outcome)?)));
+        Some(list(told)).filter(|told| !told.is_empty()).map(|told| format!("{verb} {told}"))
+    }
+}
+
+/// `03:12:08 UTC`
+fn clock_time(time: Timestamp) -> impl fmt::Display {
+    time.strftime("%H:%M:%S UTC")
+}
+
+fn version(release: Option<u64>) -> String {
+    release.map(|version| format!(" (v{version})")).unwrap_or_default()
+}
+
+impl fmt::Display for Report {
+    /// The whole pass in one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |is_it: bool| is_it.then(String::new);
+        let told = [
+            self.told("restarted", |outcome| plain(matches!(outcome, Outcome::Restarted { .. }))),
+            self.told("restarted without confirmation", |outcome| plain(matches!(outcome, Outcome::Unconfirmed))),
+            self.told("restarted, then replaced by a deploy", |outcome| {
+                plain(matches!(outcome, Outcome::Deployed { .. }))
+            }),
+            self.told("failed", |outcome| match outcome {
+                Outcome::Failed(failure) => Some(format!(" ({failure})")),
+                _ => None,
+            }),
+            self.told("left alone", |outcome| match outcome {
+                Outcome::Skipped(skip) => Some(format!(" ({skip})")),
+                _ => None,
+            }),
+            self.told("did not get to", |outcome| plain(matches!(outcome, Outcome::Due))),
+        ];
+        let told: Vec<String> = told.into_iter().flatten().collect();
+        let told = if told.is_empty() { "restarted nothing".to_owned() } else { told.join("; ") };
+        let alerts = if self.alerts == 1 { "1 alert".to_owned() } else { format!("{} alerts", self.alerts) };
+        write!(f, "pass over {} ({alerts}, {}): {told}", self.app, human(self.took))?;
+        self.end.as_ref().map_or(Ok(()), |end| write!(f, "; ended early: {end}"))
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Restarted { took, renamed: None } => write!(f, "restarted, up again after {}", human(*took)),
+            Self::Restarted { took, renamed: Some(name) } => {
+                write!(f, "restarted, up again as {name} after {}", human(*took))
+            }
+            Self::Unconfirmed => f.write_str("the restart was accepted but not seen to happen; it still runs"),
+            Self::Deployed { release } => write!(f, "restarted, then replaced by a deploy{}", version(*release)),
+            Self::Skipped(skip) => write!(f, "left alone: {skip}"),
+            Self::Failed(failure) => write!(f, "failed: {failure}"),
+            Self::Due => f.write_str("due, not restarted"),
+        }
+    }
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotUp(state) => write!(f, "it is {state}, not up"),
+            Self::Young { age, min_age } => {
+                write!(f, "started {} before the alert, MIN_AGE is {}", human(*age), human(*min_age))
+            }
+            Self::BeganLater { by } => write!(f, "started {} after the alert", human(*by)),
+            Self::Late { ago, age: Some(age) } => {
+                let which =
+                    if ago > age { "before this process started" } else { "while this process took over, started" };
+                write!(f, "the alert is of {} ago, {which} {} ago", human(*ago), human(*age))
+            }
+            Self::Late { ago, age: None } => {
+                write!(f, "the alert is of {} ago, longer than Heroku lets a process run", human(*ago))
+            }
+            Self::GivenUp { restarts, window, re_armed_in, until } => {
+                let (window, re_armed_in, until) = (human(*window), human(*re_armed_in), clock_time(*until));
+                write!(
+                    f,
+                    "{restarts} restarts within {window} did not help; alerts count again in {re_armed_in}, at {until}"
+                )
+            }
+            Self::Held(dyno) => write!(f, "automatic restarts are on hold: {dyno} is not up since its restart"),
+            Self::NotWatched => f.write_str("its process type is not in PROCESS_TYPES"),
+            Self::Unknown => f.write_str("the app has no such dyno"),
+            Self::Gone => f.write_str("it went away during the pass"),
+            Self::Replaced => f.write_str("it was restarted meanwhile, by Heroku or by hand"),
+            Self::Deployed { release } => write!(f, "a deploy{} replaced it meanwhile", version(*release)),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Crashed { after } => write!(f, "it is down: it crashed within {} of its restart", human(*after)),
+            Self::DownAgain { after } => {
+                write!(f, "it is down again: it was up, and is not {} after its restart", human(*after))
+            }
+            Self::NotUp { within } => write!(f, "it is down: not up {} after its restart", human(*within)),
+            Self::Refused(why) => write!(f, "not restarted, it still runs: {why}"),
+            Self::NotSeenUp => f.write_str("restarted, but the pass ended before it was seen up"),
+            Self::Unknown => f.write_str("the answer to its restart was lost; whether it was restarted is unknown"),
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(dyno) => write!(
+                f,
+                "{dyno} did not come up, so the others are left running. Automatic restarts are on hold until it is up, \
+                 is scaled away, or the window of GIVE_UP_AFTER has passed; force=true overrides"
+            ),
+            Self::Short { running, needed } => {
+                write!(f, "only {running} dynos run where {needed} ran when it began, and not because of us")
+            }
+            Self::Api(cause) => {
+                write!(f, "{cause}")?;
+                cause.remedy().map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
+            }
+            Self::Stopped { waiting: None } => f.write_str("the restarter is being shut down"),
+            Self::Stopped { waiting: Some(waiting) } => {
+                write!(
+                    f,
+                    "the restarter is being shut down, and alerts that waited are dropped: they asked for {waiting}"
+                )
+            }
+        }
+    }
+}
+
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Line<'a> {
+            dyno: &'a DynoName,
+            outcome: &'static str,
+            detail: String,
+        }
+        let dynos: Vec<Line<'_>> = self
+            .dynos
+            .iter()
+            .map(|(dyno, outcome)| Line { dyno, outcome: outcome.word(), detail: outcome.to_string() })
+            .collect();
+        let mut fields = serializer.serialize_struct("Report", 6)?;
+        fields.serialize_field("app", &self.app)?;
+        fields.serialize_field("began_at", &self.began_at.to_string())?;
+        fields.serialize_field("took_seconds", &self.took.as_secs())?;
+        fields.serialize_field("alerts", &self.alerts)?;
+        fields.serialize_field("dynos", &dynos)?;
+        fields.serialize_field("ended_early", &self.end.as_ref().map(ToString::to_string))?;
+        fields.end()
+    }
+}

@@ -1,0 +1,517 @@
+//! The decisions of a pass: which dyno next, wait, go on, stop. Pure: no I/O, no clock, no log.
+//!
+//! [`Rollout::step`] takes what happened and says what to do next; `pass` does it. The rules, and where to find them:
+//!
+//! 1. *A trigger is never dropped*: every dyno that was asked for is in the report ([`Rollout::choose`]).
+//! 2. *Only the process that was in trouble*: `policy`, and once more right before the restart ([`changed`]).
+//! 3. *In turn*: [`Rollout::next_restart`] and `fleet::Capacity`.
+//! 4. *Stop on failure, and hold*: `history`, and [`Rollout::conclude`].
+//! 5. *Give up when restarts do not help*: `policy` and `history`.
+//! 6. *An API in trouble does not lose the restart*: [`Rollout::looked`], [`Rollout::restart_answered`], `retry`.
+//! 7. *SIGTERM*: [`Rollout::is_over`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::event::{Action, Event, Note};
+use super::fleet::{Capacity, Look, Room, elapsed};
+use super::history::History;
+use super::our_dyno::Change;
+use super::pacing::{WAITING_POLL, poll_interval};
+use super::policy::Policy;
+use super::report::{End, Failure, Outcome, Report, Skip};
+use super::retry::Retry;
+use super::target::MergedTarget;
+use crate::heroku::{AppName, Dyno, DynoName, Error, ProcessType};
+use crate::shutdown::GRACE;
+
+/// A pass over one app. Plain data: it can be written down between two steps and read back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollout {
+    app: AppName,
+    policy: Policy,
+    asked: MergedTarget,
+    alerts: u64,
+    history: History,
+    phase: Phase,
+    began_at: Timestamp,
+    /// The time of the last step, and so when the call under way began.
+    now: Timestamp,
+    /// What the last good look showed.
+    look: Option<Look>,
+    /// When to look next.
+    look_at: Timestamp,
+    /// How many lists in a row were empty.
+    empty_lists: u32,
+    /// Due and not restarted yet, in order. The first one is the one whose restart is asked for.
+    due: VecDeque<Dyno>,
+    capacity: BTreeMap<ProcessType, Capacity>,
+    /// For which missing dynos the formation was asked last.
+    asked_formation_for: BTreeMap<ProcessType, BTreeSet<DynoName>>,
+    /// The API answered that it does not know the first of the due dynos.
+    not_found: Option<Error>,
+    /// No dyno is restarted before this: the one that came up last is settling, or the API asked for a pause.
+    next_restart_at: Timestamp,
+    stop_requested_at: Option<Timestamp>,
+    retry: Retry,
+    outcomes: BTreeMap<DynoName, Outcome>,
+    end: Option<End>,
+    calls: u32,
+    restarts: u32,
+    #[serde(skip)]
+    notes: Vec<Note>,
+}
+
+/// How far a pass is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Phase {
+    /// The dynos that are due are not chosen yet.
+    Choosing,
+    /// They are restarted in turn.
+    Restarting,
+    /// The API does not answer any more: what is in flight cannot be seen through.
+    Blind,
+}
+
+impl Rollout {
+    /// A pass for what `alerts` alerts asked for together.
+    #[must_use]
+    pub fn new(
+        app: AppName,
+        policy: Policy,
+        asked: MergedTarget,
+        alerts: u64,
+        history: History,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            app,
+            policy,
+            asked,
+            alerts,
+            history,
+            phase: Phase::Choosing,
+            began_at: now,
+            now,
+            look: None,
+            look_at: now,
+            empty_lists: 0,
+            due: VecDeque::new(),
+            capacity: BTreeMap::new(),
+            asked_formation_for: BTreeMap::new(),
+            not_found: None,
+            next_restart_at: now,
+            stop_requested_at: None,
+            retry: Retry::default(),
+            outcomes: BTreeMap::new(),
+            end: None,
+            calls: 0,
+            restarts: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Takes what happened, and says what to do next. `now` never goes back.
+    pub fn step(&mut self, event: Event, now: Timestamp) -> Action {
+        let call_began = std::mem::replace(&mut self.now, now);
+        let restart = match event {
+            Event::Time => None,
+            Event::Looked(Ok(look)) => self.looked(look),
+            Event::Looked(Err(error)) => {
+                self.look_failed(error, call_began);
+                None
+            }
+            Event::Restarted(answer) => {
+                self.restart_answered(answer, call_began);
+                None
+            }
+            Event::Formation(process_type, quantity) => {
+                self.formation_told(&process_type, quantity);
+                None
+            }
+            Event::StopRequested(at) => {
+                self.stop_requested_at.get_or_insert(at);
+                None
+            }
+        };
+        let action = restart.unwrap_or_else(|| self.next_action());
+        self.calls += u32::from(matches!(action, Action::Restart(_) | Action::AskFormation(_)));
+        action
+    }
+
+    /// When the driver must come back although a call or a wait is under way: once as soon as the service is asked to end,
+    /// and then, at the latest, at this time.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.stop_requested_at.map(|at| at.saturating_add(GRACE).unwrap_or(at))
+    }
+
+    /// What there is to tell since the last call of this.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// What the last good look showed.
+    #[must_use]
+    pub fn last_look(&self) -> Option<&Look> {
+        self.look.as_ref()
+    }
+
+    /// What is remembered for the next pass.
+    #[must_use]
+    pub fn into_history(self) -> History {
+        self.history
+    }
+
+    /// What is to be done when there is nothing to restart on the spot.
+    fn next_action(&mut self) -> Action {
+        if let Some(process_type) = self.formation_to_ask() {
+            return Action::AskFormation(process_type);
+        }
+        if self.is_over() {
+            return Action::Done(self.finish());
+        }
+        let wake_at = self.deadline().map_or(self.look_at, |deadline| deadline.min(self.look_at));
+        if wake_at > self.now { Action::WaitUntil(wake_at) } else { Action::Look }
+    }
+
+    /// A look that succeeded. The dyno to restart on the spot, for nothing that takes time has happened since.
+    fn looked(&mut self, mut look: Look) -> Option<Action> {
+        self.retry.look_succeeded();
+        self.calls += look.calls;
+        if look.dynos.is_empty() && self.history.knows_any() && self.empty_lists == 0 {
+            self.empty_lists += 1;
+            self.notes.push(Note::EmptyList);
+            self.look_after(poll_interval(look.allowance));
+            return None;
+        }
+        self.empty_lists = 0;
+        if look.unreadable > 0 && self.phase == Phase::Choosing {
+            self.notes.push(Note::Unreadable(look.unreadable));
+        }
+        self.history.remember(&mut look);
+        let mut changes = self.history.observe(&look, &self.policy);
+        self.look = Some(look);
+        for process_type in self.watched_types() {
+            // The formation was asked for these already, and it explained nothing.
+            if self.asked_formation_for.get(&process_type) == Some(&self.missing(&process_type)) {
+                changes.extend(self.conclude_missing(&process_type, false));
+            }
+        }
+        self.conclude(changes);
+        if self.phase == Phase::Choosing && self.formation_to_ask().is_none() {
+            self.choose();
+        }
+        let restart = if self.formation_to_ask().is_none() { self.next_restart() } else { None };
+        self.schedule_look();
+        restart
+    }
+
+    /// A look that failed: rule 6.
+    fn look_failed(&mut self, error: Error, call_began: Timestamp) {
+        self.calls += 1;
+        let Some(pause) = self.retry.pause_after_look(&error, elapsed(call_began, self.now), self.now) else {
+            self.end.get_or_insert(End::Api(error));
+            self.phase = Phase::Blind;
+            return;
+        };
+        self.notes.push(Note::Retry(error, pause));
+        self.look_after(pause);
+    }
+
+    /// Chooses the dynos that are due, and says of every other one that was asked for why it is left alone: rules 1, 2 and 5.
+    fn choose(&mut self) {
+        let Some(look) = &self.look else { return };
+        for process_type in &self.policy.process_types {
+            self.capacity
+                .insert(process_type.clone(), Capacity::at_start(look, process_type, self.policy.boot_timeout));
+        }
+        let outcomes = self.policy.judge_all(look, &self.asked, &self.history);
+        let is_due = |dyno: &&Dyno| outcomes.get(&dyno.name) == Some(&Outcome::Due);
+        let in_order = self.policy.process_types.iter().flat_map(|process_type| look.of_type(process_type));
+        self.due = in_order.filter(is_due).cloned().collect();
+        self.phase = Phase::Restarting;
+        for (name, outcome) in outcomes {
+            match outcome {
+                Outcome::Skipped(skip @ Skip::GivenUp { .. }) if self.history.give_up(&name) => {
+                    self.notes.push(Note::GaveUp(name.clone(), skip.clone()));
+                    self.outcomes.insert(name, Outcome::Skipped(skip));
+                }
+                Outcome::Due => _ = self.outcomes.insert(name, Outcome::Due),
+                outcome => self.record(name, outcome),
+            }
+        }
+        if !self.due.is_empty() {
+            let names = self.due.iter().map(|dyno| dyno.name.clone()).collect();
+            self.notes.push(Note::Plan { dynos: names, asked: self.asked.describe(), forced: self.asked.is_forced() });
+        }
+    }
+
+    /// The next restart, given a look just taken: rule 3.
+    fn next_restart(&mut self) -> Option<Action> {
+        while self.may_restart() {
+            let (look, next) = (self.look.as_ref()?, self.due.front()?);
+            let process_type = next.process_type.clone();
+            if let Some(skip) = changed(next, look) {
+                self.not_found = None;
+                self.drop_next(Outcome::Skipped(skip));
+                continue;
+            }
+            if let Some(error) = self.not_found.take() {
+                self.refuse(error);
+                return None;
+            }
+            let in_flight: Vec<_> = self.history.in_flight().map(|(_, our)| &our.record.process_type).collect();
+            let failed = self.history.failed().filter(|(_, our)| our.record.process_type == process_type).count();
+            let most_down = self.policy.max_unavailable.get();
+            // A dyno that failed is down because of us, too. Only forced restarts come here beside one, and one at a time.
+            if in_flight.len() >= most_down.saturating_sub(failed).max(1)
+                || in_flight.iter().any(|other| **other != process_type)
+            {
+                return None;
+            }
+            let running = look.running(&process_type).filter(|dyno| !self.history.is_in_flight(&dyno.name)).count();
+            let name = next.name.clone();
+            let capacity = self.capacity.entry(process_type).or_default();
+            match capacity.room(running, most_down, look, self.policy.boot_timeout) {
+                Room::Enough => return Some(Action::Restart(name)),
+                Room::Wait => return None,
+                Room::Short { running, needed } => {
+                    self.end = Some(End::Short { running, needed });
+                }
+            }
+        }
+        None
+    }
+
+    fn may_restart(&self) -> bool {
+        self.phase == Phase::Restarting
+            && self.end.is_none()
+            && self.stop_requested_at.is_none()
+            && self.next_restart_at <= self.now
+    }
+
+    /// The answer to a restart, or that there was none: rule 6.
+    fn restart_answered(&mut self, answer: Result<(), Error>, call_began: Timestamp) {
+        let Some(dyno) = self.due.front() else { return };
+        let (name, process_type) = (dyno.name.clone(), dyno.process_type.clone());
+        let lost = match answer {
+            Ok(()) => {
+                self.retry.restart_accepted();
+                None
+            }
+            Err(error) if error.may_have_taken_effect() => {
+                self.notes.push(Note::AnswerLost(name, error.clone()));
+                Some(error)
+            }
+            Err(error) if error.is_transient() => {
+                match self.retry.pause_after_restart(&error, elapsed(call_began, self.now), self.now) {
+                    Some(pause) => {
+                        self.next_restart_at = self.now.saturating_add(pause).unwrap_or(self.now);
+                        self.schedule_look();
+                        if matches!(error, Error::RateLimited { .. }) {
+                            self.look_after(pause);
+                        }
+                        self.notes.push(Note::Retry(error, pause));
+                    }
+                    None => self.end = Some(End::Api(error)),
+                }
+                return;
+            }
+            Err(error @ Error::NotFound(_)) => {
+                self.not_found = Some(error);
+                self.look_at = self.now;
+                return;
+            }
+            Err(error) => return self.refuse(error),
+        };
+        let Some(dyno) = self.due.pop_front() else { return };
+        if let Some(look) = &self.look {
+            self.history.restarted(&dyno, self.now, lost, look);
+        }
+        self.restarts += 1;
+        self.schedule_look();
+        let is_room_left = self.history.in_flight().count() < self.policy.max_unavailable.get();
+        if is_room_left && self.due.front().is_some_and(|next| next.process_type == process_type) {
+            self.look_at = self.now;
+        }
+    }
+
+    /// The API refused to restart the next dyno: the pass ends.
+    fn refuse(&mut self, error: Error) {
+        self.drop_next(Outcome::Failed(Failure::Refused(error.to_string())));
+        self.end.get_or_insert(End::Api(error));
+    }
+
+    /// How many dynos of a type the app is scaled to, if the API told. When it did not, nothing is assumed.
+    fn formation_told(&mut self, process_type: &ProcessType, quantity: Option<usize>) {
+        let Some(look) = &self.look else { return };
+        let is_scaled_away = quantity.is_some_and(|quantity| look.of_type(process_type).count() >= quantity);
+        self.asked_formation_for.insert(process_type.clone(), self.missing(process_type));
+        let changes = self.conclude_missing(process_type, is_scaled_away);
+        if is_scaled_away {
+            self.look_at = self.now;
+        }
+        self.conclude(changes);
+        if self.phase == Phase::Choosing && self.formation_to_ask().is_none() {
+            self.choose();
+            self.look_at = self.now;
+        }
+    }
+
+    fn conclude_missing(&mut self, process_type: &ProcessType, is_scaled_away: bool) -> Vec<Change> {
+        let Some(look) = &self.look else { return Vec::new() };
+        if is_scaled_away && let Some(capacity) = self.capacity.get_mut(process_type) {
+            let missing: Vec<_> = capacity.missing(look, process_type).cloned().collect();
+            capacity.forget(&missing);
+        }
+        self.history.conclude_missing(look, process_type, is_scaled_away, &self.policy)
+    }
+
+    /// The first process type with missing dynos for which the formation is to be asked.
+    fn formation_to_ask(&self) -> Option<ProcessType> {
+        let is_to_ask = |process_type: &ProcessType| {
+            let missing = self.missing(process_type);
+            !missing.is_empty() && self.asked_formation_for.get(process_type) != Some(&missing)
+        };
+        self.watched_types().into_iter().find(is_to_ask).filter(|_| self.phase != Phase::Blind)
+    }
+
+    /// The dynos of a type that should be listed and are not, as far as it matters: our own and, when too few run for the
+    /// next restart, those that the pass expects.
+    fn missing(&self, process_type: &ProcessType) -> BTreeSet<DynoName> {
+        let Some(look) = &self.look else { return BTreeSet::new() };
+        let short = self.capacity.get(process_type).filter(|capacity| capacity.is_short());
+        let expected = short.into_iter().flat_map(|capacity| capacity.missing(look, process_type));
+        self.history.missing(look, process_type).chain(expected).cloned().collect()
+    }
+
+    fn watched_types(&self) -> Vec<ProcessType> {
+        self.policy.process_types.clone()
+    }
+
+    /// What follows from what a look changed: rule 4.
+    fn conclude(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Up { dyno, took, renamed } => {
+                    if let Some(name) = &renamed {
+                        self.capacity.values_mut().for_each(|capacity| capacity.rename(&dyno, name));
+                    }
+                    self.settle(dyno, Outcome::Restarted { took, renamed });
+                }
+                Change::Unconfirmed(dyno) => self.settle(dyno, Outcome::Unconfirmed),
+                Change::Deployed { dyno, release } => self.settle(dyno, Outcome::Deployed { release }),
+                Change::Gone(dyno) => self.settle(dyno, Outcome::Skipped(Skip::Gone)),
+                Change::NotRestarted { dyno, error, waited } => {
+                    let name = dyno.name.clone();
+                    self.due.push_front(dyno);
+                    if self.retry.spend(waited) {
+                        self.notes.push(Note::NotRestarted(name));
+                    } else {
+                        self.refuse(error);
+                    }
+                }
+                Change::Failed { dyno, failure } if self.phase == Phase::Choosing => {
+                    self.notes.push(Note::Hold(dyno, failure));
+                }
+                Change::Failed { dyno, failure } => {
+                    self.end.get_or_insert(End::Failed(dyno.clone()));
+                    self.record(dyno, Outcome::Failed(failure));
+                }
+                Change::HoldEnded { dyno, why } => self.notes.push(Note::HoldEnded(dyno, why)),
+                Change::ReArmed(dyno) => self.notes.push(Note::ReArmed(dyno)),
+            }
+        }
+    }
+
+    /// A dyno that this pass restarted is not in flight any more, and has not failed.
+    fn settle(&mut self, dyno: DynoName, outcome: Outcome) {
+        self.next_restart_at = self.now.saturating_add(self.policy.settle_time).unwrap_or(self.now);
+        if matches!(self.outcomes.get(&dyno), Some(Outcome::Due | Outcome::Unconfirmed)) {
+            self.record(dyno, outcome);
+        }
+    }
+
+    fn drop_next(&mut self, outcome: Outcome) {
+        if let Some(dyno) = self.due.pop_front() {
+            self.record(dyno.name, outcome);
+        }
+    }
+
+    fn record(&mut self, dyno: DynoName, outcome: Outcome) {
+        self.notes.push(Note::Outcome(dyno.clone(), outcome.clone()));
+        self.outcomes.insert(dyno, outcome);
+    }
+
+    /// When to look next, unless something else happens.
+    fn schedule_look(&mut self) {
+        let poll = poll_interval(self.look.as_ref().and_then(|look| look.allowance));
+        if self.history.in_flight().next().is_some() {
+            return self.look_after(poll);
+        }
+        if self.next_restart_at > self.now {
+            self.look_at = self.next_restart_at;
+            return;
+        }
+        let gives_up_at = self.capacity.values().filter_map(|it| it.waits_until(self.policy.boot_timeout)).min();
+        match gives_up_at {
+            Some(at) => {
+                self.look_after(poll.max(WAITING_POLL));
+                self.look_at = self.look_at.min(at.max(self.now));
+            }
+            None => self.look_after(poll),
+        }
+    }
+
+    fn look_after(&mut self, pause: Duration) {
+        self.look_at = self.now.saturating_add(pause).unwrap_or(self.now);
+    }
+
+    /// Whether nothing is left to do, or nothing more may be done: rule 7.
+    fn is_over(&self) -> bool {
+        let is_in_flight = self.history.in_flight().next().is_some();
+        let may_go_on = self.end.is_none() && self.stop_requested_at.is_none();
+        let is_waiting = self.phase == Phase::Choosing || !self.due.is_empty();
+        match self.phase {
+            Phase::Blind => true,
+            _ if is_in_flight => self.deadline().is_some_and(|deadline| deadline <= self.now),
+            _ => !(may_go_on && is_waiting),
+        }
+    }
+
+    fn finish(&mut self) -> Report {
+        let lost = self.history.lose_sight();
+        let is_unfinished = self.phase == Phase::Choosing || !self.due.is_empty() || !lost.is_empty();
+        if self.stop_requested_at.is_some() && is_unfinished {
+            self.end.get_or_insert(End::Stopped { waiting: None });
+        }
+        for (dyno, failure) in lost {
+            self.record(dyno, Outcome::Failed(failure));
+        }
+        Report {
+            app: self.app.clone(),
+            began_at: self.began_at,
+            took: elapsed(self.began_at, self.now),
+            alerts: self.alerts,
+            calls: self.calls,
+            restarts: self.restarts,
+            dynos: self.outcomes.clone(),
+            end: self.end.clone(),
+        }
+    }
+}
+
+/// The last look before a restart: why it does not show the process that was chosen, up.
+fn changed(chosen: &Dyno, look: &Look) -> Option<Skip> {
+    match look.named(&chosen.name) {
+        None => Some(Skip::Gone),
+        Some(now) if now.is_of_later_release(chosen) => Some(Skip::Deployed { release: now.release }),
+        Some(now) if now.replaces(chosen) => Some(Skip::Replaced),
+        Some(now) if !now.is_up() => Some(Skip::NotUp(now.state.clone())),
+        Some(_) => None,
+    }
+}

@@ -1,0 +1,232 @@
+//! An app's own task: makes a pass whenever alerts have come, one at a time.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::clock::Clock;
+use super::fleet::{Look, elapsed};
+use super::history::History;
+use super::pacing::IdlePace;
+use super::pass::Driver;
+use super::pass_log::{PassLog, warn_of_unreadable};
+use super::policy::Policy;
+use super::queue::{DryRunRequest, PassRequest, Queue, Work};
+use super::report::{End, Report};
+use super::rollout::Rollout;
+use crate::heroku::{AppName, Client, Listing};
+use crate::shutdown::Stop;
+use crate::util::text::list;
+
+/// How many reports are kept of each app.
+const REPORTS_KEPT: usize = 50;
+
+/// What an app's task and the rest of the service share.
+#[derive(Debug)]
+pub(super) struct SharedApp {
+    pub(super) queue: Queue,
+    reports: Mutex<VecDeque<Arc<Report>>>,
+}
+
+/// What a pass would restart now.
+#[derive(Clone, Debug)]
+pub struct DryRun {
+    /// What would become of each dyno.
+    pub report: Report,
+    /// How old the list is on which it stands.
+    pub age: Duration,
+}
+
+/// An app's own task.
+pub(super) struct Worker {
+    pub(super) name: AppName,
+    pub(super) app: Arc<SharedApp>,
+    pub(super) client: Client,
+    pub(super) policy: Policy,
+    pub(super) clock: Clock,
+    pub(super) stop: Stop,
+    pub(super) state: State,
+}
+
+/// What the task keeps from pass to pass.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    history: History,
+    last_look: Option<Look>,
+    pace: IdlePace,
+    log: PassLog,
+}
+
+impl SharedApp {
+    pub(super) fn new(clock: Clock, min_age: Duration) -> Self {
+        Self { queue: Queue::new(clock, min_age), reports: Mutex::default() }
+    }
+
+    /// The latest reports, oldest first.
+    pub(super) fn reports(&self) -> Vec<Arc<Report>> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    fn keep(&self, report: Report) {
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        if reports.len() == REPORTS_KEPT {
+            reports.pop_front();
+        }
+        reports.push_back(Arc::new(report));
+    }
+}
+
+impl Worker {
+    /// Works until the service is asked to end.
+    pub(super) async fn work(mut self) {
+        let stop = self.stop.clone();
+        tokio::select! {
+            _ = stop.requested() => {}
+            () = self.introduce() => {}
+        }
+        loop {
+            let work = tokio::select! {
+                biased;
+                _ = stop.requested() => break,
+                work = self.app.queue.next(&self.state.pace) => work,
+            };
+            match work {
+                Work::Pass(request) => self.pass(request).await,
+                Work::DryRuns(requests) => self.dry_run(requests).await,
+            }
+        }
+        self.tell_what_is_left();
+    }
+
+    /// Looks once, so that a mistake in the set-up shows at the start and not at the first alert.
+    async fn introduce(&mut self) {
+        let app = &self.name;
+        let asked = self.clock.now();
+        match self.client.dynos(app).await {
+            Ok(listing) => {
+                self.tell_what_is_watched(&listing);
+                let mut look = Look::new(listing, asked, self.clock.now(), self.client.remaining());
+                self.state.history.remember(&mut look);
+                self.state.last_look = Some(look);
+            }
+            Err(cause) if !cause.is_transient() => error!(%app, "cannot watch {app}: {}", End::Api(cause)),
+            Err(cause) => warn!(%app, "cannot see {app} yet: {cause}; alerts will be acted on all the same"),
+        }
+    }
+
+    fn tell_what_is_watched(&self, listing: &Listing) {
+        let (app, dynos) = (&self.name, &listing.dynos);
+        let up = self.policy.process_types.iter().map(|process_type| {
+            let up = dynos.iter().filter(|dyno| dyno.process_type == *process_type && dyno.is_up()).count();
+            format!("{up} {process_type} {} up", if up == 1 { "dyno" } else { "dynos" })
+        });
+        info!(%app, "watching {app}: {}", list(up));
+        let there: BTreeSet<_> = dynos.iter().map(|dyno| &dyno.process_type).collect();
+        for process_type in self.policy.process_types.iter().filter(|process_type| !there.contains(process_type)) {
+            let there = list(&there);
+            warn!(%app, "{app} has no {process_type} dynos (it has: {there}); check PROCESS_TYPES");
+        }
+        warn_of_unreadable(app, listing.unreadable);
+        if let Some(scope) = &listing.scope {
+            self.check_scope(scope);
+        }
+    }
+
+    /// `write` is needed, and nothing more.
+    fn check_scope(&self, scope: &str) {
+        let app = &self.name;
+        let has = |wanted: &str| scope.split([' ', ',']).any(|word| word == wanted);
+        if has("global") {
+            warn!(%app, "RESTART_API_KEY has the scope global, which reaches far more than restarts; write is enough");
+        } else if !has("write") && !has("write-protected") {
+            error!(
+                %app,
+                "RESTART_API_KEY may look at {app} but not restart it: its scope is {scope}; make a new token with \
+                 `heroku authorizations:create -s write -S`"
+            );
+        }
+    }
+
+    async fn pass(&mut self, request: PassRequest) {
+        let PassRequest { asked, alerts, receipt } = request;
+        let history = std::mem::take(&mut self.state.history);
+        let mut rollout =
+            Rollout::new(self.name.clone(), self.policy.clone(), asked, alerts, history, self.clock.now());
+        let driver = Driver { app: &self.name, client: &self.client, clock: self.clock, stop: &self.stop };
+        let mut report = driver.run(&mut rollout, &mut self.state.log).await;
+        match &mut report.end {
+            Some(End::Api(_)) => receipt.mark_lost(),
+            // One warning says all that is not done.
+            Some(End::Stopped { waiting }) => {
+                let asked = self.app.queue.close().asked;
+                *waiting = Some(asked).filter(|asked| !asked.is_empty()).map(|asked| asked.describe());
+            }
+            _ => {}
+        }
+        if let Some(look) = rollout.last_look() {
+            self.state.last_look = Some(look.clone());
+        }
+        self.state.history = rollout.into_history();
+        self.state.log.write_report(&report);
+        if report.is_idle() {
+            self.state.pace.count(report.calls);
+        }
+        self.app.keep(report);
+    }
+
+    async fn dry_run(&mut self, requests: Vec<DryRunRequest>) {
+        let began_at = self.clock.now();
+        let end = self.look_for_dry_run().await.err().map(|error| End::Api(*error));
+        let now = self.clock.now();
+        for DryRunRequest { asked, answer } in requests {
+            let look = self.state.last_look.as_ref().filter(|_| end.is_none());
+            let judge = |look| self.policy.judge_all(look, &asked, &self.state.history);
+            let report = Report {
+                app: self.name.clone(),
+                began_at,
+                took: elapsed(began_at, now),
+                alerts: 1,
+                calls: 0,
+                restarts: 0,
+                dynos: look.map(judge).unwrap_or_default(),
+                end: end.clone(),
+            };
+            let age = look.map(|look| elapsed(look.answered, now)).unwrap_or_default();
+            // The caller may have gone.
+            drop(answer.send(DryRun { report, age }));
+        }
+    }
+
+    /// Looks, unless the allowance of idle calls is used up: then a dry run stands on the last look, a few seconds old.
+    async fn look_for_dry_run(&mut self) -> Result<(), Box<crate::heroku::Error>> {
+        if self.state.last_look.is_some() && !self.state.pace.is_ready() {
+            return Ok(());
+        }
+        let driver = Driver { app: &self.name, client: &self.client, clock: self.clock, stop: &self.stop };
+        let looked = tokio::select! {
+            biased;
+            _ = self.stop.requested() => return Ok(()),
+            looked = driver.look() => looked,
+        };
+        self.state.pace.count(looked.as_ref().map_or(1, |look| look.calls));
+        let mut look = looked.map_err(Box::new)?;
+        self.state.history.remember(&mut look);
+        self.state.last_look = Some(look);
+        Ok(())
+    }
+
+    /// Alerts that came too late for a pass are named.
+    fn tell_what_is_left(&self) {
+        let app = &self.name;
+        let asked = self.app.queue.close().asked;
+        if !asked.is_empty() {
+            let asked = asked.describe();
+            warn!(%app, "the restarter is being shut down, and alerts for {app} are dropped: they asked for {asked}");
+        }
+    }
+}
+
+/// A task for each app, by its name.
+pub(super) type Apps = BTreeMap<AppName, Arc<SharedApp>>;
