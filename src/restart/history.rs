@@ -88,31 +88,16 @@ impl History {
         is_scaled_away: bool,
         policy: &Policy,
     ) -> Vec<Change> {
-        let missing: Vec<DynoName> = self.missing(look, process_type).cloned().collect();
+        let missing: BTreeSet<DynoName> = self.missing(look, process_type).cloned().collect();
         let mut changes = Vec::new();
-        for dyno in missing {
-            let Some(our) = self.ours.get_mut(&dyno) else { continue };
-            let was_on_hold = our.is_failed();
-            if is_scaled_away {
-                self.ours.remove(&dyno);
-                let hold_ended =
-                    was_on_hold.then(|| Change::HoldEnded { dyno: dyno.clone(), why: HoldEnd::ScaledAway });
-                changes.push(hold_ended.unwrap_or(Change::Gone(dyno)));
-                continue;
+        self.ours.retain(|name, our| {
+            if !missing.contains(name) {
+                return true;
             }
-            let waited = elapsed(our.restarted_at, look.asked);
-            let failure = match our.state {
-                OurState::Failed(_) => continue,
-                OurState::Up { .. } => Failure::DownAgain { after: waited },
-                _ if waited >= policy.boot_timeout => Failure::NotUp { within: policy.boot_timeout },
-                _ => {
-                    our.state = OurState::Booting;
-                    continue;
-                }
-            };
-            our.state = OurState::Failed(failure.clone());
-            changes.push(Change::Failed { dyno, failure });
-        }
+            let (is_ours, change) = our.conclude_missing(is_scaled_away, look, policy);
+            changes.extend(change);
+            is_ours
+        });
         changes
     }
 

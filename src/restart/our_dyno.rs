@@ -116,6 +116,35 @@ impl OurDyno {
         (is_ours, change)
     }
 
+    /// It is not listed, and the formation says whether that is because the app was scaled down. Whether the dyno is still
+    /// ours, and what there is to say of it.
+    pub(super) fn conclude_missing(
+        &mut self,
+        is_scaled_away: bool,
+        look: &Look,
+        policy: &Policy,
+    ) -> (bool, Option<Change>) {
+        if is_scaled_away {
+            let hold_ended = Change::HoldEnded { dyno: self.record.name.clone(), why: HoldEnd::ScaledAway };
+            let gone = Change::Gone(self.restarted_as().clone());
+            return (false, Some(if self.is_failed() { hold_ended } else { gone }));
+        }
+        let waited = elapsed(self.restarted_at, look.asked);
+        let (dyno, failure) = match self.state {
+            OurState::Failed(_) => return (true, None),
+            OurState::Up { .. } => (self.record.name.clone(), Failure::DownAgain { after: waited }),
+            _ if waited >= policy.boot_timeout => {
+                (self.restarted_as().clone(), Failure::NotUp { within: policy.boot_timeout })
+            }
+            _ => {
+                self.state = OurState::Booting;
+                return (true, None);
+            }
+        };
+        self.state = OurState::Failed(failure.clone());
+        (true, Some(Change::Failed { dyno, failure }))
+    }
+
     fn conclude(&self, now: &Dyno, look: &Look, policy: &Policy) -> Conclusion {
         if now.is_of_later_release(&self.record) {
             let dyno = self.restarted_as().clone();

@@ -17,6 +17,7 @@ mod giving_up;
 mod in_turn;
 mod keys;
 mod logplex;
+mod model;
 mod no_harm;
 mod pacing;
 mod pitfalls;
