@@ -96,7 +96,7 @@ impl Config {
                 },
                 drain: drain::Settings {
                     errors: Codes::from_iter(errors?),
-                    tolerance: tolerance?,
+                    threshold: tolerance?,
                     memory_limit: memory_limit?,
                 },
                 log: telemetry::Settings { format: format?, filter: filter? },

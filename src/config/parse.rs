@@ -8,9 +8,9 @@ use jiff::SignedDuration;
 use reqwest::Url;
 use secrecy::SecretString;
 
-use crate::drain::{MEGABYTE, MemoryLimit, Tolerance};
+use crate::drain::{MemoryLimit, Threshold};
 use crate::http::listener::Listen;
-use crate::logplex::Code;
+use crate::logplex::{Code, MEGABYTE};
 use crate::restart::{AppName, GiveUp, ProcessType};
 use crate::telemetry::Format;
 
@@ -115,12 +115,12 @@ pub(super) fn give_up(text: &str) -> Result<GiveUp, String> {
     Ok(GiveUp { restarts, window })
 }
 
-pub(super) fn tolerance(text: &str) -> Result<Tolerance, String> {
+pub(super) fn tolerance(text: &str) -> Result<Threshold, String> {
     let (reports, window) = rate(text, "reports", SHORTEST_TOLERANCE)?;
     if reports.get() > MOST_REPORTS {
         return Err(format!("has a count above {MOST_REPORTS}"));
     }
-    Ok(Tolerance { reports, window })
+    Ok(Threshold { reports, window })
 }
 
 /// So many of something in so long.

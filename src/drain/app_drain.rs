@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use tracing::{debug, info, warn};
 
-use super::detector::{Tolerance, Trouble, Troubles};
+use super::detector::{Threshold, Trouble, TroubleDetector};
 use super::settings::Settings;
-use super::symptom::Report;
+use super::symptom::Symptom;
 use crate::heroku::{AppName, DynoName};
 use crate::http::body::Extent;
 use crate::logplex;
@@ -19,15 +19,15 @@ use crate::util::text::human;
 const MOST_DRAINS: usize = 20;
 
 /// A process that is replaced has so long to end and may still be reported, under the same name.
-const LONGEST_GOODBYE: SignedDuration = SignedDuration::from_secs(30);
+const EXIT_TIMEOUT: SignedDuration = SignedDuration::from_secs(30);
 
 /// Of how many dynos that are in trouble at once the log tells one by one.
 const MOST_TOLD: usize = 50;
 
 /// What is known of an app by its drain.
 #[derive(Debug, Default)]
-pub(super) struct Drained {
-    troubles: Troubles,
+pub(super) struct AppDrain {
+    detector: TroubleDetector,
     /// Their tokens.
     drains: BTreeSet<String>,
     own_drains: BTreeSet<String>,
@@ -36,14 +36,15 @@ pub(super) struct Drained {
     full: Sparing,
 }
 
-impl Drained {
+impl AppDrain {
     /// The dynos that are in trouble with these reports, and since when each.
-    pub(super) fn count(&mut self, app: &AppName, reports: Vec<Report>, settings: &Settings) -> Target {
+    pub(super) fn count(&mut self, app: &AppName, symptoms: Vec<Symptom>, settings: &Settings) -> Target {
         let (mut in_trouble, mut news) = (Target::default(), 0);
-        for Report { dyno, at, cause } in reports {
-            let trouble = self.troubles.report(dyno.clone(), cause.complaint(), at, settings.tolerance);
+        for symptom in symptoms {
+            let trouble = self.detector.record(&symptom, settings.threshold);
             let Some(Trouble { since, is_news }) = trouble else { continue };
-            let Tolerance { reports, window } = settings.tolerance;
+            let Symptom { dyno, cause, .. } = symptom;
+            let Threshold { reports, window } = settings.threshold;
             let times = match reports.get() {
                 1 => String::new(),
                 _ => format!(", the last of {reports} reports within {}", human(window)),
@@ -55,9 +56,9 @@ impl Drained {
                 info!(%app, %dyno, "{dyno} of {app} is in trouble: {cause}{times}");
             }
             // Heroku's own time, as that of the dyno's creation is.
-            in_trouble.add(dyno, When::At { time: since, skew: -LONGEST_GOODBYE });
+            in_trouble.add(dyno, When::At { time: since, skew: -EXIT_TIMEOUT });
         }
-        if self.troubles.is_full()
+        if self.detector.is_full()
             && let Some(count) = self.full.count()
         {
             warn!(%app, "the log of {app} reports more dynos than can be kept track of{}", since_last_told(count));
@@ -69,7 +70,7 @@ impl Drained {
     }
 
     /// Says once that a dyno is reported that is not to be restarted.
-    pub(super) fn note_unwatched(&mut self, app: &AppName, Report { dyno, cause, .. }: &Report) {
+    pub(super) fn note_unwatched(&mut self, app: &AppName, Symptom { dyno, cause, .. }: &Symptom) {
         if self.unwatched.len() < MOST_TOLD && self.unwatched.insert(dyno.clone()) {
             info!(%app, %dyno, "{dyno} of {app}: {cause}. It is left alone, for its process type is not in PROCESS_TYPES");
         }
@@ -92,14 +93,14 @@ impl Drained {
         }
     }
 
-    pub(super) fn note_broken(&mut self, app: &AppName, extent: Extent, fault: logplex::Fault) {
+    pub(super) fn note_broken(&mut self, app: &AppName, extent: Extent, error: logplex::FrameError) {
         if extent != Extent::Whole {
             debug!(%app, "a batch of the log of {app} is not whole; what came of it counts");
         } else if let Some(batches) = self.broken.count() {
             warn!(
                 %app,
                 batches,
-                "the drain of {app} brought something that is no log: {fault}. What stood in front of it counts. Does the URL \
+                "the drain of {app} brought something that is no log: {error}. What stood in front of it counts. Does the URL \
                  with /drain belong to a log drain?{}",
                 since_last_told(batches)
             );
@@ -107,17 +108,17 @@ impl Drained {
     }
 
     /// Whether this is the log of the service itself. Each batch of it makes the router write one more line.
-    pub(super) fn is_own(&mut self, app: &AppName, token: Option<&str>, shows_itself: bool) -> bool {
+    pub(super) fn is_own(&mut self, app: &AppName, token: Option<&str>, is_own_log: bool) -> bool {
         let is_known = token.is_some_and(|token| self.own_drains.contains(token));
         let has_room = self.own_drains.len() < MOST_DRAINS;
-        if shows_itself && has_room && self.own_drains.insert(token.unwrap_or_default().to_owned()) {
+        if is_own_log && has_room && self.own_drains.insert(token.unwrap_or_default().to_owned()) {
             warn!(
                 %app,
                 "a log drain brings this service its own log as that of {app}; it goes round in circles and is left unread. \
                  Remove the drain from the app of the restarter: see `heroku drains` and `heroku drains:remove`"
             );
         }
-        is_known || shows_itself
+        is_known || is_own_log
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::symptom::{CauseKind, Symptom};
 use crate::heroku::{DynoName, LONGEST_LIFE};
 
 /// How many complaints of how many dynos are kept track of. An app has about a hundred dynos of a type at the most.
@@ -17,20 +18,11 @@ const SILENCE: Duration = Duration::from_secs(10 * 60);
 
 /// So many reports of one dyno within the window, and it is in trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tolerance {
+pub struct Threshold {
     /// How many reports.
     pub reports: NonZeroUsize,
     /// How far back reports count.
     pub window: Duration,
-}
-
-/// What a dyno is reported for. Each is counted by itself: one and the same spike may be reported for both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Complaint {
-    /// An error of the platform.
-    Error,
-    /// More memory than it should use.
-    Memory,
 }
 
 /// A dyno is in trouble.
@@ -45,8 +37,8 @@ pub(super) struct Trouble {
 
 /// The reports of an app's dynos.
 #[derive(Debug, Default)]
-pub(super) struct Troubles {
-    reports: BTreeMap<(DynoName, Complaint), Reports>,
+pub(super) struct TroubleDetector {
+    reports: BTreeMap<(DynoName, CauseKind), Reports>,
     /// There is no room for another one until then.
     full_until: Option<Timestamp>,
 }
@@ -61,21 +53,16 @@ struct Reports {
     told_at: Option<Instant>,
 }
 
-impl Troubles {
+impl TroubleDetector {
     /// A report; whether it is the one too many. They count anew from then on.
-    pub(super) fn report(
-        &mut self,
-        dyno: DynoName,
-        complaint: Complaint,
-        at: Timestamp,
-        tolerance: Tolerance,
-    ) -> Option<Trouble> {
-        let key = (dyno, complaint);
-        if self.reports.len() >= MOST && !self.reports.contains_key(&key) && !self.make_room(at, tolerance.window) {
+    pub(super) fn record(&mut self, symptom: &Symptom, threshold: Threshold) -> Option<Trouble> {
+        let Symptom { ref dyno, at, cause } = *symptom;
+        let key = (dyno.clone(), cause.kind());
+        if self.reports.len() >= MOST && !self.reports.contains_key(&key) && !self.make_room(at, threshold.window) {
             return None;
         }
         let reports = self.reports.entry(key).or_default();
-        let since = reports.add(at, tolerance)?;
+        let since = reports.add(at, threshold)?;
         Some(Trouble { since, is_news: reports.is_news() })
     }
 
@@ -100,7 +87,7 @@ impl Troubles {
 }
 
 impl Reports {
-    fn add(&mut self, at: Timestamp, Tolerance { reports, window }: Tolerance) -> Option<Timestamp> {
+    fn add(&mut self, at: Timestamp, Threshold { reports, window }: Threshold) -> Option<Timestamp> {
         if self.done.is_some_and(|done| at <= done) {
             return None;
         }

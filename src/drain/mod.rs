@@ -2,7 +2,7 @@
 //!
 //! - `settings`: what counts as trouble, and `report`: one line that says so;
 //! - `trouble`: how many of them it takes;
-//! - `drained`: what is known of an app by its drains.
+//! - `app_drain`: what is known of an app by its drains.
 
 mod app_drain;
 mod detector;
@@ -16,11 +16,11 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tracing::debug;
 
-use app_drain::Drained;
-use symptom::{Cause, Report};
+use app_drain::AppDrain;
+use symptom::{Cause, Symptom};
 
-pub use detector::Tolerance;
-pub use settings::{MEGABYTE, MemoryLimit, Settings};
+pub use detector::Threshold;
+pub use settings::{MemoryLimit, Settings};
 
 use crate::heroku::AppName;
 use crate::http::body::Extent;
@@ -35,7 +35,7 @@ const FUTURE: SignedDuration = SignedDuration::from_mins(1);
 const LONGEST_DELAY: SignedDuration = SignedDuration::from_mins(10);
 
 /// A batch has a thousand lines or so.
-const MOST_REPORTS: usize = 10_000;
+const MOST_SYMPTOMS: usize = 10_000;
 
 /// How one request of a drain is known.
 #[derive(Clone, Copy, Debug)]
@@ -56,11 +56,11 @@ pub struct Batch<'a> {
     label: Label<'a>,
     now: Timestamp,
     pieces: Pieces,
-    reports: Vec<Report>,
+    symptoms: Vec<Symptom>,
     /// Those of dynos that are not to be restarted.
-    unwatched: Vec<Report>,
+    unwatched: Vec<Symptom>,
     /// It tells of a batch that the service itself was sent.
-    shows_itself: bool,
+    is_own_log: bool,
 }
 
 /// Takes what the drains of the watched apps bring.
@@ -69,7 +69,7 @@ pub struct Drains {
     restarter: Restarter,
     settings: Settings,
     interest: Interest,
-    apps: BTreeMap<AppName, Mutex<Drained>>,
+    apps: BTreeMap<AppName, Mutex<AppDrain>>,
     delivered: Recent,
     clock: Clock,
 }
@@ -96,12 +96,12 @@ impl Drains {
     #[must_use]
     pub fn open<'a>(&'a self, app: &'a AppName, label: Label<'a>) -> Batch<'a> {
         let (now, pieces) = (self.clock.now(), Pieces::default());
-        Batch { drains: self, app, label, now, pieces, reports: Vec::new(), unwatched: Vec::new(), shows_itself: false }
+        Batch { drains: self, app, label, now, pieces, symptoms: Vec::new(), unwatched: Vec::new(), is_own_log: false }
     }
 
-    fn drained(&self, app: &AppName) -> MutexGuard<'_, Drained> {
-        let drained = self.apps.get(app).expect("the app is one of those watched");
-        drained.lock().unwrap_or_else(PoisonError::into_inner)
+    fn app_drain(&self, app: &AppName) -> MutexGuard<'_, AppDrain> {
+        let app_drain = self.apps.get(app).expect("the app is one of those watched");
+        app_drain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -109,13 +109,13 @@ impl Batch<'_> {
     /// Reads the next piece of the body.
     pub fn read(&mut self, piece: &[u8]) {
         let Drains { restarter, settings, interest, .. } = self.drains;
-        let oldest = self.now - LONGEST_DELAY - settings.tolerance.window;
+        let oldest = self.now - LONGEST_DELAY - settings.threshold.window;
         self.pieces.read(piece, interest, |line, event| {
             let (dyno, cause) = match event {
                 Event::Error { code, dyno } => (dyno, Cause::Error(code)),
                 Event::Memory { dyno, total, quota } => (dyno, Cause::Memory { total, quota }),
                 Event::DrainRequest { host } => {
-                    self.shows_itself |= self.label.host.is_some_and(|ours| is_same_host(ours, host));
+                    self.is_own_log |= self.label.host.is_some_and(|ours| is_same_host(ours, host));
                     return;
                 }
             };
@@ -123,9 +123,10 @@ impl Batch<'_> {
             if !cause.is_trouble(settings) || at < oldest {
                 return;
             }
-            let reports = if restarter.watched().may_include(&dyno) { &mut self.reports } else { &mut self.unwatched };
-            if reports.len() < MOST_REPORTS {
-                reports.push(Report { dyno, at, cause });
+            let symptoms =
+                if restarter.watched().may_include(&dyno) { &mut self.symptoms } else { &mut self.unwatched };
+            if symptoms.len() < MOST_SYMPTOMS {
+                symptoms.push(Symptom { dyno, at, cause });
             }
         });
     }
@@ -135,23 +136,23 @@ impl Batch<'_> {
     /// # Errors
     /// When the service is being shut down.
     pub fn finish(self, extent: Extent) -> Result<(), Stopping> {
-        let Self { drains, app, label, pieces, reports, unwatched, shows_itself, .. } = self;
+        let Self { drains, app, label, pieces, symptoms, unwatched, is_own_log, .. } = self;
         let Drains { restarter, settings, delivered, .. } = drains;
         if restarter.is_stopping() {
             return Err(Stopping);
         }
-        let mut drained = drains.drained(app);
-        drained.note_drain(app, label.token);
-        if let Some(fault) = pieces.fault() {
-            drained.note_broken(app, extent, fault);
+        let mut app_drain = drains.app_drain(app);
+        app_drain.note_drain(app, label.token);
+        if let Some(error) = pieces.error() {
+            app_drain.note_broken(app, extent, error);
         }
-        if drained.is_own(app, label.token, shows_itself) {
+        if app_drain.is_own(app, label.token, is_own_log) {
             return Ok(());
         }
-        for report in &unwatched {
-            drained.note_unwatched(app, report);
+        for symptom in &unwatched {
+            app_drain.note_unwatched(app, symptom);
         }
-        if reports.is_empty() {
+        if symptoms.is_empty() {
             return Ok(());
         }
         // What broke off comes again, with the same id.
@@ -160,7 +161,7 @@ impl Batch<'_> {
             debug!(%app, "a batch of the log of {app} was delivered once more");
             return Ok(());
         }
-        let target = drained.count(app, reports, settings);
+        let target = app_drain.count(app, symptoms, settings);
         if target.is_empty() {
             return Ok(());
         }

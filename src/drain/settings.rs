@@ -4,12 +4,9 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::detector::Tolerance;
+use super::detector::Threshold;
 use crate::logplex::Codes;
 use crate::util::text::human;
-
-/// Heroku's measure.
-pub const MEGABYTE: u64 = 1 << 20;
 
 /// How often Heroku looks at the memory of a dyno.
 const EVERY: Duration = Duration::from_secs(20);
@@ -20,7 +17,7 @@ pub struct Settings {
     /// Which errors.
     pub errors: Codes,
     /// How many reports it takes.
-    pub tolerance: Tolerance,
+    pub threshold: Threshold,
     /// From where on memory counts, if it does at all.
     pub memory_limit: Option<MemoryLimit>,
 }
@@ -36,7 +33,7 @@ pub enum MemoryLimit {
 
 impl Settings {
     pub(super) fn warn_of_what_cannot_be(&self) {
-        let Tolerance { reports, window } = self.tolerance;
+        let Threshold { reports, window } = self.threshold;
         let router_is_asked = self.errors.iter().any(|code| code.letter() == 'H');
         let shortest = EVERY * u32::try_from(reports.get() - 1).unwrap_or(u32::MAX);
         if shortest > window && !router_is_asked {

@@ -4,14 +4,13 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::detector::Complaint;
-use super::settings::{MEGABYTE, Settings};
+use super::settings::Settings;
 use crate::heroku::DynoName;
-use crate::logplex::Code;
+use crate::logplex::{Code, MEGABYTE};
 
 /// A dyno is reported once more.
 #[derive(Debug)]
-pub(super) struct Report {
+pub(super) struct Symptom {
     pub(super) dyno: DynoName,
     pub(super) at: Timestamp,
     pub(super) cause: Cause,
@@ -24,6 +23,15 @@ pub(super) enum Cause {
     Memory { total: u64, quota: Option<u64> },
 }
 
+/// What a dyno is reported for. Each is counted by itself: one and the same spike may be reported for both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum CauseKind {
+    /// An error of the platform.
+    Error,
+    /// More memory than it should use.
+    Memory,
+}
+
 impl Cause {
     pub(super) fn is_trouble(self, settings: &Settings) -> bool {
         match self {
@@ -32,10 +40,10 @@ impl Cause {
         }
     }
 
-    pub(super) fn complaint(self) -> Complaint {
+    pub(super) fn kind(self) -> CauseKind {
         match self {
-            Self::Error(_) => Complaint::Error,
-            Self::Memory { .. } => Complaint::Memory,
+            Self::Error(_) => CauseKind::Error,
+            Self::Memory { .. } => CauseKind::Memory,
         }
     }
 }

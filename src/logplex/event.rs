@@ -14,7 +14,7 @@ const DRAIN: &[u8] = b"/drain";
 const MOST_DIGITS: usize = 12;
 
 /// Heroku does not say which megabyte it means; of memory it is this one.
-const MEGABYTE: u64 = 1 << 20;
+pub const MEGABYTE: u64 = 1 << 20;
 
 /// What is asked for, so that the rest costs next to nothing. Requests to `/drain` are always told of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,40 +9,40 @@ const MOST_DIGITS: usize = 7;
 #[derive(Clone, Debug)]
 pub struct Frames<'a> {
     rest: &'a [u8],
-    fault: Option<Fault>,
-    /// From the frame on in which the fault is.
+    error: Option<FrameError>,
+    /// From the frame on in which the error is.
     unread: &'a [u8],
 }
 
 /// What made the rest of a body unreadable: without a count nobody can tell where the next frame begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum FrameError {
     /// A frame begins with the space that should follow its count.
     #[error("a frame has no count")]
-    CountMissing,
+    MissingLength,
     /// Something other than a digit stands where the count should be.
     #[error("the count of a frame is not a number")]
-    NotANumber,
+    InvalidLength,
     /// The count has more than seven digits.
     #[error("the count of a frame is too large")]
-    TooLarge,
+    LengthTooLarge,
     /// The body ends before the frame does.
     #[error("a frame is cut short")]
-    CutShort,
+    Truncated,
 }
 
 /// The messages of a body, told apart by their octet counts alone: they may hold newlines, or text that looks like a
-/// frame. Ends at the first broken frame; [`Frames::fault`] then says what is wrong with it.
+/// frame. Ends at the first broken frame; [`Frames::error`] then says what is wrong with it.
 #[must_use]
 pub fn frames(body: &[u8]) -> Frames<'_> {
-    Frames { rest: body, fault: None, unread: &[] }
+    Frames { rest: body, error: None, unread: &[] }
 }
 
 impl<'a> Frames<'a> {
     /// After the end: what made the rest of the body unreadable, if anything did.
     #[must_use]
-    pub fn fault(&self) -> Option<Fault> {
-        self.fault
+    pub fn error(&self) -> Option<FrameError> {
+        self.error
     }
 
     /// After the end: what was not read because of that.
@@ -63,8 +63,8 @@ impl<'a> Iterator for Frames<'a> {
                 self.rest = rest;
                 Some(message)
             }
-            Err(fault) => {
-                *self = Self { rest: &[], fault: Some(fault), unread: self.rest };
+            Err(error) => {
+                *self = Self { rest: &[], error: Some(error), unread: self.rest };
                 None
             }
         }
@@ -74,24 +74,24 @@ impl<'a> Iterator for Frames<'a> {
 impl FusedIterator for Frames<'_> {}
 
 /// The first message, and what follows it.
-fn split_frame(body: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+fn split_frame(body: &[u8]) -> Result<(&[u8], &[u8]), FrameError> {
     let (count, length) = count(body)?;
-    body[count..].split_at_checked(length).ok_or(Fault::CutShort)
+    body[count..].split_at_checked(length).ok_or(FrameError::Truncated)
 }
 
 /// How long the count of the first frame is, with its space, and what it counts.
-fn count(body: &[u8]) -> Result<(usize, usize), Fault> {
+fn count(body: &[u8]) -> Result<(usize, usize), FrameError> {
     let mut length = 0;
     for (at, &byte) in body.iter().enumerate() {
         match byte {
-            b'0'..=b'9' if at == MOST_DIGITS => return Err(Fault::TooLarge),
+            b'0'..=b'9' if at == MOST_DIGITS => return Err(FrameError::LengthTooLarge),
             b'0'..=b'9' => length = length * 10 + usize::from(byte - b'0'),
-            b' ' if at == 0 => return Err(Fault::CountMissing),
+            b' ' if at == 0 => return Err(FrameError::MissingLength),
             b' ' => return Ok((at + 1, length)),
-            _ => return Err(Fault::NotANumber),
+            _ => return Err(FrameError::InvalidLength),
         }
     }
-    Err(Fault::CutShort)
+    Err(FrameError::Truncated)
 }
 
 /// How many bytes the frame lacks that `begun` is the beginning of; at least so many, where its count is not whole yet.
@@ -99,7 +99,7 @@ fn count(body: &[u8]) -> Result<(usize, usize), Fault> {
 pub(super) fn lacks(begun: &[u8]) -> usize {
     match count(begun) {
         Ok((count, length)) => (count + length).saturating_sub(begun.len()),
-        Err(Fault::CutShort) => 1,
+        Err(FrameError::Truncated) => 1,
         Err(_) => 0,
     }
 }

@@ -29,8 +29,8 @@ use std::iter::FusedIterator;
 use line::Envelope;
 
 pub use code::{Code, Codes};
-pub use event::{Event, Interest};
-pub use frames::{Fault, Frames, frames};
+pub use event::{Event, Interest, MEGABYTE};
+pub use frames::{FrameError, Frames, frames};
 pub use line::Line;
 pub use pieces::Pieces;
 
@@ -44,22 +44,22 @@ pub struct Events<'a> {
 /// The lines of `body` that say what is asked for, each with what it says. Only Heroku's own lines can: an app may write
 /// whatever it likes.
 ///
-/// Ends at the first broken frame; [`Events::fault`] then says what is wrong with it.
+/// Ends at the first broken frame; [`Events::error`] then says what is wrong with it.
 #[must_use]
 pub fn events<'a>(body: &'a [u8], interest: &'a Interest) -> Events<'a> {
     Events { frames: frames(body), interest }
 }
 
 impl<'a> Events<'a> {
-    /// After the end: what was not read because of a fault.
+    /// After the end: what was not read because of a error.
     fn unread(&self) -> &'a [u8] {
         self.frames.unread()
     }
 
     /// After the end: what made the rest of the body unreadable, if anything did.
     #[must_use]
-    pub fn fault(&self) -> Option<Fault> {
-        self.frames.fault()
+    pub fn error(&self) -> Option<FrameError> {
+        self.frames.error()
     }
 }
 

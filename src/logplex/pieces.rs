@@ -1,6 +1,6 @@
 //! A body that arrives piece by piece.
 
-use super::frames::{Fault, lacks};
+use super::frames::{FrameError, lacks};
 use super::{Event, Interest, Line, events};
 
 /// A frame that is longer and in two pieces is passed over: Heroku's own lines are short, and an app's do not matter.
@@ -12,7 +12,7 @@ pub struct Pieces {
     begun: Vec<u8>,
     /// How many bytes to pass over.
     passing: usize,
-    fault: Option<Fault>,
+    error: Option<FrameError>,
 }
 
 impl Pieces {
@@ -37,9 +37,9 @@ impl Pieces {
 
     /// After the last piece: what made a part of the body unreadable, if anything did.
     #[must_use]
-    pub fn fault(&self) -> Option<Fault> {
+    pub fn error(&self) -> Option<FrameError> {
         let is_cut_short = !self.begun.is_empty() || self.passing > 0;
-        self.fault.or(is_cut_short.then_some(Fault::CutShort))
+        self.error.or(is_cut_short.then_some(FrameError::Truncated))
     }
 
     /// What follows that which is to be passed over.
@@ -50,15 +50,15 @@ impl Pieces {
     }
 
     fn read_frames(&mut self, bytes: &[u8], interest: &Interest, found: &mut impl FnMut(&Line<'_>, Event<'_>)) {
-        if self.fault.is_some() {
+        if self.error.is_some() {
             return;
         }
         let mut events = events(bytes, interest);
         for (line, event) in events.by_ref() {
             found(&line, event);
         }
-        match events.fault() {
-            Some(Fault::CutShort) => {
+        match events.error() {
+            Some(FrameError::Truncated) => {
                 let (begun, lacking) = (events.unread(), lacks(events.unread()));
                 if begun.len() + lacking > LONGEST_KEPT {
                     self.passing = lacking;
@@ -66,7 +66,7 @@ impl Pieces {
                     self.begun.extend_from_slice(begun);
                 }
             }
-            fault => self.fault = fault,
+            error => self.error = error,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 mod any_bytes;
 
-use dyno_restarter::logplex::{Code, Codes, Event, Fault, Interest, Line, Pieces, events, frames};
+use dyno_restarter::logplex::{Code, Codes, Event, FrameError, Interest, Line, Pieces, events, frames};
 
 const TIME: &str = "2025-01-02T00:51:32.761835+00:00";
 
@@ -13,23 +13,23 @@ const MEMORY: &str = "source=web.9 dyno=heroku.1.4cf08a3d-2f18-4746-baa3-8374af2
 #[test]
 fn a_count_that_is_missing_wrong_or_a_lie_is_a_fault() {
     let cases = [
-        (" 5 hello", Fault::CountMissing),
-        ("<134>1 hello", Fault::NotANumber),
-        ("-5 hello", Fault::NotANumber),
-        ("+5 hello", Fault::NotANumber),
-        ("5\thello", Fault::NotANumber),
-        ("\n5 hello", Fault::NotANumber),
-        ("00000005 hello", Fault::TooLarge),
-        ("99999999999999999999999999 hello", Fault::TooLarge),
-        ("9999999 hello", Fault::CutShort),
-        ("6 hello", Fault::CutShort),
-        ("5", Fault::CutShort),
-        ("5 ", Fault::CutShort),
+        (" 5 hello", FrameError::MissingLength),
+        ("<134>1 hello", FrameError::InvalidLength),
+        ("-5 hello", FrameError::InvalidLength),
+        ("+5 hello", FrameError::InvalidLength),
+        ("5\thello", FrameError::InvalidLength),
+        ("\n5 hello", FrameError::InvalidLength),
+        ("00000005 hello", FrameError::LengthTooLarge),
+        ("99999999999999999999999999 hello", FrameError::LengthTooLarge),
+        ("9999999 hello", FrameError::Truncated),
+        ("6 hello", FrameError::Truncated),
+        ("5", FrameError::Truncated),
+        ("5 ", FrameError::Truncated),
     ];
-    for (body, fault) in cases {
+    for (body, error) in cases {
         let mut frames = frames(body.as_bytes());
-        assert_eq!((frames.next(), frames.fault()), (None, Some(fault)), "{body:?}");
-        assert_eq!((frames.next(), frames.fault()), (None, Some(fault)), "{body:?}, asked again");
+        assert_eq!((frames.next(), frames.error()), (None, Some(error)), "{body:?}");
+        assert_eq!((frames.next(), frames.error()), (None, Some(error)), "{body:?}, asked again");
     }
 }
 
@@ -39,7 +39,7 @@ fn good_frames_in_front_of_a_broken_one_count() {
     let interest = everything();
     let mut events = events(&body, &interest);
     assert_eq!(events.by_ref().count(), 1);
-    assert_eq!(events.fault(), Some(Fault::CutShort));
+    assert_eq!(events.error(), Some(FrameError::Truncated));
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_body_that_is_read_to_its_end_has_no_fault() {
     for (body, messages) in [(&b""[..], vec![]), (b"0 ", vec![""]), (b"0 0 2 hi0 ", vec!["", "", "hi", ""])] {
         let mut frames = frames(body);
         assert!(frames.by_ref().eq(messages.iter().map(|message| message.as_bytes())), "{body:?}");
-        assert_eq!(frames.fault(), None);
+        assert_eq!(frames.error(), None);
     }
 }
 
@@ -441,12 +441,12 @@ fn of_pieces_of_a_byte_each_long_lines_are_passed_over_and_faults_are_found() {
     let r14 = frame(format!("<134>1 {TIME} host heroku web.1 - Error R14 (Memory quota exceeded)").as_bytes());
     let (good, broken) =
         ([line(60_000), r14.clone(), line(70_000), r14.clone()].concat(), [&r14, &b"12x"[..]].concat());
-    for (body, events, fault) in [(good, 2, None), (broken, 1, Some(Fault::NotANumber))] {
+    for (body, events, error) in [(good, 2, None), (broken, 1, Some(FrameError::InvalidLength))] {
         let (mut pieces, mut found, everything) = (Pieces::default(), 0, everything());
         for byte in &body {
             pieces.read(std::slice::from_ref(byte), &everything, |_, _| found += 1);
         }
-        assert_eq!((found, pieces.fault()), (events, fault));
+        assert_eq!((found, pieces.error()), (events, error));
     }
 }
 

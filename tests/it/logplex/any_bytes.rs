@@ -36,7 +36,7 @@ fn what_was_framed_is_read_again() {
         let body: Vec<u8> = messages.iter().flat_map(|message| frame(message)).collect();
         let mut frames = frames(&body);
         assert!(frames.by_ref().eq(messages.iter().map(Vec::as_slice)));
-        assert_eq!(frames.fault(), None);
+        assert_eq!(frames.error(), None);
     });
 }
 
@@ -70,7 +70,7 @@ fn a_body_in_pieces_says_the_same_as_the_whole() {
         }
         let mut whole = events(&body, everything);
         let expected: Vec<String> = whole.by_ref().map(|(line, event)| format!("{event:?} {:?}", line.text)).collect();
-        assert_eq!((told, pieces.fault()), (expected, whole.fault()));
+        assert_eq!((told, pieces.error()), (expected, whole.error()));
     });
 }
 
