@@ -13,7 +13,6 @@ use tracing_subscriber::EnvFilter;
 
 use crate::http::auth::Keys;
 use crate::http::listener::Listen;
-use crate::logplex::Codes;
 use crate::restart::{AppName, Policy};
 use crate::{drain, heroku, telemetry};
 
@@ -95,7 +94,7 @@ impl Config {
                     give_up_after: give_up_after?,
                 },
                 drain: drain::Settings {
-                    errors: Codes::from_iter(errors?),
+                    errors: errors?.into_iter().collect(),
                     threshold: tolerance?,
                     memory_limit: memory_limit?,
                 },

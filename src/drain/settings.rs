@@ -1,11 +1,12 @@
 //! What counts as trouble.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tracing::warn;
 
 use super::detector::Threshold;
-use crate::logplex::Codes;
+use crate::logplex::Code;
 use crate::util::text::human;
 
 /// How often Heroku looks at the memory of a dyno.
@@ -15,7 +16,7 @@ const EVERY: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Which errors.
-    pub errors: Codes,
+    pub errors: BTreeSet<Code>,
     /// How many reports it takes.
     pub threshold: Threshold,
     /// From where on memory counts, if it does at all.

@@ -1,8 +1,10 @@
 //! What a line says that can matter.
 
+use std::collections::BTreeSet;
+
 use memchr::memchr_iter;
 
-use super::code::{Code, Codes};
+use super::code::Code;
 use super::line::{Line, PLATFORM};
 use super::pairs::pairs;
 use crate::heroku::DynoName;
@@ -20,7 +22,7 @@ pub const MEGABYTE: u64 = 1 << 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
     /// Which errors. Those of dynos (`R..`) and of the router (`H..`) can be found, no others.
-    pub errors: Codes,
+    pub errors: BTreeSet<Code>,
     /// Whether the memory of dynos matters.
     pub memory: bool,
 }
@@ -81,10 +83,10 @@ pub(super) fn is_dull(content: &[u8]) -> bool {
 }
 
 /// `Error R14 (Memory quota exceeded)`, at the very beginning.
-fn dyno_error<'a>(line: &Line<'a>, wanted: &Codes) -> Option<Event<'a>> {
+fn dyno_error<'a>(line: &Line<'a>, wanted: &BTreeSet<Code>) -> Option<Event<'a>> {
     let (code, rest) = line.text.strip_prefix(b"Error ")?.split_at_checked(3)?;
     let code = Code::parse(code).filter(|code| code.letter() == 'R' && rest.starts_with(b" ("))?;
-    if !wanted.contains(code) {
+    if !wanted.contains(&code) {
         return None;
     }
     Some(Event::Error { code, dyno: dyno(line.proc_id)? })
@@ -94,10 +96,10 @@ fn dyno_error<'a>(line: &Line<'a>, wanted: &Codes) -> Option<Event<'a>> {
 ///
 /// Clients choose the path, the host and a part of `fwd`, and may well write `code=` and `dyno=` there, quotes and all. So
 /// the code counts only in front of all that, and of the dynos the last.
-fn router_error<'a>(text: &[u8], wanted: &Codes) -> Option<Event<'a>> {
+fn router_error<'a>(text: &[u8], wanted: &BTreeSet<Code>) -> Option<Event<'a>> {
     let mut pairs = pairs(text);
     let (_, code) = pairs.by_ref().take_while(|&(key, _)| key != b"method").find(|&(key, _)| key == b"code")?;
-    let code = Code::parse(code).filter(|&code| code.letter() == 'H' && wanted.contains(code))?;
+    let code = Code::parse(code).filter(|&code| code.letter() == 'H' && wanted.contains(&code))?;
     let (_, name) = pairs.filter(|&(key, _)| key == b"dyno").last()?;
     Some(Event::Error { code, dyno: dyno(name)? })
 }

@@ -1,7 +1,5 @@
 //! The frames of a body: `LEN SP MSG`, with nothing between them.
 
-use std::iter::FusedIterator;
-
 /// A count of more digits than this is a mistake: no body of 10 MB is ever taken. It also keeps the sum from overflowing.
 const MOST_DIGITS: usize = 7;
 
@@ -70,8 +68,6 @@ impl<'a> Iterator for Frames<'a> {
         }
     }
 }
-
-impl FusedIterator for Frames<'_> {}
 
 /// The first message, and what follows it.
 fn split_frame(body: &[u8]) -> Result<(&[u8], &[u8]), FrameError> {

@@ -24,11 +24,9 @@ mod line;
 mod pairs;
 mod pieces;
 
-use std::iter::FusedIterator;
-
 use line::Envelope;
 
-pub use code::{Code, Codes};
+pub use code::Code;
 pub use event::{Event, Interest, MEGABYTE};
 pub use frames::{FrameError, Frames, frames};
 pub use line::Line;
@@ -75,5 +73,3 @@ impl<'a> Iterator for Events<'a> {
         })
     }
 }
-
-impl FusedIterator for Events<'_> {}
