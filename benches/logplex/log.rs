@@ -1,15 +1,15 @@
-//! The log of a busy app as a drain brings it, the same every time.
+//! The log of a busy app as a drain delivers it, generated from a fixed seed.
 
 use std::fmt::Write;
 
 use fastrand::Rng;
 
-/// What logplex fills a request up to (`http_drain_target_bytes`).
+/// The size up to which logplex fills a request (`http_drain_target_bytes`).
 const BODY: usize = 102_400;
 
 const SEED: u64 = 14;
 
-/// What the app writes about: words of the usual lengths.
+/// The words in the lines of the app, of typical lengths.
 const WORDS: [&str; 12] = [
     "Completed",
     "200",
@@ -25,22 +25,22 @@ const WORDS: [&str; 12] = [
     "cart",
 ];
 
-/// The bodies of the requests, and what is in them.
+/// The bodies of the requests, and how much they contain.
 #[derive(Default)]
 pub(crate) struct Log {
     pub(crate) bodies: Vec<Vec<u8>>,
     pub(crate) bytes: usize,
     pub(crate) lines: usize,
-    /// How many lines are an error of a dyno.
+    /// The number of lines with an error of a dyno.
     pub(crate) errors: usize,
-    /// How many lines tell the memory of a dyno.
+    /// The number of lines with the memory use of a dyno.
     pub(crate) metrics: usize,
 }
 
 impl Log {
-    /// Of every 1,000 lines 530 are the app's own, 457 the router's, 5 tell the memory of a dyno, 5 its load and 2 its state,
-    /// and 1 is an error: `R14` and `H12` in turn. The metrics are those of eight dynos, each about every 20 s, at 80 lines
-    /// a second.
+    /// Of every 1,000 lines, 530 are from the app, 457 from the router, 5 report the memory of a dyno, 5 its load and
+    /// 2 its state, and 1 is an error: `R14` and `H12` alternate. That is the rate of metrics from eight dynos, each
+    /// about every 20 s, at 80 lines a second.
     pub(crate) fn make(bytes: usize) -> Self {
         let mut rng = Rng::with_seed(SEED);
         let mut log = Self::default();
@@ -62,7 +62,7 @@ impl Log {
     fn frame(&mut self, rng: &mut Rng) -> String {
         let dyno = format!("web.{}", rng.u8(1..=8));
         let (origin, text) = match rng.u16(0..999) {
-            // One in 1,000, but at even distances: a short run has some too.
+            // One in 1,000, at even distances, so that a short run has some too.
             _ if self.lines % 1000 == 500 => {
                 self.errors += 1;
                 if self.errors % 2 == 1 {
@@ -91,7 +91,7 @@ impl Log {
     }
 }
 
-/// Logplex leaves zeros at the end out.
+/// Logplex omits zeros at the end.
 fn timestamp(rng: &mut Rng) -> String {
     let mut text = format!("2025-01-02T03:{:02}:{:02}.{:06}", rng.u8(0..60), rng.u8(0..60), rng.u32(0..1_000_000));
     while text.ends_with('0') {

@@ -1,23 +1,26 @@
-//! How fast the log of a busy app is read, beside a scan of the same bytes for newlines.
+//! How fast the log of a busy app is parsed, compared with a scan of the same bytes for newlines.
 //!
 //! ```sh
 //! cargo bench --bench logplex    # a few seconds
-//! cargo test --bench logplex     # the same in less: tells that it works, and nothing else
+//! cargo test --bench logplex     # a short run that only shows that the benchmark works
 //! ```
 //!
-//! How to read what it prints:
+//! How to read the output:
 //!
-//! - The scan is `memchr_iter(b'\n', body).count()`, which compares 32 bytes at once and does nothing else: as fast as all
-//!   bytes can be looked at. The parser can come near it only because it passes over most of them.
-//! - All read the same bodies, three times in a round, of which the fastest counts. The rounds take turns, each ratio is of
-//!   two rounds of the same turn, and the median of the ratios counts. In brackets are the lowest and the highest: where
-//!   they are far apart the machine was too busy for a verdict.
-//! - `from memory` reads one body after the other, more than the caches hold. `from cache` reads one body again and again,
-//!   which the processor then knows by heart. A body that has just been received is somewhere in between.
-//! - An event allocates the name of its dyno. Allocations are counted over one reading of all bodies.
+//! - The scan is `memchr_iter(b'\n', body).count()`, which compares 32 bytes at once and does nothing else: no code
+//!   can
+//!   look at every byte faster. The parser comes near only because it skips most bytes.
+//! - All readers read the same bodies, three times in a round, and the fastest time of a round counts. The readers
+//!   take
+// !   turns, each ratio compares two times of the same round, and the result is the median of the ratios. In brackets
+// are !   the lowest and the highest ratio: if they are far apart, the machine was too busy for a reliable result.
+//! - `from memory` reads one body after the other, more than fits into the caches. `from cache` reads the same body
+//!   again
+//!   and again. A body that has just been received is somewhere in between.
+//! - An event allocates the name of its dyno. Allocations are counted while all bodies are read once.
 //! - 1 MB is a million bytes.
 
-#![expect(clippy::print_stdout, reason = "it prints what it measured")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
 mod log;
 
@@ -28,10 +31,10 @@ use dyno_restarter::logplex::{self, Code, Interest};
 use log::Log;
 use memchr::memchr_iter;
 
-/// The share of the scan's speed that the parser is to reach.
+/// The ratio to the speed of the scan that the parser should reach.
 const GOAL: f64 = 0.5;
 
-/// Of which the fastest counts. They take a few milliseconds each, and to be interrupted takes as long.
+/// The fastest of these counts. A reading takes a few milliseconds, and an interruption can take as long.
 const READINGS: usize = 3;
 
 /// How much to measure.
@@ -45,11 +48,11 @@ const BENCH: Plan = Plan { rounds: 31, bytes: 64_000_000 };
 const SMOKE: Plan = Plan { rounds: 1, bytes: 2_000_000 };
 
 fn main() {
-    // `cargo bench` says so; `cargo test` does not.
+    // `cargo bench` passes this argument; `cargo test` does not.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let plan = if is_bench { BENCH } else { SMOKE };
     if !is_bench {
-        println!("a short run to see that it works; its numbers mean nothing, `cargo bench` measures");
+        println!("a short run to check the benchmark; its numbers mean nothing, use `cargo bench` to measure");
     }
     let log = Log::make(plan.bytes);
     println!("\n{} bodies of {} lines together, {} rounds\n", log.bodies.len(), log.lines, plan.rounds);
@@ -61,28 +64,28 @@ fn main() {
     println!();
 }
 
-/// What allocates are the events alone, of which there are as many as were put in.
+/// Checks that all events are found, and that nothing else allocates.
 fn allocations(log: &Log, bodies: &[&[u8]]) {
     let [_, errors, errors_and_memory] = Reader::all();
     for (reader, expected) in [(errors, log.errors), (errors_and_memory, log.errors + log.metrics)] {
         let mut events = 0;
         let allocations = allocation_counter::measure(|| events = reader.read(bodies)).count_total;
-        assert_eq!(events, expected, "some were not found, or too many");
-        assert_eq!(allocations, events as u64, "something else allocates");
+        assert_eq!(events, expected, "the wrong number of events was found");
+        assert_eq!(allocations, events as u64, "something other than the events allocates");
         let (name, others) = (reader.name, log.lines - events);
         println!("{name:20}{allocations:>7} allocations for{events:>6} events, none for {others} other lines");
     }
 }
 
-/// Who reads the bodies.
+/// One way to read the bodies.
 struct Reader {
     name: &'static str,
-    /// Without one it looks for newlines.
+    /// The events to look for; `None` counts newlines.
     interest: Option<Interest>,
 }
 
 impl Reader {
-    /// The scan is the first.
+    /// The scan comes first.
     fn all() -> [Self; 3] {
         let codes: [&[u8]; 4] = [b"R14", b"R15", b"H12", b"H13"];
         let interest = |memory| Interest { errors: codes.into_iter().filter_map(Code::parse).collect(), memory };
@@ -93,7 +96,7 @@ impl Reader {
         ]
     }
 
-    /// How much there is of what is looked for.
+    /// Returns how many newlines or events there are.
     fn read(&self, bodies: &[&[u8]]) -> usize {
         let bodies = bodies.iter().map(|body| black_box(*body));
         match &self.interest {
@@ -102,7 +105,7 @@ impl Reader {
         }
     }
 
-    /// In seconds.
+    /// Measures the fastest of several readings, in seconds.
     fn time(&self, bodies: &[&[u8]]) -> f64 {
         let time = |_| {
             let begin = Instant::now();
@@ -113,7 +116,7 @@ impl Reader {
     }
 }
 
-/// In turns: who begins changes. The first round is the warm-up.
+/// Measures all readers, in turns, each time beginning with another one. The first round is a warm-up.
 fn race(title: &str, bodies: &[&[u8]], rounds: usize) {
     let readers = Reader::all();
     let mut times: [Vec<f64>; 3] = Default::default();

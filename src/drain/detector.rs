@@ -1,4 +1,4 @@
-//! Which dynos are in trouble: those that are reported often enough within a while. One spike is not a leak.
+//! Decides which dynos are in trouble: those with enough reports within a time window. One spike is not a leak.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -10,89 +10,94 @@ use tokio::time::Instant;
 use super::symptom::{CauseKind, Symptom};
 use crate::heroku::{DynoName, LONGEST_LIFE};
 
-/// How many complaints of how many dynos are kept track of. An app has about a hundred dynos of a type at the most.
-const MOST: usize = 1_000;
+/// How many dynos are tracked, each kind of problem counted separately. An app has at most about a hundred dynos of a
+/// type.
+const MAX_TRACKED: usize = 1_000;
 
-/// How long it is no news that a dyno is still in trouble. What is done about it each pass reports.
-const SILENCE: Duration = Duration::from_secs(10 * 60);
+/// How often the log repeats that a dyno is in trouble. The report of each pass says what the service does about it.
+const NEWS_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// So many reports of one dyno within the window, and it is in trouble.
+/// A dyno with this many reports within the window is in trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Threshold {
     /// How many reports.
     pub reports: NonZeroUsize,
-    /// How far back reports count.
+    /// The window in which they count.
     pub window: Duration,
 }
 
 /// A dyno is in trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Trouble {
-    /// When the first of the reports that count was made. A dyno that was started after that is another process, of which
-    /// some of these reports are not.
+    /// The time of the first report that counted. If the dyno's process started later, then at least that report is
+    /// about the process before.
     pub(super) since: Timestamp,
-    /// Whether that was not said lately.
+    /// Whether the log should say so: it has not for [`NEWS_INTERVAL`].
     pub(super) is_news: bool,
 }
 
-/// The reports of an app's dynos.
+/// Counts the reports of an app's dynos.
 #[derive(Debug, Default)]
 pub(super) struct TroubleDetector {
-    reports: BTreeMap<(DynoName, CauseKind), Reports>,
-    /// There is no room for another one until then.
+    tracked: BTreeMap<(DynoName, CauseKind), Reports>,
+    /// Until then, there is no room for another dyno.
     full_until: Option<Timestamp>,
 }
 
-/// Of one dyno.
+/// The reports of one kind about one dyno.
 #[derive(Debug, Default)]
 struct Reports {
-    /// When, in order.
+    /// The times of those that count, in order.
     times: Vec<Timestamp>,
-    /// What is not later than this has had its effect.
+    /// The time of the last report when the threshold was last reached. Reports up to then no longer count.
     done: Option<Timestamp>,
-    told_at: Option<Instant>,
+    logged_at: Option<Instant>,
 }
 
 impl TroubleDetector {
-    /// A report; whether it is the one too many. They count anew from then on.
+    /// Records a report; `Some` once the threshold is reached, which resets the count.
     pub(super) fn record(&mut self, symptom: &Symptom, threshold: Threshold) -> Option<Trouble> {
         let Symptom { ref dyno, at, cause } = *symptom;
         let key = (dyno.clone(), cause.kind());
-        if self.reports.len() >= MOST && !self.reports.contains_key(&key) && !self.make_room(at, threshold.window) {
+        if self.tracked.len() >= MAX_TRACKED
+            && !self.tracked.contains_key(&key)
+            && !self.make_room(at, threshold.window)
+        {
             return None;
         }
-        let reports = self.reports.entry(key).or_default();
+        let reports = self.tracked.entry(key).or_default();
         let since = reports.add(at, threshold)?;
         Some(Trouble { since, is_news: reports.is_news() })
     }
 
-    /// Whether there are dynos of which reports cannot be counted.
+    /// Whether reports of some dynos are ignored because there is no room for them.
     pub(super) fn is_full(&self) -> bool {
         self.full_until.is_some()
     }
 
-    /// Forgets those of which nothing was heard within the window. Whoever floods the log with names must not push out the
-    /// dynos that there are.
+    /// Forgets the dynos without a report in the window; returns whether there is room then. It never drops others: a
+    /// flood of false names must not push out real dynos.
     fn make_room(&mut self, now: Timestamp, window: Duration) -> bool {
         if self.full_until.is_some_and(|until| now < until) {
             return false;
         }
         let window = window.min(LONGEST_LIFE);
         let is_quiet = |reports: &Reports| reports.latest().is_none_or(|latest| latest + window < now);
-        self.reports.retain(|_, reports| !is_quiet(reports));
-        let first_quiet = self.reports.values().filter_map(Reports::latest).min().map(|latest| latest + window);
-        self.full_until = first_quiet.filter(|_| self.reports.len() >= MOST);
+        self.tracked.retain(|_, reports| !is_quiet(reports));
+        let first_quiet = self.tracked.values().filter_map(Reports::latest).min().map(|latest| latest + window);
+        self.full_until = first_quiet.filter(|_| self.tracked.len() >= MAX_TRACKED);
         self.full_until.is_none()
     }
 }
 
 impl Reports {
+    /// Adds a report; returns the time of the first one that counted when the threshold is reached.
     fn add(&mut self, at: Timestamp, Threshold { reports, window }: Threshold) -> Option<Timestamp> {
         if self.done.is_some_and(|done| at <= done) {
             return None;
         }
-        // Lines may overtake each other, and an app may have two drains that bring the same. Heroku tells the time to the
-        // microsecond, so that two reports of the same time are one.
+        // Lines may arrive out of order, and an app may have two drains that deliver the same lines. Heroku's
+        // timestamps have microseconds, so two reports with the same time are the same report.
         match self.times.binary_search(&at) {
             Ok(_) => return None,
             Err(place) => self.times.insert(place, at),
@@ -106,9 +111,9 @@ impl Reports {
     }
 
     fn is_news(&mut self) -> bool {
-        let is_news = self.told_at.is_none_or(|at| at.elapsed() >= SILENCE);
+        let is_news = self.logged_at.is_none_or(|at| at.elapsed() >= NEWS_INTERVAL);
         if is_news {
-            self.told_at = Some(Instant::now());
+            self.logged_at = Some(Instant::now());
         }
         is_news
     }

@@ -1,8 +1,9 @@
-//! Heroku's own log drain as the source of alerts: the lines in which the platform says that a dyno is in trouble.
+//! Heroku's own log drain as a source of alerts: the lines in which the platform reports that a dyno has a problem.
 //!
-//! - `settings`: what counts as trouble, and `report`: one line that says so;
-//! - `trouble`: how many of them it takes;
-//! - `app_drain`: what is known of an app by its drains.
+//! - `settings`: what counts as trouble;
+//! - `symptom`: one report that a dyno has a problem;
+//! - `detector`: counts the reports until the threshold is reached;
+//! - `app_drain`: what the service remembers about the log of one app.
 
 mod app_drain;
 mod detector;
@@ -28,27 +29,27 @@ use crate::logplex::{Event, Interest, Line, Pieces};
 use crate::restart::{Restarter, Stopping, Trigger};
 use crate::util::dedup::Recent;
 
-/// How far Heroku's clock may be ahead. A line of next year would be the latest report of its dyno for a year.
-const FUTURE: SignedDuration = SignedDuration::from_mins(1);
+/// How far Heroku's clock may be ahead. A line dated next year would stay the latest report of its dyno for a year.
+const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(1);
 
-/// Heroku repeats a report every 20 s as long as there is reason to. So an old one says nothing of now.
-const LONGEST_DELAY: SignedDuration = SignedDuration::from_mins(10);
+/// Heroku repeats a report every 20 s while the problem lasts, so an old report says nothing about the present.
+const MAX_DELAY: SignedDuration = SignedDuration::from_mins(10);
 
-/// A batch has a thousand lines or so.
-const MOST_SYMPTOMS: usize = 10_000;
+/// The number of symptoms that are kept of one batch, which has about a thousand lines.
+const MAX_SYMPTOMS: usize = 10_000;
 
-/// How one request of a drain is known.
+/// The headers of a request that identify the batch, the drain and this service.
 #[derive(Clone, Copy, Debug)]
 pub struct Label<'a> {
-    /// Stays the same when it is delivered again.
+    /// The id of the batch; it stays the same when the batch is delivered again.
     pub frame_id: Option<&'a str>,
-    /// Which drain it is.
+    /// The token of the drain.
     pub token: Option<&'a str>,
     /// The name by which the drain reaches this service.
     pub host: Option<&'a str>,
 }
 
-/// A batch that is being taken, piece by piece.
+/// A batch that is being read, piece by piece.
 #[derive(Debug)]
 pub struct Batch<'a> {
     drains: &'a Drains,
@@ -57,13 +58,13 @@ pub struct Batch<'a> {
     now: Timestamp,
     pieces: Pieces,
     symptoms: Vec<Symptom>,
-    /// Those of dynos that are not to be restarted.
+    /// The symptoms of dynos that are not watched. They have a limit of their own, so that they displace no others.
     unwatched: Vec<Symptom>,
-    /// It tells of a batch that the service itself was sent.
+    /// Whether a line shows a request to this service: the log is the service's own.
     is_own_log: bool,
 }
 
-/// Takes what the drains of the watched apps bring.
+/// Receives the logs of the watched apps.
 #[derive(Debug)]
 pub struct Drains {
     restarter: Restarter,
@@ -74,7 +75,7 @@ pub struct Drains {
     clock: Clock,
 }
 
-/// The time of day, which goes on as the runtime's clock does.
+/// The time of day, advanced by the runtime's clock.
 #[derive(Debug)]
 struct Clock {
     began: Instant,
@@ -88,11 +89,11 @@ impl Drains {
         let interest = Interest { errors: settings.errors.clone(), memory: settings.memory_limit.is_some() };
         let apps = restarter.watched().apps().iter().map(|app| (app.clone(), Mutex::default())).collect();
         let clock = Clock { began: Instant::now(), at: Timestamp::now() };
-        settings.warn_of_what_cannot_be();
+        settings.warn_if_unreachable();
         Self { restarter, settings, interest, apps, delivered: Recent::default(), clock }
     }
 
-    /// Begins to take a batch of the log of `app`.
+    /// Begins to read a batch of the log of `app`.
     #[must_use]
     pub fn open<'a>(&'a self, app: &'a AppName, label: Label<'a>) -> Batch<'a> {
         let (now, pieces) = (self.clock.now(), Pieces::default());
@@ -109,7 +110,7 @@ impl Batch<'_> {
     /// Reads the next piece of the body.
     pub fn read(&mut self, piece: &[u8]) {
         let Drains { restarter, settings, interest, .. } = self.drains;
-        let oldest = self.now - LONGEST_DELAY - settings.threshold.window;
+        let oldest = self.now - MAX_DELAY - settings.threshold.window;
         self.pieces.read(piece, interest, |line, event| {
             let (dyno, cause) = match event {
                 Event::Error { code, dyno } => (dyno, Cause::Error(code)),
@@ -120,18 +121,18 @@ impl Batch<'_> {
                 }
             };
             let at = time_of(line, self.now);
-            if !cause.is_trouble(settings) || at < oldest {
+            if !cause.counts(settings) || at < oldest {
                 return;
             }
-            let symptoms =
-                if restarter.watched().may_include(&dyno) { &mut self.symptoms } else { &mut self.unwatched };
-            if symptoms.len() < MOST_SYMPTOMS {
+            let is_watched = restarter.watched().may_include(&dyno);
+            let symptoms = if is_watched { &mut self.symptoms } else { &mut self.unwatched };
+            if symptoms.len() < MAX_SYMPTOMS {
                 symptoms.push(Symptom { dyno, at, cause });
             }
         });
     }
 
-    /// Hands over which dynos are in trouble; does not wait.
+    /// Ends the batch: asks for a restart of the dynos that are now in trouble, and does not wait for it.
     ///
     /// # Errors
     /// When the service is being shut down.
@@ -144,7 +145,7 @@ impl Batch<'_> {
         let mut app_drain = drains.app_drain(app);
         app_drain.note_drain(app, label.token);
         if let Some(error) = pieces.error() {
-            app_drain.note_broken(app, extent, error);
+            app_drain.note_invalid(app, extent, error);
         }
         if app_drain.is_own(app, label.token, is_own_log) {
             return Ok(());
@@ -155,13 +156,13 @@ impl Batch<'_> {
         if symptoms.is_empty() {
             return Ok(());
         }
-        // What broke off comes again, with the same id.
+        // An incomplete batch is delivered again with the same id, and must count then.
         let frame_id = label.frame_id.filter(|id| !id.is_empty() && extent == Extent::Whole);
         if frame_id.is_some_and(|id| !delivered.are_new([format!("{app}/{id}")])) {
-            debug!(%app, "a batch of the log of {app} was delivered once more");
+            debug!(%app, "ignoring a batch of the log of {app} that was already delivered");
             return Ok(());
         }
-        let target = app_drain.count(app, symptoms, settings);
+        let target = app_drain.count(app, symptoms, settings.threshold);
         if target.is_empty() {
             return Ok(());
         }
@@ -175,12 +176,12 @@ impl Clock {
     }
 }
 
-/// A line that does not say when it was written, or that comes out of the future, is one of now.
+/// When the line was written. A line without a valid time, or with one in the future, counts as written now.
 fn time_of(line: &Line<'_>, now: Timestamp) -> Timestamp {
-    line.at().filter(|at| at.duration_since(now) < FUTURE).unwrap_or(now)
+    line.at().filter(|at| at.duration_since(now) < MAX_CLOCK_SKEW).unwrap_or(now)
 }
 
-/// Two names of hosts, whatever the port.
+/// Compares two host names and ignores their ports.
 fn is_same_host(one: &str, other: &str) -> bool {
     fn name(host: &str) -> &str {
         let port = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));

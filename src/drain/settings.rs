@@ -9,48 +9,50 @@ use super::detector::Threshold;
 use crate::logplex::Code;
 use crate::util::text::human;
 
-/// How often Heroku looks at the memory of a dyno.
-const EVERY: Duration = Duration::from_secs(20);
+/// How often Heroku measures the memory of a dyno, and repeats R14 and R15.
+const MEASURING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// What counts as trouble.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Which errors.
+    /// The errors that count.
     pub errors: BTreeSet<Code>,
-    /// How many reports it takes.
+    /// How many reports put a dyno in trouble.
     pub threshold: Threshold,
-    /// From where on memory counts, if it does at all.
+    /// The memory use from which a measurement counts; `None` ignores all measurements.
     pub memory_limit: Option<MemoryLimit>,
 }
 
 /// How much memory a dyno may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryLimit {
-    /// This much of its quota.
+    /// A share of the dyno's quota.
     Percent(u64),
-    /// This much, whatever its quota.
+    /// A fixed amount, whatever the quota.
     Bytes(u64),
 }
 
 impl Settings {
-    pub(super) fn warn_of_what_cannot_be(&self) {
+    /// Logs a warning when Heroku reports too rarely to ever reach the threshold.
+    pub(super) fn warn_if_unreachable(&self) {
         let Threshold { reports, window } = self.threshold;
-        let router_is_asked = self.errors.iter().any(|code| code.letter() == 'H');
-        let shortest = EVERY * u32::try_from(reports.get() - 1).unwrap_or(u32::MAX);
-        if shortest > window && !router_is_asked {
+        // The router reports each failed request, so its errors can come at any rate.
+        let has_router_errors = self.errors.iter().any(|code| code.letter() == 'H');
+        let shortest = MEASURING_INTERVAL * u32::try_from(reports.get() - 1).unwrap_or(u32::MAX);
+        if shortest > window && !has_router_errors {
             warn!(
-                "TOLERANCE asks for {reports} reports within {}, but Heroku reports every {}: no dyno will ever be in trouble \
-                 by a log drain. Make the window {} or longer",
+                "TOLERANCE requires {reports} reports within {}, but Heroku reports only every {}: a log drain will \
+                 never cause a restart. Set the window to {} or longer",
                 human(window),
-                human(EVERY),
-                human(shortest + EVERY)
+                human(MEASURING_INTERVAL),
+                human(shortest + MEASURING_INTERVAL)
             );
         }
     }
 }
 
 impl MemoryLimit {
-    /// Where the quota is not known, a share of it is not either.
+    /// Without a known quota, a share of the quota is never reached.
     pub(super) fn is_reached(self, total: u64, quota: Option<u64>) -> bool {
         match self {
             Self::Percent(percent) => {

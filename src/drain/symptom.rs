@@ -1,4 +1,4 @@
-//! One report of a dyno.
+//! One report that a dyno has a problem.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::settings::Settings;
 use crate::heroku::DynoName;
 use crate::logplex::{Code, MEGABYTE};
 
-/// A dyno is reported once more.
+/// One report that a dyno has a problem.
 #[derive(Debug)]
 pub(super) struct Symptom {
     pub(super) dyno: DynoName,
@@ -16,24 +16,23 @@ pub(super) struct Symptom {
     pub(super) cause: Cause,
 }
 
-/// What for.
+/// The problem.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Cause {
     Error(Code),
     Memory { total: u64, quota: Option<u64> },
 }
 
-/// What a dyno is reported for. Each is counted by itself: one and the same spike may be reported for both.
+/// What the threshold counts separately: one spike may show up both as an error and as a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum CauseKind {
-    /// An error of the platform.
     Error,
-    /// More memory than it should use.
     Memory,
 }
 
 impl Cause {
-    pub(super) fn is_trouble(self, settings: &Settings) -> bool {
+    /// Whether it counts. The parser reports only the errors that count, but every measurement of memory.
+    pub(super) fn counts(self, settings: &Settings) -> bool {
         match self {
             Self::Error(_) => true,
             Self::Memory { total, quota } => settings.memory_limit.is_some_and(|limit| limit.is_reached(total, quota)),

@@ -1,8 +1,8 @@
-//! The codes of Heroku's errors.
+//! Heroku's error codes.
 
 use std::fmt;
 
-/// The code of an error, such as `R14`. All are described at <https://devcenter.heroku.com/articles/error-codes>.
+/// An error code, such as `R14`. All codes are described at <https://devcenter.heroku.com/articles/error-codes>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Code {
     letter: u8,
@@ -10,7 +10,7 @@ pub struct Code {
 }
 
 impl Code {
-    /// `None` for what is not a capital letter and two digits.
+    /// `None` unless the text is a capital letter and two digits.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
         match *text {
@@ -21,7 +21,7 @@ impl Code {
         }
     }
 
-    /// What kind of error it is: `R` is of a dyno, `H` of the router, `L` of logplex.
+    /// The source of the error: `R` is a dyno, `H` the router, `L` logplex.
     #[must_use]
     pub fn letter(self) -> char {
         char::from(self.letter)

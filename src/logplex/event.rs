@@ -1,4 +1,4 @@
-//! What a line says that can matter.
+//! The events that a line can report.
 
 use std::collections::BTreeSet;
 
@@ -12,42 +12,44 @@ use crate::heroku::DynoName;
 /// Where a log drain delivers. See [`Event::DrainRequest`].
 const DRAIN: &[u8] = b"/drain";
 
-/// A longer number is a mistake: a hundred thousand terabytes. It also keeps the number of bytes from overflowing.
-const MOST_DIGITS: usize = 12;
+/// A longer number is a mistake: it would be a hundred thousand terabytes. The limit also prevents an overflow.
+const MAX_DIGITS: usize = 12;
 
-/// Heroku does not say which megabyte it means; of memory it is this one.
+/// Heroku does not define its megabyte; this is the usual one for memory.
 pub const MEGABYTE: u64 = 1 << 20;
 
-/// What is asked for, so that the rest costs next to nothing. Requests to `/drain` are always told of.
+/// Which events to look for. Everything else costs almost nothing. Requests to `/drain` are always reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
-    /// Which errors. Those of dynos (`R..`) and of the router (`H..`) can be found, no others.
+    /// The errors to look for: only errors of dynos (`R..`) and of the router (`H..`) can be found.
     pub errors: BTreeSet<Code>,
-    /// Whether the memory of dynos matters.
+    /// Whether to look for the memory use of dynos.
     pub memory: bool,
 }
 
-/// What a line says that can matter.
+/// An event that a line reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// A dyno is in trouble: `Error R14 (...)` in its own name, or `code=H12` of a request that the router gave to it.
+    /// A dyno has an error: `Error R14 (...)` in a line of the dyno, or `code=H12` for a request that the router sent
+    /// to it.
     Error {
-        /// Which trouble.
+        /// The error.
         code: Code,
-        /// Whose.
+        /// The dyno.
         dyno: DynoName,
     },
-    /// What log-runtime-metrics measured, in bytes.
+    /// A measurement of log-runtime-metrics, in bytes.
     Memory {
-        /// Of which dyno.
+        /// The dyno.
         dyno: DynoName,
         /// RAM, cache and swap together.
         total: u64,
-        /// What its size allows, never 0. It came later to the metrics, and can be missing.
+        /// The memory of the dyno's size, never 0. Heroku added it to the metrics later, so it can be missing.
         quota: Option<u64>,
     },
-    /// Somebody posted to `/drain` of the app whose log this is. When the request that brought the line went to `host`
-    /// too, the drain is attached to the service itself: every delivery makes a line, which makes a delivery.
+    /// A POST request to `/drain` of the app whose log this is. If the batch with this line was itself sent to
+    /// `host`, the drain is attached to this service's own app: every delivery adds a line to the log, which causes
+    /// another delivery.
     DrainRequest {
         /// The `Host` header of that request.
         host: &'a str,
@@ -55,7 +57,7 @@ pub enum Event<'a> {
 }
 
 impl Interest {
-    /// What a line says, when it is asked for.
+    /// The event that a line reports, if it is wanted.
     pub(super) fn event<'a>(&self, line: &Line<'a>) -> Option<Event<'a>> {
         if line.app_name != PLATFORM {
             None
@@ -69,20 +71,21 @@ impl Interest {
     }
 }
 
-/// Whether `content`, from the app name on, is one of those lines that a busy log is made of: the app's own, and the
-/// router's of requests that went well. A shortcut: [`Interest::event`] finds nothing in them either.
-#[expect(clippy::needless_bitwise_bool, reason = "the kind of the next line cannot be foreseen: a branch costs more")]
-pub(super) fn is_dull(content: &[u8]) -> bool {
+/// Whether `content`, which begins with the app name, is one of the lines that fill a busy log: lines of the app, and
+/// lines of the router about successful requests. This is a shortcut: [`Interest::event`] finds nothing in them
+/// either.
+#[expect(clippy::needless_bitwise_bool, reason = "the kind of the next line is unpredictable: a branch costs more")]
+pub(super) fn is_routine(content: &[u8]) -> bool {
     let Some(begin) = content.first_chunk::<48>() else { return false };
     let reads = |at: usize, text: &[u8]| begin[at..at + text.len()] == *text;
-    let is_of_others = !reads(0, b"heroku ");
+    let is_of_app = !reads(0, b"heroku ");
     let is_info = reads(0, b"heroku router - at=info method=");
     let is_get = reads(31, b"GET ");
     let is_post_elsewhere = reads(31, b"POST path=\"") & !reads(42, DRAIN);
-    is_of_others | (is_info & (is_get | is_post_elsewhere))
+    is_of_app | (is_info & (is_get | is_post_elsewhere))
 }
 
-/// `Error R14 (Memory quota exceeded)`, at the very beginning.
+/// `Error R14 (Memory quota exceeded)`, at the beginning of the text.
 fn dyno_error<'a>(line: &Line<'a>, wanted: &BTreeSet<Code>) -> Option<Event<'a>> {
     let (code, rest) = line.text.strip_prefix(b"Error ")?.split_at_checked(3)?;
     let code = Code::parse(code).filter(|code| code.letter() == 'R' && rest.starts_with(b" ("))?;
@@ -94,8 +97,8 @@ fn dyno_error<'a>(line: &Line<'a>, wanted: &BTreeSet<Code>) -> Option<Event<'a>>
 
 /// `at=error code=H12 desc="Request timeout" method=GET path="/" host=... fwd="..." dyno=web.1 ...`
 ///
-/// Clients choose the path, the host and a part of `fwd`, and may well write `code=` and `dyno=` there, quotes and all. So
-/// the code counts only in front of all that, and of the dynos the last.
+/// Clients choose the path, the host and a part of `fwd`, and can write `code=`, `dyno=` and quotes there. So only a
+/// code before `method` counts, and only the last dyno.
 fn router_error<'a>(text: &[u8], wanted: &BTreeSet<Code>) -> Option<Event<'a>> {
     let mut pairs = pairs(text);
     let (_, code) = pairs.by_ref().take_while(|&(key, _)| key != b"method").find(|&(key, _)| key == b"code")?;
@@ -118,7 +121,7 @@ fn drain_request(text: &[u8]) -> Option<Event<'_>> {
 
 /// `source=web.1 dyno=heroku.<app>.<uuid> sample#memory_total=256.80MB ... sample#memory_quota=512.00MB`
 ///
-/// `source` only repeats whose line it is, and `dyno` is another name altogether. Nothing but samples has a `#`.
+/// `source` repeats the process of the line, and `dyno` is not the name of the dyno. Only samples contain a `#`.
 fn memory<'a>(line: &Line<'a>) -> Option<Event<'a>> {
     let (mut total, mut quota) = (None, None);
     for at in memchr_iter(b'#', line.text) {
@@ -136,10 +139,10 @@ fn dyno(name: &[u8]) -> Option<DynoName> {
     DynoName::parse(std::str::from_utf8(name).ok()?)
 }
 
-/// The `256.80MB` that `text` begins with.
+/// Parses the `256.80MB` at the beginning of `text`, in bytes.
 fn bytes(text: &[u8]) -> Option<u64> {
     let (mut number, mut scale, mut is_fraction) = (0, 1, false);
-    for (at, &byte) in text.iter().enumerate().take(MOST_DIGITS) {
+    for (at, &byte) in text.iter().enumerate().take(MAX_DIGITS) {
         match byte {
             b'0'..=b'9' => {
                 number = number * 10 + u64::from(byte - b'0');

@@ -1,49 +1,49 @@
-//! The frames of a body: `LEN SP MSG`, with nothing between them.
+//! The frames of a body: `LENGTH SP MESSAGE`, with nothing between them. RFC 6587 calls this octet counting.
 
-/// A count of more digits than this is a mistake: no body of 10 MB is ever taken. It also keeps the sum from overflowing.
-const MOST_DIGITS: usize = 7;
+/// The service accepts no body of 10 MB, so a longer number is a mistake. The limit also prevents an overflow.
+const MAX_DIGITS: usize = 7;
 
-/// The messages of a body, one after the other. See [`frames()`].
+/// Iterates over the messages of a body. See [`frames()`].
 #[derive(Clone, Debug)]
 pub struct Frames<'a> {
     rest: &'a [u8],
     error: Option<FrameError>,
-    /// From the frame on in which the error is.
+    /// The invalid frame and everything behind it.
     unread: &'a [u8],
 }
 
-/// What made the rest of a body unreadable: without a count nobody can tell where the next frame begins.
+/// Why the rest of a body cannot be read: without a valid length, the beginning of the next frame is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// A frame begins with the space that should follow its count.
-    #[error("a frame has no count")]
+    /// The frame begins with the space that should follow its length.
+    #[error("a frame has no length")]
     MissingLength,
-    /// Something other than a digit stands where the count should be.
-    #[error("the count of a frame is not a number")]
+    /// The length contains something other than digits.
+    #[error("the length of a frame is not a number")]
     InvalidLength,
-    /// The count has more than seven digits.
-    #[error("the count of a frame is too large")]
+    /// The length has more than seven digits.
+    #[error("the length of a frame is too large")]
     LengthTooLarge,
     /// The body ends before the frame does.
-    #[error("a frame is cut short")]
+    #[error("the body ends inside a frame")]
     Truncated,
 }
 
-/// The messages of a body, told apart by their octet counts alone: they may hold newlines, or text that looks like a
-/// frame. Ends at the first broken frame; [`Frames::error`] then says what is wrong with it.
+/// Splits a body into its messages, by their lengths alone: a message may contain newlines, or text that looks like a
+/// frame. Ends at the first invalid frame; [`Frames::error`] then says what is wrong with it.
 #[must_use]
 pub fn frames(body: &[u8]) -> Frames<'_> {
     Frames { rest: body, error: None, unread: &[] }
 }
 
 impl<'a> Frames<'a> {
-    /// After the end: what made the rest of the body unreadable, if anything did.
+    /// After the end: why the rest of the body cannot be read, if there is a rest.
     #[must_use]
     pub fn error(&self) -> Option<FrameError> {
         self.error
     }
 
-    /// After the end: what was not read because of that.
+    /// After the end: the rest of the body that was not read because of the error.
     pub(super) fn unread(&self) -> &'a [u8] {
         self.unread
     }
@@ -69,18 +69,19 @@ impl<'a> Iterator for Frames<'a> {
     }
 }
 
-/// The first message, and what follows it.
+/// Returns the first message and the bytes behind it.
 fn split_frame(body: &[u8]) -> Result<(&[u8], &[u8]), FrameError> {
-    let (count, length) = count(body)?;
-    body[count..].split_at_checked(length).ok_or(FrameError::Truncated)
+    let (prefix, length) = parse_length(body)?;
+    body[prefix..].split_at_checked(length).ok_or(FrameError::Truncated)
 }
 
-/// How long the count of the first frame is, with its space, and what it counts.
-fn count(body: &[u8]) -> Result<(usize, usize), FrameError> {
+/// Parses the prefix of the first frame: returns the size of the prefix, space included, and the length that it
+/// states.
+fn parse_length(body: &[u8]) -> Result<(usize, usize), FrameError> {
     let mut length = 0;
     for (at, &byte) in body.iter().enumerate() {
         match byte {
-            b'0'..=b'9' if at == MOST_DIGITS => return Err(FrameError::LengthTooLarge),
+            b'0'..=b'9' if at == MAX_DIGITS => return Err(FrameError::LengthTooLarge),
             b'0'..=b'9' => length = length * 10 + usize::from(byte - b'0'),
             b' ' if at == 0 => return Err(FrameError::MissingLength),
             b' ' => return Ok((at + 1, length)),
@@ -90,11 +91,11 @@ fn count(body: &[u8]) -> Result<(usize, usize), FrameError> {
     Err(FrameError::Truncated)
 }
 
-/// How many bytes the frame lacks that `begun` is the beginning of; at least so many, where its count is not whole yet.
-/// None is lacking to see that a frame is broken.
-pub(super) fn lacks(begun: &[u8]) -> usize {
-    match count(begun) {
-        Ok((count, length)) => (count + length).saturating_sub(begun.len()),
+/// How many more bytes are needed to complete the frame that begins with `begun`: 1 while its length is incomplete, 0
+/// when the frame is invalid.
+pub(super) fn missing_bytes(begun: &[u8]) -> usize {
+    match parse_length(begun) {
+        Ok((prefix, length)) => (prefix + length).saturating_sub(begun.len()),
         Err(FrameError::Truncated) => 1,
         Err(_) => 0,
     }

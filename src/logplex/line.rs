@@ -1,42 +1,42 @@
 //! One message: `<PRI>1 TIMESTAMP HOSTNAME APPNAME PROCID MSGID TEXT`.
 //!
-//! That is RFC 5424 without its STRUCTURED-DATA, which logplex leaves out and does not replace by `-`; a parser made for
-//! the RFC takes the first word of the text for it (<https://github.com/heroku/logplex/issues/204>).
+//! This is RFC 5424 without STRUCTURED-DATA. Logplex omits it and does not write `-` instead, so a parser for the RFC
+//! mistakes the first word of the text for it (<https://github.com/heroku/logplex/issues/204>).
 
 use jiff::Timestamp;
 use memchr::memchr;
 
-/// The app name of what Heroku itself says. The app's own output is called `app`.
+/// The app name in lines that Heroku itself writes. In the app's own output it is `app`.
 pub(super) const PLATFORM: &[u8] = b"heroku";
 
-/// A line of the log. Its bytes are as they came: an app may write what is not UTF-8.
+/// A line of the log. The bytes are unchanged, and may be invalid UTF-8: an app can write anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
     timestamp: &'a [u8],
     /// Who wrote it: `heroku` or `app`.
     pub app_name: &'a [u8],
-    /// Which part of it: `web.1`, `router`, `logplex`, ...
+    /// The process: `web.1`, `router`, `logplex`, ...
     pub proc_id: &'a [u8],
-    /// What it says, without a newline at its end.
+    /// The message, without the newline at its end.
     pub text: &'a [u8],
 }
 
-/// A message of which only the envelope has been looked at.
+/// A message of which only the beginning has been parsed.
 #[derive(Clone, Copy)]
 pub(super) struct Envelope<'a> {
     timestamp: &'a [u8],
-    /// What follows: `APPNAME PROCID MSGID TEXT`.
+    /// The rest: `APPNAME PROCID MSGID TEXT`.
     pub(super) content: &'a [u8],
 }
 
 impl<'a> Line<'a> {
-    /// `None` for what logplex does not write.
+    /// Parses a message; `None` when it does not have the format of logplex.
     #[must_use]
     pub fn parse(message: &'a [u8]) -> Option<Self> {
         Envelope::open(message)?.line()
     }
 
-    /// When it was written, to the microsecond; `None` when that cannot be read.
+    /// When the line was written, to the microsecond; `None` when the timestamp is invalid.
     #[must_use]
     pub fn at(&self) -> Option<Timestamp> {
         std::str::from_utf8(self.timestamp).ok()?.parse().ok()
@@ -48,22 +48,25 @@ impl<'a> Envelope<'a> {
         Self::open_usual(message).or_else(|| Self::open_any(message))
     }
 
-    /// The usual one is `<134>1 2025-01-02T00:51:32.759454+00:00 host `, 7 + 32 + 6 bytes. To look just for those takes
-    /// half the time of a search for each space, and for most lines it is all that is done.
+    /// Most lines begin with `<134>1 2025-01-02T00:51:32.759454+00:00 host `, 7 + 32 + 6 bytes. Checking these fixed
+    /// places takes half the time of a search for each space, and for most lines nothing else is done.
     fn open_usual(message: &'a [u8]) -> Option<Self> {
         let (head, content) = message.split_first_chunk::<45>()?;
         let (priority, head) = head.split_first_chunk::<7>()?;
         let (timestamp, host_name) = head.split_first_chunk::<32>()?;
         let is_number = priority[1..4].iter().all(u8::is_ascii_digit);
         let is_framed = priority[0] == b'<' && priority[4..] == *b">1 " && host_name == b" host ";
-        #[expect(clippy::unnecessary_fold, reason = "all at once is faster than one by one up to the first")]
+        #[expect(
+            clippy::unnecessary_fold,
+            reason = "checking all bytes at once is faster than stopping at the first space"
+        )]
         let has_space = timestamp.iter().fold(false, |found, &byte| found || byte == b' ');
         (is_number && is_framed && !has_space).then_some(Self { timestamp, content })
     }
 
     fn open_any(message: &'a [u8]) -> Option<Self> {
         let rest = message.strip_prefix(b"<")?;
-        // Which number it is says nothing that can be relied on: Heroku has changed them over the years.
+        // The number itself is ignored: Heroku has changed its meaning over the years.
         let digits = rest.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
         let rest = rest[digits..].strip_prefix(b">1 ").filter(|_| digits > 0)?;
         let (timestamp, rest) = field(rest)?;
@@ -81,13 +84,13 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// What stands before the next space, and what follows that.
+/// Splits at the next space.
 fn field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr(b' ', bytes)?;
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 
-/// The text alone, should logplex ever write the `-` or the `[id name="value"]` that the RFC asks for in front of it.
+/// Removes the `-` or the `[id name="value"]` that the RFC requires before the text, in case logplex ever writes it.
 fn without_structured_data(text: &[u8]) -> &[u8] {
     if let Some(text) = text.strip_prefix(b"- ") {
         return text;
@@ -102,7 +105,7 @@ fn without_structured_data(text: &[u8]) -> &[u8] {
     text
 }
 
-/// What follows the `[...]` that `bytes` begin with. A quoted value may hold brackets, and quotes behind a backslash.
+/// What follows the `[...]` at the beginning of `bytes`. A quoted value may contain brackets and escaped quotes.
 fn after_element(bytes: &[u8]) -> Option<&[u8]> {
     let inside = bytes.strip_prefix(b"[")?;
     let (mut is_quoted, mut is_escaped) = (false, false);

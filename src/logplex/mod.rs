@@ -1,20 +1,20 @@
-//! What matters of the log that a drain brings.
+//! Finds the few lines that matter in the log that a drain delivers.
 //!
-//! Heroku posts every line that an app writes, and every line about it, in bodies of about 100 KB
-//! (`application/logplex-1`). Of a busy app that is thousands of lines a second, of which one in an hour matters. So a body
-//! is read once and in place: from frame to frame by their counts, no further into each than to see who wrote it, and
-//! into the text only of what Heroku itself wrote.
+//! Heroku posts every line that an app writes, and every line about the app, in bodies of about 100 KB
+//! (`application/logplex-1`). A busy app has thousands of lines a second, and perhaps one in an hour matters. So a
+//! body is parsed once and in place: the parser jumps from frame to frame by their lengths, looks at the beginning of
+//! each line to see who wrote it, and reads the text only of lines that Heroku itself wrote.
 //!
-//! Nothing here fails. Whatever the bytes: what can be read is read, and the rest is passed over.
+//! Parsing never fails as a whole: invalid lines are skipped, and what precedes an invalid frame counts.
 //!
-//! - [`frames()`] tells the messages of a body apart.
+//! - [`frames()`] splits a body into its messages.
 //! - [`Line`] is one message, as a line of the log.
-//! - [`events()`] are the few lines that matter, with what they say.
-//! - [`Pieces`] finds them in a body that arrives piece by piece, and keeps none of it.
+//! - [`events()`] finds the lines that matter, and what each reports.
+//! - [`Pieces`] does the same for a body that arrives piece by piece, without keeping the body.
 //!
-//! It does not know of requests, keys or restarts, and remembers nothing from one body to the next.
+//! This module does not know about requests, keys or restarts, and remembers nothing from one body to the next.
 //!
-//! The format is described at <https://devcenter.heroku.com/articles/log-drains> and, more closely, in
+//! The format is described at <https://devcenter.heroku.com/articles/log-drains> and, in more detail, in
 //! <https://github.com/heroku/logplex/blob/master/README.md>.
 
 mod code;
@@ -32,29 +32,29 @@ pub use frames::{FrameError, Frames, frames};
 pub use line::Line;
 pub use pieces::Pieces;
 
-/// The lines of a body that matter. See [`events()`].
+/// Iterates over the events of a body. See [`events()`].
 #[derive(Clone, Debug)]
 pub struct Events<'a> {
     frames: Frames<'a>,
     interest: &'a Interest,
 }
 
-/// The lines of `body` that say what is asked for, each with what it says. Only Heroku's own lines can: an app may write
-/// whatever it likes.
+/// Finds the events of `interest` in `body`, each with its line. Only Heroku's own lines are considered: an app may
+/// write anything.
 ///
-/// Ends at the first broken frame; [`Events::error`] then says what is wrong with it.
+/// Ends at the first invalid frame; [`Events::error`] then says what is wrong with it.
 #[must_use]
 pub fn events<'a>(body: &'a [u8], interest: &'a Interest) -> Events<'a> {
     Events { frames: frames(body), interest }
 }
 
 impl<'a> Events<'a> {
-    /// After the end: what was not read because of a error.
+    /// After the end: the rest of the body that was not read because of an error.
     fn unread(&self) -> &'a [u8] {
         self.frames.unread()
     }
 
-    /// After the end: what made the rest of the body unreadable, if anything did.
+    /// After the end: why the rest of the body cannot be read, if there is a rest.
     #[must_use]
     pub fn error(&self) -> Option<FrameError> {
         self.frames.error()
@@ -67,7 +67,7 @@ impl<'a> Iterator for Events<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let interest = self.interest;
         self.frames.find_map(|message| {
-            let envelope = Envelope::open(message).filter(|envelope| !event::is_dull(envelope.content))?;
+            let envelope = Envelope::open(message).filter(|envelope| !event::is_routine(envelope.content))?;
             let line = envelope.line()?;
             Some((line, interest.event(&line)?))
         })

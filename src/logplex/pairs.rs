@@ -2,7 +2,8 @@
 
 use memchr::{memchr, memchr_iter, memchr2};
 
-/// The pairs of a text. A word without `=` is a key whose value is empty; between two spaces there is an empty word.
+/// Iterates over the pairs of a text. A word without `=` is a key with an empty value; two spaces enclose an empty
+/// word.
 #[derive(Clone, Debug)]
 pub(super) struct Pairs<'a> {
     rest: &'a [u8],
@@ -31,11 +32,11 @@ impl<'a> Iterator for Pairs<'a> {
     }
 }
 
-/// The value, without its quotes, and what follows it.
+/// Returns the value without its quotes, and the rest.
 fn split_value(rest: &[u8]) -> (&[u8], &[u8]) {
     match rest.strip_prefix(b"\"") {
         Some(rest) => {
-            // Clients may have put quotes in between. Only one at the end of a word can be the closing one.
+            // A client may have put quotes into the value. Only a quote at the end of a word can be the closing one.
             let is_closing = |&at: &usize| matches!(rest.get(at + 1), None | Some(b' '));
             let end = memchr_iter(b'"', rest).find(is_closing).unwrap_or(rest.len());
             (&rest[..end], rest.get(end + 1..).unwrap_or_default())

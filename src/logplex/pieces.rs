@@ -1,52 +1,53 @@
 //! A body that arrives piece by piece.
 
-use super::frames::{FrameError, lacks};
+use super::frames::{FrameError, missing_bytes};
 use super::{Event, Interest, Line, events};
 
-/// A frame that is longer and in two pieces is passed over: Heroku's own lines are short, and an app's do not matter.
-const LONGEST_KEPT: usize = 64 * 1024;
+/// A longer frame that is split between pieces is skipped: Heroku's own lines are short, and an app's do not matter.
+const MAX_KEPT: usize = 64 * 1024;
 
-/// Reads pieces as they come. Of a piece it keeps the frame alone that goes on in the next one.
+/// Reads a body piece by piece. Between two pieces, only the frame that continues in the next one is kept.
 #[derive(Debug, Default)]
 pub struct Pieces {
+    /// The beginning of the frame that continues in the next piece.
     begun: Vec<u8>,
-    /// How many bytes to pass over.
-    passing: usize,
+    /// How many bytes of a long frame are still to be skipped.
+    skipping: usize,
     error: Option<FrameError>,
 }
 
 impl Pieces {
-    /// Reads the next piece; `found` is given each line that says what is asked for.
+    /// Reads the next piece; calls `found` with each event of `interest`, and its line.
     pub fn read(&mut self, piece: &[u8], interest: &Interest, mut found: impl FnMut(&Line<'_>, Event<'_>)) {
-        let mut piece = self.pass(piece);
+        let mut piece = self.skip(piece);
         while !self.begun.is_empty() && !piece.is_empty() {
-            let (more, rest) = piece.split_at(lacks(&self.begun).min(piece.len()));
+            let (more, rest) = piece.split_at(missing_bytes(&self.begun).min(piece.len()));
             self.begun.extend_from_slice(more);
             piece = rest;
-            let lacking = lacks(&self.begun);
-            if lacking == 0 {
+            let missing = missing_bytes(&self.begun);
+            if missing == 0 {
                 let frame = std::mem::take(&mut self.begun);
                 self.read_frames(&frame, interest, &mut found);
-            } else if self.begun.len() + lacking > LONGEST_KEPT {
-                (self.passing, self.begun) = (lacking, Vec::new());
-                piece = self.pass(piece);
+            } else if self.begun.len() + missing > MAX_KEPT {
+                (self.skipping, self.begun) = (missing, Vec::new());
+                piece = self.skip(piece);
             }
         }
         self.read_frames(piece, interest, &mut found);
     }
 
-    /// After the last piece: what made a part of the body unreadable, if anything did.
+    /// After the last piece: why a part of the body could not be read, if any.
     #[must_use]
     pub fn error(&self) -> Option<FrameError> {
-        let is_cut_short = !self.begun.is_empty() || self.passing > 0;
-        self.error.or(is_cut_short.then_some(FrameError::Truncated))
+        let is_truncated = !self.begun.is_empty() || self.skipping > 0;
+        self.error.or(is_truncated.then_some(FrameError::Truncated))
     }
 
-    /// What follows that which is to be passed over.
-    fn pass<'a>(&mut self, piece: &'a [u8]) -> &'a [u8] {
-        let passed = self.passing.min(piece.len());
-        self.passing -= passed;
-        &piece[passed..]
+    /// Skips the rest of a long frame; returns what follows.
+    fn skip<'a>(&mut self, piece: &'a [u8]) -> &'a [u8] {
+        let skipped = self.skipping.min(piece.len());
+        self.skipping -= skipped;
+        &piece[skipped..]
     }
 
     fn read_frames(&mut self, bytes: &[u8], interest: &Interest, found: &mut impl FnMut(&Line<'_>, Event<'_>)) {
@@ -59,9 +60,9 @@ impl Pieces {
         }
         match events.error() {
             Some(FrameError::Truncated) => {
-                let (begun, lacking) = (events.unread(), lacks(events.unread()));
-                if begun.len() + lacking > LONGEST_KEPT {
-                    self.passing = lacking;
+                let (begun, missing) = (events.unread(), missing_bytes(events.unread()));
+                if begun.len() + missing > MAX_KEPT {
+                    self.skipping = missing;
                 } else {
                     self.begun.extend_from_slice(begun);
                 }
