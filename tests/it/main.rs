@@ -10,7 +10,6 @@ mod api_trouble;
 mod bad_answers;
 mod bad_bodies;
 mod binary;
-mod drain_pitfalls;
 mod drains;
 mod endings;
 mod giving_up;

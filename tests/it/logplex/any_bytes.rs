@@ -1,36 +1,36 @@
-//! What holds whatever the bytes: thousands of bodies, good ones and spoilt ones.
+//! What is true of any bytes: thousands of random bodies, valid and corrupted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dyno_restarter::logplex::{Interest, Line, Pieces, events, frames};
 use fastrand::Rng;
 
-use super::{H12, MEMORY, TIME, all_told, everything, frame};
+use super::{H12, MEMORY, TIME, events_in, everything, frame};
 
-/// Runs `play` with a seeded sequence, many times. A seed that fails is named.
+/// Runs `play` many times, each time with another seed. The message of a failure has the seed.
 fn many_times(play: impl Fn(&mut Rng, &Interest)) {
     let everything = everything();
     for seed in 0..3000 {
         let outcome = catch_unwind(AssertUnwindSafe(|| play(&mut Rng::with_seed(seed), &everything)));
-        assert!(outcome.is_ok(), "with seed {seed}");
+        assert!(outcome.is_ok(), "failed with seed {seed}");
     }
 }
 
 #[test]
-fn whatever_the_bytes_nothing_panics_and_reading_comes_to_an_end() {
+fn no_bytes_cause_a_panic_or_an_endless_loop() {
     many_times(|rng, everything| {
         let mut body = messages(rng).concat();
-        spoil(rng, &mut body);
+        corrupt(rng, &mut body);
         assert!(frames(&body).map(<[u8]>::len).sum::<usize>() <= body.len());
         for message in frames(&body) {
             Line::parse(message).and_then(|line| line.at());
         }
-        assert!(all_told(&body, everything).len() <= body.len() / 40);
+        assert!(events_in(&body, everything).len() <= body.len() / 40);
     });
 }
 
 #[test]
-fn what_was_framed_is_read_again() {
+fn framed_messages_are_read_back() {
     many_times(|rng, _| {
         let messages: Vec<Vec<u8>> = (0..rng.usize(..9)).map(|_| noise(rng)).collect();
         let body: Vec<u8> = messages.iter().flat_map(|message| frame(message)).collect();
@@ -41,7 +41,7 @@ fn what_was_framed_is_read_again() {
 }
 
 #[test]
-fn frames_in_front_of_a_break_are_always_read() {
+fn frames_before_an_invalid_one_are_always_read() {
     many_times(|rng, everything| {
         let messages = messages(rng);
         let good = messages.concat();
@@ -54,54 +54,54 @@ fn frames_in_front_of_a_break_are_always_read() {
     });
 }
 
-/// Except for lines of more than 64 KiB, which none of these is.
+/// This does not hold for lines of more than 64 KiB, which the bodies here do not have.
 #[test]
-fn a_body_in_pieces_says_the_same_as_the_whole() {
+fn a_body_in_pieces_has_the_same_events_as_the_whole() {
     many_times(|rng, everything| {
         let mut body = messages(rng).concat();
         if rng.bool() {
-            spoil(rng, &mut body);
+            corrupt(rng, &mut body);
         }
-        let (mut pieces, mut told, mut rest) = (Pieces::default(), Vec::new(), body.as_slice());
+        let (mut pieces, mut found, mut rest) = (Pieces::default(), Vec::new(), body.as_slice());
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(rng.usize(1..=rest.len().min(300)));
-            pieces.read(piece, everything, |line, event| told.push(format!("{event:?} {:?}", line.text)));
+            pieces.read(piece, everything, |line, event| found.push(format!("{event:?} {:?}", line.text)));
             rest = after;
         }
         let mut whole = events(&body, everything);
         let expected: Vec<String> = whole.by_ref().map(|(line, event)| format!("{event:?} {:?}", line.text)).collect();
-        assert_eq!((told, pieces.error()), (expected, whole.error()));
+        assert_eq!((found, pieces.error()), (expected, whole.error()));
     });
 }
 
 #[test]
-fn an_app_is_never_believed() {
+fn lines_of_an_app_are_never_events() {
     many_times(|rng, everything| {
         let mut text = text(rng).into_bytes();
-        spoil(rng, &mut text);
+        corrupt(rng, &mut text);
         let message = [format!("<190>1 {} host app web.1 - ", timestamp(rng)).as_bytes(), &text].concat();
-        assert_eq!(all_told(&frame(&message), everything), [""; 0]);
+        assert_eq!(events_in(&frame(&message), everything), [""; 0]);
     });
 }
 
-/// There are shortcuts for the most frequent lines. An unusual timestamp and a `-` in front of the text lead past them.
+/// The parser has shortcuts for the most frequent lines. An unusual timestamp or a `-` before the text avoids them.
 #[test]
-fn a_line_says_the_same_on_every_path_through_the_parser() {
+fn shortcuts_do_not_change_the_events() {
     many_times(|rng, everything| {
         let mut text = text(rng).into_bytes();
-        spoil(rng, &mut text);
+        corrupt(rng, &mut text);
         text.retain(|&byte| byte != b'[');
-        let told = |time: &str, dash: &str| {
+        let events = |time: &str, dash: &str| {
             let head = format!("<158>1 {time} host heroku router - {dash}");
-            all_told(&frame(&[head.as_bytes(), &text].concat()), everything)
+            events_in(&frame(&[head.as_bytes(), &text].concat()), everything)
         };
-        let usual = told(TIME, "");
-        assert_eq!(usual, told("2025-01-02T00:51:32Z", ""));
-        assert!(usual == told(TIME, "- ") || text.starts_with(b"- "));
+        let usual = events(TIME, "");
+        assert_eq!(usual, events("2025-01-02T00:51:32Z", ""));
+        assert!(usual == events(TIME, "- ") || text.starts_with(b"- "));
     });
 }
 
-/// Each in its frame.
+/// Random messages, each in a frame.
 fn messages(rng: &mut Rng) -> Vec<Vec<u8>> {
     let message = |rng: &mut Rng| {
         let app_name = ["heroku", "heroku", "app"][rng.usize(..3)];
@@ -115,11 +115,12 @@ fn timestamp(rng: &mut Rng) -> &'static str {
     [TIME, "2025-01-02T00:51:32.76+00:00", "2025-01-02T00:51:32Z", "-", ""][rng.usize(..5)]
 }
 
-/// What matters, and the pieces of it in disorder.
+/// A text that is an event or close to one; sometimes with its words in disorder.
 fn text(rng: &mut Rng) -> String {
-    let fine = r#"at=info method=POST path="/drain" host=restarter.example.com fwd="1" dyno=web.1 status=204"#;
-    let whole = ["Error R14 (Memory quota exceeded)", H12, MEMORY, fine, &fine.replace("POST", "GET")][rng.usize(..5)]
-        .to_owned();
+    let routine = r#"at=info method=POST path="/drain" host=restarter.example.com fwd="1" dyno=web.1 status=204"#;
+    let whole = ["Error R14 (Memory quota exceeded)", H12, MEMORY, routine, &routine.replace("POST", "GET")]
+        [rng.usize(..5)]
+    .to_owned();
     if rng.bool() {
         return whole + ["", "\n", "\n\n"][rng.usize(..3)];
     }
@@ -136,8 +137,8 @@ fn noise(rng: &mut Rng) -> Vec<u8> {
     (0..rng.usize(..40)).map(|_| if rng.bool() { rng.u8(..) } else { b"0123456789 \n"[rng.usize(..12)] }).collect()
 }
 
-/// Some bytes changed, some more, some gone.
-fn spoil(rng: &mut Rng, bytes: &mut Vec<u8>) {
+/// Inserts, changes and removes a few bytes.
+fn corrupt(rng: &mut Rng, bytes: &mut Vec<u8>) {
     for _ in 0..rng.usize(..6) {
         let at = rng.usize(..=bytes.len());
         let byte = if rng.bool() { rng.u8(..) } else { b"0123456789 \"=\\-[]#.M<>\n"[rng.usize(..23)] };
