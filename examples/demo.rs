@@ -16,9 +16,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use dyno_restarter::config::Config;
-use dyno_restarter::http::listener::{self, Listen};
-use dyno_restarter::shutdown;
 use dyno_restarter::telemetry::text_fields;
+use dyno_restarter::{Listen, bind, shutdown};
 use simulator::{App, Heroku};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -131,7 +130,7 @@ struct Stage {
 impl Stage {
     /// Starts the service on `port`; `None` when that is taken.
     fn set(heroku: &Heroku, port: u16, min_age: &'static str) -> Option<Self> {
-        let listener = listener::bind(Listen::At(([127, 0, 0, 1], port).into())).ok()?;
+        let listener = bind(Listen::At(([127, 0, 0, 1], port).into())).ok()?;
         let address = listener.local_addr().expect("it is bound");
         let (url, drain) =
             (format!("http://{address}/restart_web_dynos"), format!("http://drain:{KEY}@{address}/drain"));

@@ -2,92 +2,135 @@
 //!
 //! # The path of one alert
 //!
-//! 1. A monitoring service calls the webhook: [`http::listener`] takes the connection, [`http::router`] the request.
-//! 2. [`http::auth`] checks the key, or the signature, before anything else is looked at; [`http::params`] reads what the
-//!    URL asks for.
-//! 3. [`http::body`] reads the body, [`alert`] reads what it says, and [`http::decision`] tells what follows: nothing, for
-//!    the alert has recovered, or a [`restart::Trigger`], which [`http::webhook`] hands over. The answer is
-//!    `202 Restart triggered`; nobody waits for Heroku.
-//! 4. In the background the app's own task makes a pass ([`restart`]): it lists the dynos through [`heroku`], keeps those
-//!    that are running, of a watched process type and old enough, and restarts each in turn, the next one only when the
-//!    one before is up again.
-//! 5. A [`restart::Report`] says in the log what became of each dyno.
+//! 1. A monitoring service calls the webhook. `http::listener` accepts the connection, and `http::router` handles the
+//!    request.
+//! 2. `http::auth` checks the key or the signature before anything else; `http::params` parses the query.
+//! 3. `http::body` reads the body, [`alert`] extracts what it says, and `http::decision` decides what to do: nothing, if the
+//!    alert has recovered, or a [`restart::Trigger`], which `http::webhook` hands over. The response is
+//!    `202 Restart triggered`; it does not wait for Heroku.
+//! 4. In the background, the app's own task makes a pass ([`restart`]). It lists the dynos through [`heroku`], keeps those
+//!    that are running, of a watched process type and old enough, and restarts them in turn, each one only when the one
+//!    before is up again.
+//! 5. A [`restart::Report`] in the log says what became of each dyno.
 //!
-//! Where Heroku's own log drain is the source, [`drain`] takes the place of step 3: [`logplex`] finds the few lines that
-//! matter, and they are counted until the threshold is reached. What follows is the same.
+//! With Heroku's own log drain as the source, [`drain`] replaces step 3: [`logplex`] finds the few lines that matter, and
+//! the drain counts them until the threshold is reached. The rest is the same.
 //!
-//! [`config`] reads the environment, [`telemetry`] writes the log, [`shutdown`] is the way out, [`util`] holds small tools.
+//! [`config`] reads the environment, [`telemetry`] sets up the log, [`shutdown`] handles SIGTERM, and `util` has small tools.
 
 pub mod alert;
 pub mod config;
 pub mod drain;
 pub mod heroku;
-pub mod http;
+mod http;
 pub mod logplex;
 pub mod restart;
 pub mod shutdown;
 pub mod telemetry;
-pub mod util;
+mod util;
 
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use config::Config;
 use drain::Drains;
+pub use http::auth::signature;
+pub use http::listener::{Listen, bind};
 use http::{listener, router};
 use restart::{Restarter, Workers};
+use shutdown::Switch;
+pub use util::dedup::SeenIds;
 
-/// How long the tasks may take to end. They see a dyno through for [`shutdown::GRACE`] (25 s); Heroku kills at 30 s.
-const LONGEST_GOODBYE: Duration = Duration::from_secs(27);
+/// How long the apps' tasks may take to end. They wait for restarts in progress for [`shutdown::GRACE`] (25 s), and Heroku
+/// kills after 30 s.
+const WORKER_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(27);
 
-/// Why the service ended when it should not have.
+/// Why the service could not start, or ended unexpectedly.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The HTTP client could not be set up.
     #[error("setting up the client of the Platform API")]
     Client(#[source] reqwest::Error),
-    /// The task of an app ended, so its alerts would go unheard.
+    /// The task of an app ended, so nobody would act on its alerts.
     #[error("the task that restarts dynos ended unexpectedly: {0}")]
     WorkerEnded(String),
 }
 
-/// Runs the service on `listener` until `end`, then finishes what is in hand.
-///
-/// # Errors
-/// When it cannot start, or a task ends that should not. The process must not live on then: it would accept alerts that
-/// nobody acts on.
-pub async fn run(config: Config, listener: TcpListener, end: impl Future<Output = ()>) -> Result<(), Error> {
-    let client = heroku::Client::new(config.heroku).map_err(Error::Client)?;
-    let (switch, stop) = shutdown::switch();
-    let (restarter, mut workers) = Restarter::start(&config.apps, &client, &config.policy, &stop);
-    let drains = Drains::new(restarter.clone(), config.drain);
-    let router = router::router(restarter, drains, config.keys);
-
-    let (work_is_done, no_more_requests) = oneshot::channel::<()>();
-    let serving = listener::serve(listener, router, async {
-        // A sender that is gone says the same.
-        no_more_requests.await.ok();
-    });
-    let working = async {
-        let ended = tokio::select! {
-            () = end => Ok(()),
-            ended = unexpected_end(&mut workers) => Err(ended),
-        };
-        switch.stop();
-        if ended.is_ok() {
-            finish(&mut workers).await;
-        }
-        drop(work_is_done);
-        ended
-    };
-    let (ended, ()) = tokio::join!(working, serving);
-    ended
+/// The service: the apps' tasks, which are running already, and the routes, which are not served yet.
+#[derive(Debug)]
+pub struct Service {
+    restarter: Restarter,
+    workers: Workers,
+    switch: Switch,
+    router: Router,
 }
 
-/// Waits for a task to end by itself, which none should.
+/// Runs the service on `listener` until `shutdown` completes: [`Service::new`] and [`Service::run`].
+///
+/// # Errors
+/// When the service cannot start, or one of its tasks ends unexpectedly.
+pub async fn run(config: Config, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    Service::new(config)?.run(listener, shutdown).await
+}
+
+impl Service {
+    /// Starts the tasks of the apps. To be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be set up.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        let client = heroku::Client::new(config.heroku).map_err(Error::Client)?;
+        let (switch, stop) = shutdown::switch();
+        let (restarter, workers) = Restarter::start(&config.apps, &client, &config.policy, &stop);
+        let drains = Drains::new(restarter.clone(), config.drain);
+        let router = router::router(restarter.clone(), drains, config.keys);
+        Ok(Self { restarter, workers, switch, router })
+    }
+
+    /// Takes triggers directly, and has the reports on the latest passes.
+    #[must_use]
+    pub fn restarter(&self) -> &Restarter {
+        &self.restarter
+    }
+
+    /// Serves on `listener` until `shutdown` completes, then waits for the restarts in progress.
+    ///
+    /// # Errors
+    /// When the task of an app ends unexpectedly. The process must exit then, because nobody would act on the alerts that it
+    /// accepts; the other apps' restarts in progress are waited for first.
+    pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let Self { mut workers, switch, router, .. } = self;
+        let (work_is_done, no_more_requests) = oneshot::channel::<()>();
+        let serving = listener::serve(listener, router, async {
+            // An error means that the sender was dropped, which is the signal.
+            no_more_requests.await.ok();
+        });
+        let working = async {
+            let outcome = tokio::select! {
+                () = shutdown => Ok(()),
+                error = unexpected_end(&mut workers) => Err(error),
+            };
+            if outcome.is_ok() {
+                info!("shutting down: no new alerts are taken; restarts in progress are waited for");
+            } else {
+                // The caller logs the error.
+                warn!("shutting down: the task of an app failed; restarts in progress of other apps are waited for");
+            }
+            switch.stop();
+            let finished = finish(&mut workers).await;
+            drop(work_is_done);
+            outcome.and(finished)
+        };
+        let (outcome, ()) = tokio::join!(working, serving);
+        outcome
+    }
+}
+
+/// Waits for the first task to end. None should.
 async fn unexpected_end(workers: &mut Workers) -> Error {
     match workers.next_end().await {
         Some(Err(panic)) => Error::WorkerEnded(panic.to_string()),
@@ -95,11 +138,18 @@ async fn unexpected_end(workers: &mut Workers) -> Error {
     }
 }
 
-/// Lets the tasks see through what is in hand. Until they are done, new alerts are answered 503.
-async fn finish(workers: &mut Workers) {
-    info!("shutting down: no new alerts; a restart in hand is seen through");
-    let all_ended = async { while workers.next_end().await.is_some() {} };
-    if tokio::time::timeout(LONGEST_GOODBYE, all_ended).await.is_err() {
-        warn!("shutting down although a restart is still in hand");
+/// Waits for the tasks to finish the restarts in progress. Until then, new alerts are answered 503.
+async fn finish(workers: &mut Workers) -> Result<(), Error> {
+    let mut outcome = Ok(());
+    let all_ended = async {
+        while let Some(end) = workers.next_end().await {
+            if let Err(panic) = end {
+                outcome = Err(Error::WorkerEnded(panic.to_string()));
+            }
+        }
+    };
+    if tokio::time::timeout(WORKER_SHUTDOWN_TIMEOUT, all_ended).await.is_err() {
+        warn!("shutting down although restarts are still in progress");
     }
+    outcome
 }

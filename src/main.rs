@@ -1,13 +1,12 @@
-//! Start-up only: read the environment, bind the port, run until SIGTERM.
+//! Start-up: reads the environment, binds the port, and runs the service until SIGTERM.
 
 use std::process::ExitCode;
 
-use dyno_restarter::config::{Config, Faults};
-use dyno_restarter::http::listener;
-use dyno_restarter::{run, shutdown, telemetry};
+use dyno_restarter::config::{Config, ConfigErrors};
+use dyno_restarter::{bind, run, shutdown, telemetry};
 use tracing::{error, info};
 
-/// `EX_CONFIG` of sysexits.h: something is wrong with the environment.
+/// `EX_CONFIG` of sysexits.h: the configuration is invalid.
 const EXIT_CONFIG: u8 = 78;
 
 #[tokio::main]
@@ -19,33 +18,31 @@ async fn main() -> ExitCode {
 }
 
 async fn start() -> Result<(), ExitCode> {
-    let config = Config::from_lookup(std::env::var_os).map_err(|faults| report(&faults))?;
+    let config = Config::from_lookup(std::env::var_os).map_err(|errors| report(&errors))?;
     telemetry::init(&config.log);
-    // Before the port is open: whoever can send an alert can also end the service in good order.
+    // Before the port is open, so that a service that takes alerts can always be shut down in an orderly way.
     let signal = shutdown::signal().map_err(|error| fail(&format!("cannot listen for signals: {error}")))?;
-    let listener = listener::bind(config.listen).map_err(|error| {
-        fail(&format!(
-            "cannot listen on {}: {error}; stop what listens there, or set PORT to another one",
-            config.listen
-        ))
+    let listener = bind(config.listen).map_err(|error| {
+        let listen = config.listen;
+        fail(&format!("cannot listen on {listen}: {error}; stop the process that uses the port, or change PORT"))
     })?;
     if let Ok(address) = listener.local_addr() {
         info!("dyno-restarter {} is listening on {address}", env!("CARGO_PKG_VERSION"));
     }
-    let end = async {
+    let shutdown = async {
         let name = signal.await;
         info!("received {name}");
     };
-    run(config, listener, end).await.map_err(|error| fail(&error.to_string()))
+    run(config, listener, shutdown).await.map_err(|error| fail(&error.to_string()))
 }
 
-#[expect(clippy::print_stderr, reason = "how to log is part of what could not be read")]
-fn report(faults: &Faults) -> ExitCode {
-    eprintln!("{faults}");
+#[expect(clippy::print_stderr, reason = "the settings of the log are a part of the configuration")]
+fn report(errors: &ConfigErrors) -> ExitCode {
+    eprintln!("{errors}");
     ExitCode::from(EXIT_CONFIG)
 }
 
-fn fail(why: &str) -> ExitCode {
-    error!("dyno-restarter ends: {why}");
+fn fail(problem: &str) -> ExitCode {
+    error!("dyno-restarter exits: {problem}");
     ExitCode::FAILURE
 }

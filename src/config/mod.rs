@@ -1,7 +1,7 @@
-//! The environment, read once. This is the only place that knows the names of the variables; they stand here, in
-//! `.env.example` and in the README in the same order.
+//! The configuration, read once from the environment. Only this module knows the names of the variables. Their order is the
+//! same here, in `.env.example` and in the README.
 //!
-//! All faults are reported at once, and no value is ever shown: somebody may have put a secret into the wrong variable.
+//! All errors are reported at once, and never a value: somebody may have put a secret into the wrong variable.
 
 mod parse;
 
@@ -20,39 +20,39 @@ use crate::{drain, heroku, telemetry};
 #[derive(Debug)]
 pub struct Config {
     /// How to reach Heroku.
-    pub heroku: heroku::Settings,
+    pub(crate) heroku: heroku::Settings,
     /// The apps whose dynos are restarted.
-    pub apps: Vec<AppName>,
-    /// Who may ask for it.
-    pub keys: Keys,
+    pub(crate) apps: Vec<AppName>,
+    /// The keys that allow it.
+    pub(crate) keys: Keys,
     /// Where to listen.
     pub listen: Listen,
-    /// How carefully to restart.
-    pub policy: Policy,
+    /// How to restart them.
+    pub(crate) policy: Policy,
     /// What counts as trouble in a log drain.
-    pub drain: drain::Settings,
+    pub(crate) drain: drain::Settings,
     /// What to log, and how.
     pub log: telemetry::Settings,
 }
 
 /// Everything that is wrong with the environment.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Faults(Vec<Fault>);
+pub struct ConfigErrors(Vec<ConfigError>);
 
 #[derive(Debug, PartialEq, Eq)]
-struct Fault {
+struct ConfigError {
     variable: &'static str,
     problem: String,
     example: &'static str,
 }
 
 impl Config {
-    /// Reads the environment through `lookup`, which gives the value of a variable. An empty one counts as not set.
+    /// Reads the environment through `lookup`, which returns the value of a variable. An empty value counts as not set.
     ///
     /// # Errors
-    /// When anything is wrong: all of it.
-    pub fn from_lookup(lookup: impl Fn(&'static str) -> Option<OsString>) -> Result<Self, Faults> {
-        let mut env = Environment { lookup, faults: Vec::new() };
+    /// When any variable is missing or invalid. The error lists all of them.
+    pub fn from_lookup(lookup: impl Fn(&'static str) -> Option<OsString>) -> Result<Self, ConfigErrors> {
+        let mut env = Environment { lookup, errors: Vec::new() };
 
         let token = env.required("RESTART_API_KEY", "HRKU-01234567-89ab-cdef-0123-456789abcdef", parse::token);
         let apps = env.required("APP_NAME", "shop", |text| parse::list(text, parse::app));
@@ -75,10 +75,10 @@ impl Config {
         let api_url = env.optional("HEROKU_API_URL", "https://api.heroku.com", "https://api.heroku.com", parse::url);
         let format = env.optional("LOG_FORMAT", "text", "json", parse::format);
         let filter = env.optional("RUST_LOG", "info", "info,dyno_restarter=debug", |text| {
-            EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| "is not a filter".to_owned())
+            EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| "is not a valid filter".to_owned())
         });
 
-        let faults = Faults(env.faults);
+        let invalid = ConfigErrors(env.errors);
         let config = || {
             Some(Self {
                 heroku: heroku::Settings { api_url: api_url?, token: token? },
@@ -101,27 +101,27 @@ impl Config {
                 log: telemetry::Settings { format: format?, filter: filter? },
             })
         };
-        config().filter(|_| faults.0.is_empty()).ok_or(faults)
+        config().filter(|_| invalid.0.is_empty()).ok_or(invalid)
     }
 }
 
-impl std::error::Error for Faults {}
+impl std::error::Error for ConfigErrors {}
 
-impl fmt::Display for Faults {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let faults = if self.0.len() == 1 { "this fault" } else { "these faults" };
-        write!(f, "dyno-restarter cannot start: its environment has {faults}:")?;
-        for Fault { variable, problem, example } in &self.0 {
-            write!(f, "\n  {variable} {problem}. Right is, for example: {example}")?;
+        let variables = if self.0.len() == 1 { "variable" } else { "variables" };
+        write!(f, "dyno-restarter cannot start: invalid environment {variables}:")?;
+        for ConfigError { variable, problem, example } in &self.0 {
+            write!(f, "\n  {variable} {problem}. Expected, for example: {example}")?;
         }
         Ok(())
     }
 }
 
-/// The variables, and what was found wrong with them so far.
+/// The environment, and the errors found in it so far.
 struct Environment<L> {
     lookup: L,
-    faults: Vec<Fault>,
+    errors: Vec<ConfigError>,
 }
 
 impl<L: Fn(&'static str) -> Option<OsString>> Environment<L> {
@@ -135,7 +135,7 @@ impl<L: Fn(&'static str) -> Option<OsString>> Environment<L> {
             None => Err("is not set".to_owned()),
             Some(text) => parse(text),
         });
-        self.or_fault(parsed, variable, example)
+        self.or_error(parsed, variable, example)
     }
 
     fn optional<T>(
@@ -146,7 +146,7 @@ impl<L: Fn(&'static str) -> Option<OsString>> Environment<L> {
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
         let parsed = self.text(variable).and_then(|text| parse(text.as_deref().unwrap_or(default)));
-        self.or_fault(parsed, variable, example)
+        self.or_error(parsed, variable, example)
     }
 
     fn text(&self, variable: &'static str) -> Result<Option<String>, String> {
@@ -154,13 +154,14 @@ impl<L: Fn(&'static str) -> Option<OsString>> Environment<L> {
         let text = value.map_err(|_| "is not UTF-8 text".to_owned())?;
         if text.as_deref().is_some_and(|text| text.trim().starts_with(['"', '\''])) {
             return Err(
-                "begins with a quotation mark, which would be part of it; leave the quotation marks out".to_owned()
+                "begins with a quotation mark, which would become part of the value; remove the quotation marks"
+                    .to_owned(),
             );
         }
         Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
     }
 
-    fn or_fault<T>(&mut self, parsed: Result<T, String>, variable: &'static str, example: &'static str) -> Option<T> {
-        parsed.map_err(|problem| self.faults.push(Fault { variable, problem, example })).ok()
+    fn or_error<T>(&mut self, parsed: Result<T, String>, variable: &'static str, example: &'static str) -> Option<T> {
+        parsed.map_err(|problem| self.errors.push(ConfigError { variable, problem, example })).ok()
     }
 }

@@ -1,4 +1,4 @@
-//! The values of the variables. Each function says what is wrong in the words that follow the name of the variable.
+//! Parses the values of the variables. An error is a text that follows the name of the variable: "is not a port".
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -14,37 +14,39 @@ use crate::logplex::{Code, MEGABYTE};
 use crate::restart::{AppName, GiveUp, ProcessType};
 use crate::telemetry::Format;
 
-/// A key that can be guessed lets anybody restart the dynos.
+/// Anybody who guesses the key can restart the dynos.
 const SHORTEST_KEY: usize = 16;
 
-/// Longer waits than this are mistakes.
+/// A longer wait is a mistake.
 const LONGEST_DURATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Dynos that boot are looked at every few seconds.
+/// Booting dynos are polled every few seconds.
 pub(super) const SHORTEST_BOOT: Duration = Duration::from_secs(5);
+
+/// The shortest window of `GIVE_UP_AFTER`.
 const SHORTEST_WINDOW: Duration = Duration::from_secs(60);
 
-/// What is reported comes every 20 s.
+/// The shortest window of `TOLERANCE`. Heroku reports a dyno every 20 s.
 const SHORTEST_TOLERANCE: Duration = Duration::from_secs(1);
 const MOST_REPORTS: usize = 100;
 
-/// Of memory, in percent or megabytes: no dyno has a terabyte.
+/// The largest limit of memory, in percent or megabytes: no dyno has a terabyte.
 const LARGEST_LIMIT: u64 = 1_000_000;
 
-/// One-off dynos, which a restart would end for good.
+/// The process types of one-off dynos, which are not started again after a restart.
 const ONE_OFF_TYPES: [&str; 3] = ["run", "release", "scheduler"];
 
 pub(super) fn list<T: PartialEq>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
     let mut items = Vec::new();
     let is_one = !text.contains(',');
     for (at, item) in text.split(',').map(str::trim).enumerate() {
-        let place = if is_one { String::new() } else { format!(" at place {}", at + 1) };
+        let place = if is_one { String::new() } else { format!(" at entry {}", at + 1) };
         let item = match item {
-            "" => return Err(format!("is wrong{place}: there is nothing")),
-            item => parse(item).map_err(|problem| format!("is wrong{place}: {problem}"))?,
+            "" => return Err(format!("is invalid{place}: the entry is empty")),
+            item => parse(item).map_err(|problem| format!("is invalid{place}: {problem}"))?,
         };
         if items.contains(&item) {
-            return Err(format!("is wrong{place}: the same stands before"));
+            return Err(format!("is invalid{place}: the entry is repeated"));
         }
         items.push(item);
     }
@@ -53,33 +55,35 @@ pub(super) fn list<T: PartialEq>(text: &str, parse: impl Fn(&str) -> Result<T, S
 
 pub(super) fn token(text: &str) -> Result<SecretString, String> {
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("has a character that no token has, such as a space in the middle".to_owned());
+        return Err("contains a character that no token contains, such as a space".to_owned());
     }
     Ok(SecretString::from(text))
 }
 
 pub(super) fn app(text: &str) -> Result<AppName, String> {
-    AppName::parse(text).ok_or_else(|| "an app's name is of lower-case letters, digits and dashes".to_owned())
+    AppName::parse(text)
+        .ok_or_else(|| "the name of an app consists of lower-case letters, digits and dashes".to_owned())
 }
 
 pub(super) fn key(text: &str, is_the_token: bool) -> Result<String, String> {
     if is_the_token || text.starts_with("HRKU-") {
-        return Err("a key goes into URLs and so into logs; it must not be a Heroku token".to_owned());
+        return Err("a key appears in URLs and so in logs, so it must not be a Heroku token".to_owned());
     }
     if text.len() < SHORTEST_KEY {
         return Err(format!("a key has at least {SHORTEST_KEY} characters"));
     }
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("a key has no spaces and no characters beyond ASCII".to_owned());
+        return Err("a key consists of printable ASCII characters without spaces".to_owned());
     }
     Ok(text.to_owned())
 }
 
 pub(super) fn process_type(text: &str) -> Result<ProcessType, String> {
     if ONE_OFF_TYPES.contains(&text.to_ascii_lowercase().as_str()) {
-        return Err(format!("{text} dynos are one-off, a restart would end them for good"));
+        return Err(format!("{text} dynos are one-off dynos, which are not started again after a restart"));
     }
-    ProcessType::parse(text).ok_or_else(|| "a process type is of letters, digits, dashes and underscores".to_owned())
+    ProcessType::parse(text)
+        .ok_or_else(|| "a process type consists of letters, digits, dashes and underscores".to_owned())
 }
 
 pub(super) fn listen(text: &str) -> Result<Listen, String> {
@@ -89,7 +93,8 @@ pub(super) fn listen(text: &str) -> Result<Listen, String> {
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let duration: SignedDuration = text.parse().map_err(|_| "is not a time with its unit (s, m or h)".to_owned())?;
+    let duration: SignedDuration =
+        text.parse().map_err(|_| "is not a duration with its unit (s, m or h)".to_owned())?;
     let duration = Duration::try_from(duration).map_err(|_| "is negative".to_owned())?;
     if duration > LONGEST_DURATION {
         return Err("is longer than 720h".to_owned());
@@ -97,7 +102,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// A duration of at least so long: less would be over before the first look.
+/// A duration of at least `shortest`.
 pub(super) fn time_span(text: &str, shortest: Duration) -> Result<Duration, String> {
     let duration = duration(text)?;
     if duration < shortest {
@@ -107,7 +112,7 @@ pub(super) fn time_span(text: &str, shortest: Duration) -> Result<Duration, Stri
 }
 
 pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().ok().ok_or_else(|| "is not a whole number from 1 up".to_owned())
+    text.parse().ok().ok_or_else(|| "is not a whole number of at least 1".to_owned())
 }
 
 pub(super) fn give_up(text: &str) -> Result<GiveUp, String> {
@@ -123,9 +128,10 @@ pub(super) fn tolerance(text: &str) -> Result<Threshold, String> {
     Ok(Threshold { reports, window })
 }
 
-/// So many of something in so long.
+/// `COUNT in DURATION`.
 fn rate(text: &str, what: &str, shortest: Duration) -> Result<(NonZeroUsize, Duration), String> {
-    let (many, window) = text.split_once(" in ").ok_or_else(|| format!("does not say how many {what} in how long"))?;
+    let (many, window) =
+        text.split_once(" in ").ok_or_else(|| format!("is not a number of {what}, the word in, and a duration"))?;
     let count = count(many.trim()).map_err(|problem| format!("has a count that {problem}"))?;
     let window = time_span(window.trim(), shortest).map_err(|problem| format!("has a window that {problem}"))?;
     Ok((count, window))
@@ -133,7 +139,7 @@ fn rate(text: &str, what: &str, shortest: Duration) -> Result<(NonZeroUsize, Dur
 
 pub(super) fn code(text: &str) -> Result<Code, String> {
     let code = Code::parse(text.as_bytes()).filter(|code| matches!(code.letter(), 'R' | 'H'));
-    code.ok_or_else(|| "an error of a dyno is R and two digits, one of the router H and two digits".to_owned())
+    code.ok_or_else(|| "the code of an error is R or H and two digits".to_owned())
 }
 
 pub(super) fn memory_limit(text: &str) -> Result<Option<MemoryLimit>, String> {
@@ -146,21 +152,23 @@ pub(super) fn memory_limit(text: &str) -> Result<Option<MemoryLimit>, String> {
     percent.or(megabytes).map(Some).ok_or_else(|| "is neither off nor a whole number with % or MB".to_owned())
 }
 
-/// The token goes there, so it must be a safe place: `https`, or this machine.
+/// The token is sent to this URL, so it must be encrypted (`https`) or on this machine.
 pub(super) fn url(text: &str) -> Result<Url, String> {
-    let url =
-        Url::parse(text).ok().filter(Url::has_host).ok_or_else(|| "is not a URL with https:// in front".to_owned())?;
+    let url = Url::parse(text)
+        .ok()
+        .filter(Url::has_host)
+        .ok_or_else(|| "is not a URL that begins with https://".to_owned())?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("has a user or a password in it; the token goes into RESTART_API_KEY".to_owned());
+        return Err("contains a user name or a password; put the token into RESTART_API_KEY".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("has a query or a fragment in it".to_owned());
+        return Err("contains a query or a fragment".to_owned());
     }
     let is_this_machine = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     match url.scheme() {
         "https" => Ok(url),
         "http" if is_this_machine => Ok(url),
-        _ => Err("would send the token unencrypted: it must begin with https://".to_owned()),
+        _ => Err("would send the token unencrypted; it must begin with https://".to_owned()),
     }
 }
 

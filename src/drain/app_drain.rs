@@ -8,10 +8,9 @@ use tracing::{debug, info, warn};
 use super::detector::{Threshold, Trouble, TroubleDetector};
 use super::symptom::Symptom;
 use crate::heroku::{AppName, DynoName};
-use crate::http::body::Extent;
 use crate::logplex;
 use crate::restart::{Target, When};
-use crate::util::log_throttle::{Sparing, since_last_told};
+use crate::util::log_throttle::{LogThrottle, count_suffix};
 use crate::util::text::human;
 
 /// How many drains of an app are remembered. An app has at most five at a time, but drains are removed and added.
@@ -33,8 +32,8 @@ pub(super) struct AppDrain {
     own_drains: BTreeSet<String>,
     /// The unwatched dynos that the log has named.
     unwatched: BTreeSet<DynoName>,
-    invalid: Sparing,
-    full: Sparing,
+    invalid: LogThrottle,
+    full: LogThrottle,
 }
 
 impl AppDrain {
@@ -59,12 +58,12 @@ impl AppDrain {
             in_trouble.add(dyno, When::At { time: since, skew: -EXIT_TIMEOUT });
         }
         if self.detector.is_full()
-            && let Some(count) = self.full.count()
+            && let Some(count) = self.full.should_log()
         {
             warn!(
                 %app,
                 "the log of {app} reports too many different dynos; new ones are ignored for now{}",
-                since_last_told(count)
+                count_suffix(count)
             );
         }
         if news > MAX_LOGGED {
@@ -98,16 +97,16 @@ impl AppDrain {
     }
 
     /// Logs that a batch was incomplete or invalid.
-    pub(super) fn note_invalid(&mut self, app: &AppName, extent: Extent, error: logplex::FrameError) {
-        if extent != Extent::Whole {
+    pub(super) fn note_invalid(&mut self, app: &AppName, is_complete: bool, error: logplex::FrameError) {
+        if !is_complete {
             debug!(%app, "a batch of the log of {app} is incomplete; the lines that arrived count");
-        } else if let Some(batches) = self.invalid.count() {
+        } else if let Some(batches) = self.invalid.should_log() {
             warn!(
                 %app,
                 batches,
                 "invalid log data from the drain of {app}: {error}. The lines before that count. Does something other \
                  than a log drain use the URL with /drain?{}",
-                since_last_told(batches)
+                count_suffix(batches)
             );
         }
     }

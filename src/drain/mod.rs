@@ -24,10 +24,9 @@ pub use detector::Threshold;
 pub use settings::{MemoryLimit, Settings};
 
 use crate::heroku::AppName;
-use crate::http::body::Extent;
 use crate::logplex::{Event, Interest, Line, Pieces};
 use crate::restart::{Restarter, Stopping, Trigger};
-use crate::util::dedup::Recent;
+use crate::util::dedup::SeenIds;
 
 /// How far Heroku's clock may be ahead. A line dated next year would stay the latest report of its dyno for a year.
 const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(1);
@@ -71,7 +70,7 @@ pub struct Drains {
     settings: Settings,
     interest: Interest,
     apps: BTreeMap<AppName, Mutex<AppDrain>>,
-    delivered: Recent,
+    delivered: SeenIds,
     clock: Clock,
 }
 
@@ -90,7 +89,7 @@ impl Drains {
         let apps = restarter.watched().apps().iter().map(|app| (app.clone(), Mutex::default())).collect();
         let clock = Clock { began: Instant::now(), at: Timestamp::now() };
         settings.warn_if_unreachable();
-        Self { restarter, settings, interest, apps, delivered: Recent::default(), clock }
+        Self { restarter, settings, interest, apps, delivered: SeenIds::default(), clock }
     }
 
     /// Begins to read a batch of the log of `app`.
@@ -136,7 +135,7 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// When the service is being shut down.
-    pub fn finish(self, extent: Extent) -> Result<(), Stopping> {
+    pub fn finish(self, is_complete: bool) -> Result<(), Stopping> {
         let Self { drains, app, label, pieces, symptoms, unwatched, is_own_log, .. } = self;
         let Drains { restarter, settings, delivered, .. } = drains;
         if restarter.is_stopping() {
@@ -145,7 +144,7 @@ impl Batch<'_> {
         let mut app_drain = drains.app_drain(app);
         app_drain.note_drain(app, label.token);
         if let Some(error) = pieces.error() {
-            app_drain.note_invalid(app, extent, error);
+            app_drain.note_invalid(app, is_complete, error);
         }
         if app_drain.is_own(app, label.token, is_own_log) {
             return Ok(());
@@ -157,8 +156,8 @@ impl Batch<'_> {
             return Ok(());
         }
         // An incomplete batch is delivered again with the same id, and must count then.
-        let frame_id = label.frame_id.filter(|id| !id.is_empty() && extent == Extent::Whole);
-        if frame_id.is_some_and(|id| !delivered.are_new([format!("{app}/{id}")])) {
+        let frame_id = label.frame_id.filter(|id| !id.is_empty() && is_complete);
+        if frame_id.is_some_and(|id| !delivered.insert_new((app, id))) {
             debug!(%app, "ignoring a batch of the log of {app} that was already delivered");
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Receiving a body, with bounds on its size, on the time it takes, and on what all bodies together take up.
+//! Reading request bodies, with limits on their size, on the time they take, and on the memory of all of them together.
 
 use std::time::Duration;
 
@@ -8,125 +8,109 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
-/// Log services send batches of up to 25,000 lines. What is beyond this is not kept.
-const LARGEST: usize = 8 * 1024 * 1024;
+/// Log services send batches of up to 25,000 lines. What exceeds this is not kept.
+const MAX_SIZE: usize = 8 * 1024 * 1024;
 
-/// Nearly all bodies are smaller, and need no place; so are those of a log drain, of about 100 KB.
+/// Nearly all bodies are smaller and need no permit.
 const SMALL: usize = 256 * 1024;
 
-/// How many larger ones are kept at once; the next one waits. 32 MiB in all, and while they are read up to three times as
-/// much, of the 512 MB of a Basic dyno.
-const PLACES: usize = 4;
+/// How many large bodies are in memory at once; further ones wait. That is 32 MiB, and up to three times as much while they
+/// are parsed, of the 512 MB of a Basic dyno.
+const LARGE_BODIES: usize = 4;
 
-/// How long a sender may take over its body. It is answered then all the same.
-const TIME: Duration = Duration::from_secs(10);
+/// How long a sender may take to send its body. After that, it is answered by what has arrived.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where bodies are received.
+/// Reads the bodies of alerts.
 #[derive(Debug)]
-pub struct Receiver {
-    places: Semaphore,
+pub(crate) struct BodyReader {
+    permits: Semaphore,
 }
 
-/// What has come of a body.
+/// What arrived of a body.
 #[derive(Debug)]
-pub struct Received {
-    /// What there is of it.
-    pub bytes: Bytes,
-    /// Whether that is all.
-    pub extent: Extent,
+pub(crate) struct ReceivedBody {
+    pub(crate) bytes: Bytes,
+    pub(crate) completeness: Completeness,
 }
 
-/// How much of a body has been received.
+/// How much of a body arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
+pub(crate) enum Completeness {
     /// All of it.
-    Whole,
-    /// As much as is kept; there is more.
+    Complete,
+    /// It is larger than 8 MiB; the first 8 MiB are kept.
     TooLarge,
-    /// A part; no more will come.
+    /// A part. The connection broke, or the rest did not arrive in time.
     CutOff,
 }
 
-/// A body that is being received.
+/// A body that is being read.
 #[derive(Debug)]
-pub struct Incoming<'a> {
+pub(crate) struct PendingBody<'a> {
     body: Body,
-    until: Instant,
-    receiver: &'a Receiver,
-    place: Option<SemaphorePermit<'a>>,
+    deadline: Instant,
+    reader: &'a BodyReader,
+    permit: Option<SemaphorePermit<'a>>,
 }
 
-impl Default for Receiver {
+impl Default for BodyReader {
     fn default() -> Self {
-        Self { places: Semaphore::new(PLACES) }
+        Self { permits: Semaphore::new(LARGE_BODIES) }
     }
 }
 
-impl Receiver {
-    /// From here on its time runs.
-    #[must_use]
-    pub fn begin(&self, body: Body) -> Incoming<'_> {
-        Incoming { body, until: Instant::now() + TIME, receiver: self, place: None }
+impl BodyReader {
+    /// Starts to read a body; its time limit starts, too.
+    pub(crate) fn begin(&self, body: Body) -> PendingBody<'_> {
+        PendingBody { body, deadline: Instant::now() + TIMEOUT, reader: self, permit: None }
     }
 }
 
-impl Incoming<'_> {
-    /// Waits for the whole of it, or until it is clear that it will not be kept.
-    pub async fn receive(&mut self) -> Received {
+/// Passes each piece of a body to `take` as it arrives and keeps none of them.
+pub(crate) async fn stream(mut body: Body, take: impl FnMut(&[u8])) -> Completeness {
+    stream_until(&mut body, Instant::now() + TIMEOUT, take).await
+}
+
+impl PendingBody<'_> {
+    /// Reads until the end of the body, its size limit or its time limit.
+    pub(crate) async fn read(&mut self) -> ReceivedBody {
         let announced = self.body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
         let mut kept = Vec::with_capacity(announced.unwrap_or_default().min(SMALL));
-        match timeout_at(self.until, self.collect(&mut kept)).await {
-            Ok(Collected::AtOnce(bytes)) => Received { bytes, extent: Extent::Whole },
-            Ok(Collected::Piecewise(extent)) => Received { bytes: kept.into(), extent },
-            Err(_) => Received { bytes: kept.into(), extent: Extent::CutOff },
+        match timeout_at(self.deadline, self.collect(&mut kept)).await {
+            Ok(Collected::InOnePiece(bytes)) => ReceivedBody { bytes, completeness: Completeness::Complete },
+            Ok(Collected::InPieces(completeness)) => ReceivedBody { bytes: kept.into(), completeness },
+            Err(_) => ReceivedBody { bytes: kept.into(), completeness: Completeness::CutOff },
         }
     }
 
-    /// Gives each piece to `take` as it comes and keeps none; says whether they were all.
-    pub async fn stream(&mut self, mut take: impl FnMut(&[u8])) -> Extent {
-        let to_the_end = async {
-            loop {
-                match self.body.frame().await {
-                    None => return Extent::Whole,
-                    Some(Err(_)) => return Extent::CutOff,
-                    Some(Ok(frame)) => frame.data_ref().into_iter().for_each(|data| take(data)),
-                }
-            }
-        };
-        timeout_at(self.until, to_the_end).await.unwrap_or(Extent::CutOff)
-    }
-
-    /// What was received is kept no longer: another one may have the place.
-    pub fn make_room(&mut self) {
-        self.place = None;
-    }
-
-    /// Reads what comes after that and keeps nothing, so that the sender can finish and read the answer.
-    pub async fn discard(mut self) {
-        self.make_room();
-        if self.stream(|_| {}).await == Extent::CutOff {
-            debug!("the body of a request did not come to its end, or not in {TIME:?}");
+    /// Reads the rest and discards it, so that the sender can finish sending and read the response. To be called when the
+    /// bytes that were read have been dropped, because another large body may take their memory from here on.
+    pub(crate) async fn discard_rest(mut self) {
+        self.permit = None;
+        if stream_until(&mut self.body, self.deadline, |_| {}).await == Completeness::CutOff {
+            debug!("the body of a request was cut off, or did not arrive within {TIMEOUT:?}");
         }
     }
 
     async fn collect(&mut self, kept: &mut Vec<u8>) -> Collected {
         loop {
             let data = match self.body.frame().await {
-                None => return Collected::Piecewise(Extent::Whole),
-                Some(Err(_)) => return Collected::Piecewise(Extent::CutOff),
+                None => return Collected::InPieces(Completeness::Complete),
+                Some(Err(_)) => return Collected::InPieces(Completeness::CutOff),
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
             };
             if kept.is_empty() && self.body.is_end_stream() {
-                return Collected::AtOnce(data);
+                return Collected::InOnePiece(data);
             }
             let length = kept.len() + data.len();
-            if length > LARGEST {
-                kept.extend_from_slice(&data[..LARGEST - kept.len()]);
-                return Collected::Piecewise(Extent::TooLarge);
+            if length > MAX_SIZE {
+                kept.extend_from_slice(&data[..MAX_SIZE - kept.len()]);
+                return Collected::InPieces(Completeness::TooLarge);
             }
-            if length > SMALL && self.place.is_none() {
+            if length > SMALL && self.permit.is_none() {
                 // The semaphore is never closed.
-                self.place = self.receiver.places.acquire().await.ok();
+                self.permit = self.reader.permits.acquire().await.ok();
             }
             kept.extend_from_slice(&data);
         }
@@ -134,8 +118,21 @@ impl Incoming<'_> {
 }
 
 enum Collected {
-    /// In one piece, which need not be copied.
-    AtOnce(Bytes),
-    /// In pieces, which have been put together.
-    Piecewise(Extent),
+    /// Need not be copied.
+    InOnePiece(Bytes),
+    /// Copied into one buffer.
+    InPieces(Completeness),
+}
+
+async fn stream_until(body: &mut Body, deadline: Instant, mut take: impl FnMut(&[u8])) -> Completeness {
+    let to_the_end = async {
+        loop {
+            match body.frame().await {
+                None => return Completeness::Complete,
+                Some(Err(_)) => return Completeness::CutOff,
+                Some(Ok(frame)) => frame.data_ref().into_iter().for_each(|data| take(data)),
+            }
+        }
+    };
+    timeout_at(deadline, to_the_end).await.unwrap_or(Completeness::CutOff)
 }

@@ -1,4 +1,4 @@
-//! What follows from what the URL asks for and what the body says: a restart, or a word why not.
+//! Decides what an alert leads to: a restart, or nothing and the reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,101 +6,104 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+use super::params::{ParamError, RestartParams, Scope};
 use crate::alert::{Alert, Complaint, Over};
 use crate::heroku::{AppName, DynoName};
-use crate::http::params::{Fault, Request, Scope};
-use crate::restart::{Restarter, Target, Trigger, When};
+use crate::restart::{Target, Trigger, Watched, When};
 use crate::util::text::list;
 
 /// How far the clock of a monitoring service may be behind Heroku's.
-const SKEW: SignedDuration = SignedDuration::from_mins(1);
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(1);
 
 /// What is to be done about an alert.
 #[derive(Debug)]
-pub enum Verdict {
-    /// Restart dynos of these apps; there is at least one.
+pub(crate) enum Decision {
+    /// Restart dynos of these apps; there is at least one app.
     Restart(BTreeMap<AppName, Trigger>),
     /// Restart nothing.
-    Ignore(Ignored),
+    Ignore(IgnoreReason),
 }
 
-/// Why an alert is not acted on.
+/// Why an alert is ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ignored {
-    /// It says itself that there is nothing to do.
-    Over(Over),
-    /// It names only dynos of process types that are not watched.
+pub(crate) enum IgnoreReason {
+    /// The alert itself says that there is nothing to do.
+    Inactive(Over),
+    /// All dynos that it names are of process types that are not watched.
     NotWatched(BTreeSet<DynoName>),
-    /// It names only other apps of those that are watched.
+    /// It names only apps other than the one in the URL.
     OtherApp(BTreeSet<AppName>),
 }
 
-impl Verdict {
-    /// Decides.
-    ///
-    /// # Errors
-    /// When several apps are watched and neither the URL nor the alert names one of them.
-    pub fn on(alert: &Alert, request: &Request, restarter: &Restarter) -> Result<Self, Fault> {
-        if let Some(over) = alert.over {
-            return Ok(Self::Ignore(Ignored::Over(over)));
-        }
-        let is_watched = |app: &AppName| restarter.watched().has_app(app);
-        let apps: BTreeSet<&AppName> = match &request.app {
-            Some(app) => BTreeSet::from([app]),
-            None => alert.apps().filter(|app| is_watched(app)).collect(),
-        };
-        let mut triggers = BTreeMap::new();
-        let mut ignored = None;
-        for app in &apps {
-            match alert.complaint(app, is_watched).map(|complaint| target(complaint, request, restarter)) {
-                Some(Ok(target)) => {
-                    triggers.insert((*app).clone(), Trigger { target, force: request.force, arrived: Instant::now() });
-                }
-                Some(Err(not_watched)) => ignored = Some(not_watched),
-                None => ignored = Some(Ignored::OtherApp(alert.apps().cloned().collect())),
+/// Decides what to do about an alert that arrived at `arrived`.
+///
+/// # Errors
+/// When several apps are watched and neither the URL nor the alert names one of them.
+pub(crate) fn decide(
+    alert: &Alert,
+    params: &RestartParams,
+    watched: &Watched,
+    arrived: Instant,
+) -> Result<Decision, ParamError> {
+    if let Some(over) = alert.over {
+        return Ok(Decision::Ignore(IgnoreReason::Inactive(over)));
+    }
+    let is_watched = |app: &AppName| watched.has_app(app);
+    let apps: BTreeSet<&AppName> = match &params.app {
+        Some(app) => BTreeSet::from([app]),
+        None => alert.apps().filter(|app| is_watched(app)).collect(),
+    };
+    let mut triggers = BTreeMap::new();
+    let mut ignored = None;
+    for app in apps {
+        match alert.complaint(app, is_watched).map(|complaint| target(complaint, params, watched)) {
+            Some(Ok(target)) => {
+                triggers.insert(app.clone(), Trigger { target, force: params.force, arrived });
             }
+            Some(Err(reason)) => ignored = Some(reason),
+            None => ignored = Some(IgnoreReason::OtherApp(alert.apps().cloned().collect())),
         }
-        match ignored {
-            _ if !triggers.is_empty() => Ok(Self::Restart(triggers)),
-            Some(ignored) => Ok(Self::Ignore(ignored)),
-            None => Err(Fault::no_app(restarter)),
-        }
+    }
+    match ignored {
+        _ if !triggers.is_empty() => Ok(Decision::Restart(triggers)),
+        Some(reason) => Ok(Decision::Ignore(reason)),
+        None => Err(ParamError::no_app(watched)),
     }
 }
 
-/// The dynos to restart. Who asks for all by `scope=all`, or for one by name, gets that; an alert about a worker alone
-/// restarts no web dynos.
-fn target(complaint: Complaint, request: &Request, restarter: &Restarter) -> Result<Target, Ignored> {
-    let Complaint { dynos: named, at, .. } = complaint.with_those_that(|name| restarter.watched().may_include(name));
-    // Where the whole has no time, but each of its lines has, it is of the time of the last.
-    let of_lines = named.values().copied().collect::<Option<BTreeSet<_>>>().and_then(|times| times.last().copied());
-    let at = at.or(of_lines);
-    if let Some(dyno) = &request.dyno {
+/// The dynos to restart. `scope=all` and a dyno in the URL override what the alert names. Otherwise, an alert that names
+/// only dynos of other process types, such as a worker, restarts no web dynos.
+fn target(complaint: Complaint, params: &RestartParams, watched: &Watched) -> Result<Target, IgnoreReason> {
+    let Complaint { dynos: named, at, .. } = complaint.with_those_that(|name| watched.may_include(name));
+    // An alert without a time has that of its latest line, if each of its lines has one.
+    let line_times = named.values().copied().collect::<Option<BTreeSet<_>>>();
+    let at = at.or(line_times.and_then(|times| times.last().copied()));
+    if let Some(dyno) = &params.dyno {
         let at = named.get(dyno).copied().flatten().or(at);
         return Ok(Target::dynos([(dyno.clone(), when(at))]));
     }
-    if named.is_empty() || request.scope == Scope::All {
+    if named.is_empty() || params.scope == Scope::All {
         return Ok(Target::all(when(at)));
     }
-    let (watched, not_watched): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        named.into_iter().partition(|(dyno, _)| restarter.watched().may_include(dyno));
-    if watched.is_empty() {
-        return Err(Ignored::NotWatched(not_watched.into_keys().collect()));
+    let (affected, not_watched): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        named.into_iter().partition(|(dyno, _)| watched.may_include(dyno));
+    if affected.is_empty() {
+        return Err(IgnoreReason::NotWatched(not_watched.into_keys().collect()));
     }
-    Ok(match request.scope {
-        Scope::Affected => Target::dynos(watched.into_iter().map(|(dyno, at)| (dyno, when(at)))),
+    Ok(match params.scope {
+        Scope::Affected => Target::dynos(affected.into_iter().map(|(dyno, at)| (dyno, when(at)))),
         Scope::All | Scope::Default => Target::all(when(at)),
     })
 }
 
 fn when(at: Option<Timestamp>) -> When {
-    at.map_or(When::Now, |time| When::At { time, skew: SKEW })
+    at.map_or(When::Now, |time| When::At { time, skew: CLOCK_SKEW })
 }
 
-impl fmt::Display for Ignored {
+impl fmt::Display for IgnoreReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Over(over) => write!(f, "{over}"),
+            Self::Inactive(over) => write!(f, "{over}"),
             Self::NotWatched(dynos) => {
                 write!(f, "it names only {}, of no process type in PROCESS_TYPES", list(dynos))
             }

@@ -1,4 +1,5 @@
-//! The port and the connections on it, so bounded that thousands of clients who say nothing do not keep an alert out.
+//! The port and its connections. The number of connections that wait for a request is limited, so that thousands of silent
+//! clients cannot keep an alert out.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,21 +20,24 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tracing::{debug, warn};
 
-use crate::util::log_throttle::Sparing;
+use crate::util::log_throttle::LogThrottle;
 
-/// Heroku's router keeps an idle connection for 90 s and sends the next request on it; closing later than it does avoids
-/// the race. The same limit holds for the head of a request, for hyper has but one.
+/// Heroku's router keeps an idle connection for 90 s and may send the next request on it. Closing the connection later
+/// than the router does avoids a race. hyper has only one timeout, so the same limit holds for the head of a request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(95);
 
-/// How many connections may wait for a request at once. When one more comes, the one that has waited longest is closed:
-/// an alert that arrives sends its request at once. Well below the 1024 files a process may have open by default.
-const MOST_WAITING: usize = 512;
+/// How many connections may be idle at once. One more closes the one that has been idle longest: a client that sends an
+/// alert sends its request at once. Well below 1024, the default limit of open files of a process.
+const MAX_IDLE: usize = 512;
 
-/// The router's limit for a line of the head is 8 KB; this is room for a few such lines.
-const LARGEST_HEAD: usize = 64 * 1024;
+/// Heroku's router limits a line of the head to 8 KB; this is enough for several such lines.
+const MAX_HEAD: usize = 64 * 1024;
 
-/// How long connections may take to finish when the service ends. All work is done by then.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// How long connections may take to finish on shutdown. All restarts are done by then.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long to wait after a connection could not be accepted.
+const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
 /// How many connections the system may queue until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -41,7 +45,7 @@ const BACKLOG: i32 = 1024;
 /// Where to listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// On all interfaces, IPv6 and IPv4. Port 0 lets the system choose one.
+    /// On this port of all interfaces, IPv6 and IPv4. With port 0, the system chooses one.
     Everywhere(u16),
     /// At one address.
     At(SocketAddr),
@@ -56,7 +60,7 @@ impl fmt::Display for Listen {
     }
 }
 
-/// Binds. Where the machine has no IPv6, IPv4 alone will do.
+/// Binds the port. On a machine without IPv6, it listens on IPv4 only.
 ///
 /// # Errors
 /// When the port is taken or not allowed.
@@ -73,9 +77,10 @@ pub fn bind(listen: Listen) -> io::Result<TcpListener> {
 fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
+        // One socket for IPv6 and IPv4. Neither std nor tokio can set this option; the default depends on the system.
         socket.set_only_v6(false)?;
     }
-    // So that a restart need not wait for the connections of the process before.
+    // A new process can bind at once, although connections of the previous one are still in TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -83,151 +88,150 @@ fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Serves until `end`, then lets the requests at hand finish.
-pub async fn serve(listener: TcpListener, router: Router, end: impl Future<Output = ()>) {
+/// Serves until `end`, then lets the requests in progress finish.
+pub(crate) async fn serve(listener: TcpListener, router: Router, end: impl Future<Output = ()>) {
     let service = TowerToHyperService::new(router);
-    let waiting = Arc::new(WaitingRoom::default());
+    let idle = Arc::new(IdleConnections::default());
     let graceful = GracefulShutdown::new();
-    let troubles = Sparing::default();
+    let accept_errors = LogThrottle::default();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_buf_size(LARGEST_HEAD).half_close(true);
+    http.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_buf_size(MAX_HEAD).half_close(true);
     let mut end = std::pin::pin!(end);
     loop {
         let stream = tokio::select! {
             biased;
             () = &mut end => break,
-            stream = accept(&listener, &waiting, &troubles) => stream,
+            stream = accept(&listener, &idle, &accept_errors) => stream,
         };
-        let seat = Arc::new(Seat::take(&waiting));
-        let (service, occupant) = (service.clone(), Arc::clone(&seat));
-        let answer = service_fn(move |request: hyper::Request<Incoming>| {
-            let (answer, seat) = (service.call(request), Arc::clone(&occupant));
+        let connection = Arc::new(Connection::new(&idle));
+        let (service, handle) = (service.clone(), Arc::clone(&connection));
+        let respond = service_fn(move |request: hyper::Request<Incoming>| {
+            let (response, connection) = (service.call(request), Arc::clone(&handle));
             async move {
-                seat.leave();
-                let answer = answer.await;
-                seat.take_again();
-                answer
+                connection.set_busy();
+                let response = response.await;
+                connection.set_idle();
+                response
             }
         });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), answer));
+        let serving = graceful.watch(http.serve_connection(TokioIo::new(stream), respond));
         tokio::spawn(async move {
             tokio::select! {
                 biased;
-                ended = connection => if let Err(error) = ended { debug!("a connection ended: {error}") },
-                () = seat.lost() => debug!("closed a connection that sent nothing to make room"),
+                ended = serving => if let Err(error) = ended { debug!("a connection ended: {error}") },
+                () = connection.evicted() => debug!("closed an idle connection to make room"),
             }
-            seat.leave();
+            connection.set_busy();
         });
     }
     drop(listener);
-    if tokio::time::timeout(GOODBYE, graceful.shutdown()).await.is_err() {
-        debug!("connections were still open after {GOODBYE:?}");
+    if tokio::time::timeout(CLOSE_TIMEOUT, graceful.shutdown()).await.is_err() {
+        debug!("connections were still open after {CLOSE_TIMEOUT:?}");
     }
 }
 
-/// The next connection. When the process has no more file descriptors, connections that wait give theirs back.
-async fn accept(listener: &TcpListener, waiting: &WaitingRoom, troubles: &Sparing) -> TcpStream {
-    const TRY_AGAIN: Duration = Duration::from_millis(10);
+/// Accepts the next connection. When the process has no file descriptors left, idle connections are closed.
+async fn accept(listener: &TcpListener, idle: &IdleConnections, errors: &LogThrottle) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // An answer is one small packet. Where the option is refused, it is only later.
+                // A response is one small packet. If the option is refused, the response is only later.
                 stream.set_nodelay(true).ok();
                 return stream;
             }
-            Err(error) if is_the_clients_fault(&error) => {}
+            Err(error) if is_caused_by_client(&error) => {}
             Err(error) => {
-                if troubles.count().is_some() {
-                    warn!("cannot accept a connection: {error}; closing some that sent nothing");
+                if errors.should_log().is_some() {
+                    warn!("cannot accept a connection: {error}; closing idle connections");
                 }
-                waiting.make_room();
-                tokio::time::sleep(TRY_AGAIN).await;
+                idle.evict_some();
+                tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
     }
 }
 
-fn is_the_clients_fault(error: &io::Error) -> bool {
+fn is_caused_by_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// The connections that wait for a request, in the order in which they began to wait.
+/// The connections that wait for a request, in the order in which they became idle.
 #[derive(Default)]
-struct WaitingRoom(Mutex<Seats>);
+struct IdleConnections(Mutex<IdleQueue>);
 
 #[derive(Default)]
-struct Seats {
-    taken: BTreeMap<u64, Arc<Notify>>,
-    next: u64,
+struct IdleQueue {
+    by_number: BTreeMap<u64, Arc<Notify>>,
+    next_number: u64,
 }
 
-/// A connection's place in the waiting room.
-struct Seat {
-    room: Arc<WaitingRoom>,
-    /// None while the connection is served.
+/// A connection, which is idle at first.
+struct Connection {
+    idle: Arc<IdleConnections>,
+    /// Its number among the idle connections; `None` while a request is served.
     number: Mutex<Option<u64>>,
-    lost: Arc<Notify>,
+    evicted: Arc<Notify>,
 }
 
-impl WaitingRoom {
-    /// Closes a part of the connections that wait, those that have waited longest.
-    fn make_room(&self) {
-        let mut seats = self.seats();
-        for _ in 0..seats.taken.len().div_ceil(8) {
-            seats.give_up_oldest();
+impl IdleConnections {
+    /// Closes an eighth of the idle connections, those that have been idle longest.
+    fn evict_some(&self) {
+        let mut queue = self.queue();
+        for _ in 0..queue.by_number.len().div_ceil(8) {
+            queue.evict_oldest();
         }
     }
 
-    fn seats(&self) -> MutexGuard<'_, Seats> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Gives out the next number; whoever has waited longest makes room.
-    fn seat(&self, lost: &Arc<Notify>) -> u64 {
-        let mut seats = self.seats();
-        if seats.taken.len() >= MOST_WAITING {
-            seats.give_up_oldest();
+    /// Adds a connection and returns its number. If there are too many, the oldest is closed.
+    fn add(&self, evicted: &Arc<Notify>) -> u64 {
+        let mut queue = self.queue();
+        if queue.by_number.len() >= MAX_IDLE {
+            queue.evict_oldest();
         }
-        let number = seats.next;
-        seats.next += 1;
-        seats.taken.insert(number, Arc::clone(lost));
+        let number = queue.next_number;
+        queue.next_number += 1;
+        queue.by_number.insert(number, Arc::clone(evicted));
         number
     }
+
+    fn queue(&self) -> MutexGuard<'_, IdleQueue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Seats {
-    fn give_up_oldest(&mut self) {
-        if let Some((_, longest)) = self.taken.pop_first() {
-            longest.notify_one();
+impl IdleQueue {
+    fn evict_oldest(&mut self) {
+        if let Some((_, oldest)) = self.by_number.pop_first() {
+            oldest.notify_one();
         }
     }
 }
 
-impl Seat {
-    fn take(room: &Arc<WaitingRoom>) -> Self {
-        let lost = Arc::new(Notify::new());
-        Self { room: Arc::clone(room), number: Mutex::new(Some(room.seat(&lost))), lost }
+impl Connection {
+    fn new(idle: &Arc<IdleConnections>) -> Self {
+        let evicted = Arc::new(Notify::new());
+        Self { idle: Arc::clone(idle), number: Mutex::new(Some(idle.add(&evicted))), evicted }
     }
 
-    fn leave(&self) {
+    fn set_busy(&self) {
         let number = self.number().take();
         if let Some(number) = number {
-            self.room.seats().taken.remove(&number);
+            self.idle.queue().by_number.remove(&number);
         }
     }
 
-    fn take_again(&self) {
-        let number = self.room.seat(&self.lost);
+    fn set_idle(&self) {
+        let number = self.idle.add(&self.evicted);
         *self.number() = Some(number);
     }
 
-    /// Waits until the seat is lost while it is taken; a connection that is served has none to lose.
-    async fn lost(&self) {
+    /// Waits until the connection is to be closed. A notification that arrives after the next request began is ignored.
+    async fn evicted(&self) {
         loop {
-            self.lost.notified().await;
+            self.evicted.notified().await;
             let number = *self.number();
-            if number.is_some_and(|number| !self.room.seats().taken.contains_key(&number)) {
+            if number.is_some_and(|number| !self.idle.queue().by_number.contains_key(&number)) {
                 return;
             }
         }

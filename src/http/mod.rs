@@ -1,16 +1,18 @@
-//! The way in: the port, the routes, who may call them, and what each is answered.
+//! The HTTP server: the port, the routes, who may call them, and what each responds.
 //!
 //! - `listener`: the port and its connections; `router`: the routes;
 //! - `auth`: who may ask for a restart;
-//! - `params`: the query of an alert's URL; `body`: its body, within limits;
-//! - `webhook`: the intake of one alert, and `decision`: what follows from it;
-//! - `respond`: answers as text or JSON.
+//! - `params`: the query of an alert's URL; `body`: reading a body, within limits;
+//! - `webhook`: receives one alert, and `decision`: what it leads to;
+//! - `drain`: the route for Heroku's log drains;
+//! - `respond`: responses as text or JSON.
 
-pub mod auth;
-pub mod body;
-pub mod decision;
-pub mod listener;
-pub mod params;
-pub mod respond;
-pub mod router;
-pub mod webhook;
+pub(crate) mod auth;
+mod body;
+mod decision;
+mod drain;
+pub(crate) mod listener;
+mod params;
+mod respond;
+pub(crate) mod router;
+mod webhook;

@@ -1,156 +1,215 @@
-//! An alert, from its head to what comes of it. It is never lost: when its sender goes away before all of it has come, it
-//! counts as an alert that says nothing more. And it counts once, however often it is delivered.
+//! Receives one alert: reads its body, decides what it leads to, and hands that over to the restarter.
+//!
+//! An accepted alert is never lost: if its body is cut off, it counts as an alert that says nothing beyond its head. And an
+//! alert that is delivered several times counts once.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
+use axum::body::Body;
 use axum::http::request::Parts;
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use super::auth::signature::SignatureError;
+use super::auth::{Access, Authorized, Keys};
+use super::body::{BodyReader, Completeness, ReceivedBody};
+use super::decision::{Decision, decide};
+use super::params::{ParamError, RestartParams};
 use crate::alert::{self, Alert};
-use crate::http::auth::signature::Signed;
-use crate::http::decision::Verdict;
-use crate::http::params::{self, Request};
-use crate::restart::{AppName, Restarter, Stopping, Trigger};
-use crate::util::dedup::Recent;
-use crate::util::log_throttle::{Sparing, since_last_told};
+use crate::restart::{AppName, Receipt, Restarter, Stopping, Trigger};
+use crate::util::dedup::SeenIds;
+use crate::util::log_throttle::{LogThrottle, count_suffix};
 use crate::util::text::list;
 
-/// Hears alerts, and knows which have come before.
+/// Receives alerts and recognises those that were delivered before.
 #[derive(Debug)]
-pub struct Hearings {
+pub(crate) struct AlertIntake {
     restarter: Restarter,
-    /// Each counts once.
-    deliveries: Recent,
-    nonces: Recent,
-    not_understood: Sparing,
+    keys: Keys,
+    bodies: BodyReader,
+    /// The IDs of the alerts that were handed over, each with the receipts of its triggers.
+    seen: SeenIds<Arc<[Receipt]>>,
+    not_understood: LogThrottle,
+    misdirected: LogThrottle,
 }
 
-/// An alert that is being heard.
+/// An alert whose head was accepted. Its body has not been read yet.
 #[derive(Debug)]
-pub struct Hearing<'a> {
-    hearings: &'a Hearings,
-    head: &'a Parts,
-    request: Request,
-    signed: Option<Signed>,
-    is_open: bool,
+pub(crate) struct IncomingAlert {
+    pub(crate) access: Access,
+    pub(crate) params: RestartParams,
+    pub(crate) head: Parts,
+    pub(crate) arrived: Instant,
 }
 
-/// What has come of an alert.
+/// What became of an alert.
 #[derive(Debug)]
-pub enum Conclusion {
-    /// Dynos of these apps are restarted.
-    Restarting(String),
-    /// It came before.
+pub(crate) enum AlertOutcome {
+    /// Dynos of these apps are going to be restarted.
+    Triggered { apps: String },
+    /// The alert was delivered before.
     Repeated,
-    /// Nothing is restarted, and why.
-    Ignoring(String),
-    /// Somebody wants to know what would be restarted.
+    /// Nothing is restarted, for this reason.
+    Ignored(String),
+    /// The alert asks what would be restarted for it.
     DryRun(AppName, Trigger),
 }
 
-/// Why nothing has come of an alert.
-#[derive(Debug)]
-pub enum NotHeard {
-    /// Neither the URL nor the alert says which app.
-    Fault(params::Fault),
+/// Why an alert was not acted on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IntakeError {
+    /// Neither the URL nor the alert names one of the watched apps.
+    #[error(transparent)]
+    Params(#[from] ParamError),
+    /// The body is not the one that was signed.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
     /// The service is being shut down.
+    #[error("the service is being shut down")]
     Stopping,
 }
 
-impl Hearings {
-    /// For the apps of this restarter.
-    #[must_use]
-    pub fn new(restarter: Restarter) -> Self {
-        Self { restarter, deliveries: Recent::default(), nonces: Recent::default(), not_understood: Sparing::default() }
-    }
-
-    /// Begins with what is known before the body has come. From here on the alert cannot be lost.
-    #[must_use]
-    pub fn open<'a>(&'a self, head: &'a Parts, request: Request, signed: Option<Signed>) -> Hearing<'a> {
-        Hearing { hearings: self, head, request, signed, is_open: true }
-    }
-}
-
-impl Hearing<'_> {
-    /// Whether this is the body that was signed, if anything was.
-    #[must_use]
-    pub fn is_of_the_signer(&self, body: &[u8]) -> bool {
-        self.signed.as_ref().is_none_or(|signed| signed.vouches_for(body))
-    }
-
-    /// It is no alert of anybody who may send one.
-    pub fn dismiss(mut self) {
-        self.is_open = false;
-    }
-
-    /// Reads the body, or what there is of it, and does what follows; does not wait.
-    ///
-    /// # Errors
-    /// When it is not clear which app is meant, or the service is being shut down.
-    pub fn conclude(mut self, body: &[u8], incomplete: Option<alert::Fault>) -> Result<Conclusion, NotHeard> {
-        self.draw(body, incomplete)
-    }
-
-    fn draw(&mut self, body: &[u8], incomplete: Option<alert::Fault>) -> Result<Conclusion, NotHeard> {
-        self.is_open = false;
-        let Hearings { restarter, deliveries, nonces, not_understood } = self.hearings;
-        if restarter.is_stopping() && !self.request.dry_run {
-            return Err(NotHeard::Stopping);
+impl AlertIntake {
+    pub(crate) fn new(restarter: Restarter, keys: Keys) -> Self {
+        Self {
+            restarter,
+            keys,
+            bodies: BodyReader::default(),
+            seen: SeenIds::default(),
+            not_understood: LogThrottle::default(),
+            misdirected: LogThrottle::default(),
         }
-        if !nonces.are_new(self.signed.take().map(|signed| signed.nonce)) {
-            return Ok(Conclusion::Repeated);
+    }
+
+    /// Reads the body, or what arrives of it, and acts on the alert. Errors are logged.
+    pub(crate) async fn receive(&self, alert: IncomingAlert, body: Body) -> Result<AlertOutcome, IntakeError> {
+        let mut body = self.bodies.begin(body);
+        let received = body.read().await;
+        let completeness = received.completeness;
+        let result = self.act_on(alert, received);
+        match &result {
+            Err(IntakeError::Params(error)) => self.log_misdirected(format_args!("an alert was not acted on: {error}")),
+            Err(IntakeError::Signature(error)) => self.keys.log_refusal(&error.to_string()),
+            Err(IntakeError::Stopping) if completeness == Completeness::CutOff => {
+                warn!("an alert was not acted on: the service is being shut down, and its sender may be gone");
+            }
+            Err(IntakeError::Stopping) | Ok(_) => {}
         }
-        let query = self.head.uri.query().unwrap_or_default();
-        let alert = Alert::read(&self.head.headers, query, body, incomplete);
-        if let Some(fault) = alert.fault.filter(|_| !self.request.dry_run)
-            && let Some(count) = not_understood.count()
-        {
-            let such = since_last_told(count);
-            warn!(
-                "the body of an alert was not understood: {fault}{such}. It counts as an alert that says no more than its URL"
-            );
+        body.discard_rest().await;
+        result
+    }
+
+    /// Logs why a request with a valid key was not acted on: its sender may ignore the response, but somebody set it up.
+    pub(crate) fn log_misdirected(&self, problem: fmt::Arguments<'_>) {
+        if let Some(count) = self.misdirected.should_log() {
+            warn!("{problem}{}. Correct the URL that the sender calls", count_suffix(count));
         }
-        let triggers = match Verdict::on(&alert, &self.request, restarter).map_err(NotHeard::Fault)? {
-            Verdict::Restart(triggers) => triggers,
-            Verdict::Ignore(ignored) => {
-                let about = self.request.app.as_ref().map(|app| format!(" for {app}")).unwrap_or_default();
-                info!("an alert{about} was ignored: {ignored}");
-                return Ok(Conclusion::Ignoring(format!("Ignored: {ignored}")));
+    }
+
+    fn act_on(&self, alert: IncomingAlert, received: ReceivedBody) -> Result<AlertOutcome, IntakeError> {
+        let IncomingAlert { access, params, head, arrived } = alert;
+        let (authorized, received) = access.with_body(received)?;
+        if self.restarter.is_stopping() && !params.dry_run {
+            return Err(IntakeError::Stopping);
+        }
+        let alert = self.read(&head, &received, &params);
+        let triggers = match decide(&alert, &params, self.restarter.watched(), arrived)? {
+            Decision::Restart(triggers) => triggers,
+            Decision::Ignore(reason) => {
+                let about = params.app.as_ref().map(|app| format!(" for {app}")).unwrap_or_default();
+                info!("an alert{about} was ignored: {reason}");
+                return Ok(AlertOutcome::Ignored(format!("Ignored: {reason}")));
             }
         };
-        if self.request.dry_run {
-            return self.rehearsal(triggers);
-        }
-        if !deliveries.are_new(alert.deliveries.iter().map(|delivery| format!("{delivery}?{query}"))) {
-            debug!("an alert was delivered once more");
-            return Ok(Conclusion::Repeated);
+        if params.dry_run {
+            return self.dry_run(triggers, &authorized);
         }
         let apps = list(triggers.keys());
-        for (app, trigger) in triggers {
-            debug!(%app, "alert for {app}");
-            restarter.trigger(&app, trigger).map_err(|Stopping| NotHeard::Stopping)?;
+        let ids = ids(&alert, &authorized, &head, &received.bytes);
+        match self.seen.insert_new_with(ids, is_lost, || self.trigger(triggers)) {
+            Ok(true) => Ok(AlertOutcome::Triggered { apps }),
+            Ok(false) => {
+                debug!("an alert was delivered again");
+                Ok(AlertOutcome::Repeated)
+            }
+            Err(Stopping) => Err(IntakeError::Stopping),
         }
-        Ok(Conclusion::Restarting(apps))
     }
 
-    /// Of one app; who watches several says which.
-    fn rehearsal(&self, mut triggers: BTreeMap<AppName, Trigger>) -> Result<Conclusion, NotHeard> {
+    fn read(&self, head: &Parts, received: &ReceivedBody, params: &RestartParams) -> Alert {
+        let incomplete = match received.completeness {
+            Completeness::Complete => None,
+            Completeness::TooLarge => Some(alert::Fault::TooLarge),
+            Completeness::CutOff => Some(alert::Fault::CutOff),
+        };
+        let alert = Alert::read(&head.headers, query(head), &received.bytes, incomplete);
+        if let Some(error) = alert.fault.filter(|_| !params.dry_run)
+            && let Some(count) = self.not_understood.should_log()
+        {
+            let suffix = count_suffix(count);
+            warn!("the body of an alert was not understood: {error}{suffix}. Only the head of the alert counts");
+        }
+        alert
+    }
+
+    fn trigger(&self, triggers: BTreeMap<AppName, Trigger>) -> Result<Arc<[Receipt]>, Stopping> {
+        let trigger = |(app, trigger)| {
+            debug!(%app, "alert for {app}");
+            self.restarter.trigger(&app, trigger)
+        };
+        triggers.into_iter().map(trigger).collect()
+    }
+
+    /// A dry run is of one app. A signed dry run uses up its nonce: the signature need not cover the query, so somebody could
+    /// replay the request without `dry_run`.
+    fn dry_run(
+        &self,
+        mut triggers: BTreeMap<AppName, Trigger>,
+        authorized: &Authorized,
+    ) -> Result<AlertOutcome, IntakeError> {
         match triggers.pop_first() {
-            Some((app, trigger)) if triggers.is_empty() => Ok(Conclusion::DryRun(app, trigger)),
-            _ => Err(NotHeard::Fault(params::Fault::no_app(&self.hearings.restarter))),
+            Some((app, trigger)) if triggers.is_empty() => {
+                let act = || Ok::<_, IntakeError>(Arc::default());
+                let is_new = self.seen.insert_new_with(nonce_id(authorized), is_lost, act)?;
+                Ok(if is_new { AlertOutcome::DryRun(app, trigger) } else { AlertOutcome::Repeated })
+            }
+            _ => Err(ParamError::no_app(self.restarter.watched()).into()),
         }
     }
 }
 
-impl Drop for Hearing<'_> {
-    fn drop(&mut self) {
-        if self.is_open && !self.request.dry_run {
-            match self.draw(&[], Some(alert::Fault::CutOff)) {
-                Ok(_) => {}
-                // Nobody is left to be answered.
-                Err(NotHeard::Fault(fault)) => warn!("an alert whose sender went away was not acted on: {fault}"),
-                Err(NotHeard::Stopping) => warn!("an alert whose sender went away came too late to be acted on"),
-            }
-        }
-    }
+/// An ID, the query that it counts together with, and the body that it counts together with.
+type Id<'a> = (&'a str, &'a str, &'a [u8]);
+
+/// The IDs of a delivery. If one of them was seen before, the delivery is repeated.
+///
+/// A sender may use one ID for several of its webhooks, so an ID counts together with the query. A mere sequence number
+/// may start again with each incident, so it counts together with the body, too.
+fn ids<'a>(
+    alert: &'a Alert,
+    authorized: &'a Authorized,
+    head: &'a Parts,
+    body: &'a [u8],
+) -> impl Iterator<Item = Id<'a>> {
+    let deliveries = alert.deliveries.iter().map(move |id| {
+        let body = if id.starts_with("sequence/") { body } else { &[] };
+        (id.as_str(), query(head), body)
+    });
+    deliveries.chain(nonce_id(authorized))
+}
+
+fn nonce_id(authorized: &Authorized) -> Option<Id<'_>> {
+    // The IDs of alerts begin with a name and a slash, so no nonce equals one of them.
+    authorized.nonce().map(|nonce| ("nonce", nonce, &[][..]))
+}
+
+/// Whether the pass of one of these triggers could not act on it. The same alert, delivered again, is then acted on.
+fn is_lost(receipts: &Arc<[Receipt]>) -> bool {
+    receipts.iter().any(Receipt::was_lost)
+}
+
+fn query(head: &Parts) -> &str {
+    head.uri.query().unwrap_or_default()
 }

@@ -1,70 +1,102 @@
-//! What came lately, so that what comes twice is known again. Bounded in time and in number.
+//! IDs seen lately, so that a repeated delivery is recognised. Limited in time and in number.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use tokio::time::Instant;
 
-/// Senders repeat within seconds or minutes. A signature can be used for as long: five minutes before its time and five
-/// after it.
-const KEPT: Duration = Duration::from_secs(10 * 60);
+/// Senders repeat a delivery within seconds or minutes. A signature is valid for as long: from five minutes before its
+/// date to five minutes after it.
+const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 
-/// Some 1.5 MB at the most. When there are more, the oldest are forgotten.
-const MOST: usize = 10_000;
+/// At most about 2 MB. When there are more, the oldest are forgotten.
+const MAX_IDS: usize = 10_000;
 
-/// A memory of what came lately.
-#[derive(Debug, Default)]
-pub struct Recent(Mutex<Seen>);
-
-#[derive(Debug, Default)]
-struct Seen {
-    since: HashMap<Mark, Instant>,
-    in_order: VecDeque<Mark>,
+/// IDs seen within the last ten minutes, each with a value.
+///
+/// Only a hash of each ID is kept, because IDs can be of any length and may differ in their last byte only. The hash has 64
+/// bits and a random key, so nobody can construct two IDs with the same one.
+#[derive(Debug)]
+pub struct SeenIds<T = ()> {
+    hasher: RandomState,
+    entries: Mutex<Entries<T>>,
 }
 
-/// Of whatever is remembered, as much as it takes to tell it from all else.
-type Mark = [u8; 16];
+#[derive(Debug)]
+struct Entries<T> {
+    by_hash: HashMap<u64, Entry<T>>,
+    /// Oldest first. An entry that was replaced is here twice, with two times.
+    by_age: VecDeque<(Instant, u64)>,
+}
 
-impl Recent {
-    /// Whether none of these has come lately; from now on, they have.
+#[derive(Debug)]
+struct Entry<T> {
+    inserted_at: Instant,
+    value: T,
+}
+
+impl<T> Default for SeenIds<T> {
+    fn default() -> Self {
+        let entries = Entries { by_hash: HashMap::new(), by_age: VecDeque::new() };
+        Self { hasher: RandomState::new(), entries: Mutex::new(entries) }
+    }
+}
+
+impl SeenIds {
+    /// Inserts an ID; returns whether it was new.
     #[must_use]
-    pub fn are_new<T: AsRef<[u8]>>(&self, these: impl IntoIterator<Item = T>) -> bool {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.forget_the_old();
-        let mut are_new = true;
-        for this in these {
-            are_new &= seen.is_new(mark(this.as_ref()));
-        }
-        are_new
+    pub fn insert_new(&self, id: impl Hash) -> bool {
+        self.insert_new_with([id], |()| false, || Ok::<_, std::convert::Infallible>(())).unwrap_or_default()
     }
 }
 
-impl Seen {
-    fn is_new(&mut self, mark: Mark) -> bool {
-        if self.since.contains_key(&mark) {
-            return false;
+impl<T: Clone> SeenIds<T> {
+    /// If all of `ids` are new, calls `act` and inserts them with the value that it returns; otherwise returns `false`.
+    ///
+    /// An ID also counts as new when `is_void` holds for the value it was inserted with. `act` runs under the lock, so of
+    /// two equal deliveries at the same time only one is acted on.
+    ///
+    /// # Errors
+    /// When `act` returns an error. The IDs stay new.
+    pub(crate) fn insert_new_with<E>(
+        &self,
+        ids: impl IntoIterator<Item = impl Hash>,
+        is_void: impl Fn(&T) -> bool,
+        act: impl FnOnce() -> Result<T, E>,
+    ) -> Result<bool, E> {
+        let hashes: Vec<u64> = ids.into_iter().map(|id| self.hasher.hash_one(id)).collect();
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.forget_old();
+        let is_seen = |hash| entries.by_hash.get(hash).is_some_and(|entry| !is_void(&entry.value));
+        if hashes.iter().any(is_seen) {
+            return Ok(false);
         }
-        self.since.insert(mark, Instant::now());
-        self.in_order.push_back(mark);
-        true
+        let value = act()?;
+        for hash in hashes {
+            entries.insert(hash, value.clone());
+        }
+        Ok(true)
+    }
+}
+
+impl<T> Entries<T> {
+    fn insert(&mut self, hash: u64, value: T) {
+        let inserted_at = Instant::now();
+        self.by_hash.insert(hash, Entry { inserted_at, value });
+        self.by_age.push_back((inserted_at, hash));
     }
 
-    fn forget_the_old(&mut self) {
-        while let Some(oldest) = self.in_order.front() {
-            let is_old = self.since.get(oldest).is_none_or(|since| since.elapsed() > KEPT);
-            if !is_old && self.in_order.len() <= MOST {
+    fn forget_old(&mut self) {
+        while let Some(&(inserted_at, hash)) = self.by_age.front() {
+            if inserted_at.elapsed() <= REMEMBERED && self.by_age.len() <= MAX_IDS {
                 break;
             }
-            self.since.remove(oldest);
-            self.in_order.pop_front();
+            self.by_age.pop_front();
+            if self.by_hash.get(&hash).is_some_and(|entry| entry.inserted_at == inserted_at) {
+                self.by_hash.remove(&hash);
+            }
         }
     }
-}
-
-fn mark(this: &[u8]) -> Mark {
-    let mut mark = Mark::default();
-    mark.copy_from_slice(&digest(&SHA256, this).as_ref()[..16]);
-    mark
 }

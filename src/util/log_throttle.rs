@@ -1,4 +1,4 @@
-//! Telling of what anybody can make happen as often as they like: once a minute, with its number.
+//! Log lines about events that anybody can cause as often as they like: at most one a minute, with the number of events.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,32 +8,32 @@ use tokio::time::Instant;
 /// Strangers must not fill the log.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// For the end of a sentence: how often it happened, where that is more than once.
+/// Text to append to a log message: how many events it stands for, if more than one.
 #[must_use]
-pub fn since_last_told(count: u64) -> String {
-    if count == 1 { String::new() } else { format!(" ({count} such since last told)") }
+pub(crate) fn count_suffix(count: u64) -> String {
+    if count == 1 { String::new() } else { format!(" ({count} times since this was last logged)") }
 }
 
-/// Counts, and says when to tell. Clones count together.
+/// Counts events of one kind and limits how often they are logged. Clones share the count.
 #[derive(Clone, Debug, Default)]
-pub struct Sparing(Arc<Mutex<Counted>>);
+pub(crate) struct LogThrottle(Arc<Mutex<Count>>);
 
 #[derive(Debug, Default)]
-struct Counted {
-    untold: u64,
-    told_at: Option<Instant>,
+struct Count {
+    not_logged: u64,
+    logged_at: Option<Instant>,
 }
 
-impl Sparing {
-    /// It happened. When it is time to tell: how often since it was told the last time.
+impl LogThrottle {
+    /// Counts one event. Returns `Some` if it should be logged: the number of events since the last log line.
     #[must_use]
-    pub fn count(&self) -> Option<u64> {
-        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.untold += 1;
-        if counted.told_at.is_some_and(|at| at.elapsed() < INTERVAL) {
+    pub(crate) fn should_log(&self) -> Option<u64> {
+        let mut count = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        count.not_logged += 1;
+        if count.logged_at.is_some_and(|at| at.elapsed() < INTERVAL) {
             return None;
         }
-        counted.told_at = Some(Instant::now());
-        Some(std::mem::take(&mut counted.untold))
+        count.logged_at = Some(Instant::now());
+        Some(std::mem::take(&mut count.not_logged))
     }
 }

@@ -1,6 +1,6 @@
 //! Small tools that know nothing of alerts or restarts.
 
-pub mod dedup;
-pub mod log_throttle;
-pub mod query;
-pub mod text;
+pub(crate) mod dedup;
+pub(crate) mod log_throttle;
+pub(crate) mod query;
+pub(crate) mod text;

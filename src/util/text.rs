@@ -1,16 +1,16 @@
-//! How lists and times are written for a person.
+//! Lists and durations as text for a person.
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
-/// More than these nobody reads.
-const MOST_LISTED: usize = 100;
+/// Nobody reads more than this.
+const MAX_LISTED: usize = 100;
 
-/// `a`, `a and b`, `a, b and c`. Of a great many the last are left out, and their number told.
-pub fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+/// `a`, `a and b`, `a, b and c`. A long list is cut and ends with the number of items left out.
+pub(crate) fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     let mut rest = items.into_iter();
-    let mut items: Vec<String> = rest.by_ref().take(MOST_LISTED).map(|item| item.to_string()).collect();
+    let mut items: Vec<String> = rest.by_ref().take(MAX_LISTED).map(|item| item.to_string()).collect();
     let more = rest.count();
     if more > 0 {
         items.push(format!("{more} more"));
@@ -22,9 +22,9 @@ pub fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     }
 }
 
-/// `90s`, `5m`, `1h 30m`, `3 days`: whole seconds are enough for a person, and whole days from two on.
+/// `90s`, `5m`, `1h 30m`, `3 days`: in whole seconds, or in whole days from two days on.
 #[must_use]
-pub fn human(time: Duration) -> String {
+pub(crate) fn human(time: Duration) -> String {
     const DAY: i64 = 24 * 60 * 60;
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     match seconds / DAY {

@@ -1,6 +1,6 @@
 //! Which dynos an alert restarts, by what it says: those it names, as long as it is about the process that runs now.
 
-use dyno_restarter::util::dedup::Recent;
+use dyno_restarter::SeenIds;
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -274,8 +274,8 @@ async fn of_several_marks_of_a_delivery_one_that_came_before_is_enough() {
 
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_deliveries_are_remembered_and_no_more() {
-    let recent = Recent::default();
-    let are_new = |number: usize| recent.are_new([number.to_string()]);
+    let seen = SeenIds::default();
+    let are_new = |number: usize| seen.insert_new(number.to_string());
     assert!((0..10_000).all(are_new));
     assert!(!are_new(0) && !are_new(9_999));
     assert!(are_new(10_000) && are_new(0) && !are_new(9_999));

@@ -1,4 +1,4 @@
-//! What an alert may say, and what it is answered.
+//! The URLs and bodies of alerts, and the answers to them.
 
 use reqwest::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -51,12 +51,12 @@ async fn a_bad_parameter_is_answered_400_with_what_is_accepted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_alert_that_goes_astray_is_told_of_in_the_log_if_its_key_is_right() {
+async fn an_alert_to_a_wrong_path_is_logged_if_its_key_is_right() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    let astray = format!("http://{}/restart?key=", service.address);
+    let wrong_path = format!("http://{}/restart?key=", service.address);
     for key in ["wrong", KEY] {
-        assert_eq!(reqwest::get(format!("{astray}{key}")).await.expect("answered").status(), 404);
+        assert_eq!(reqwest::get(format!("{wrong_path}{key}")).await.expect("answered").status(), 404);
     }
     assert_eq!(service.log.lines("WARN").len(), 1);
     assert_eq!(service.log.count("was not acted on: its path is neither /restart_web_dynos nor /drain"), 1);
@@ -106,14 +106,14 @@ async fn an_alert_of_any_body_is_answered_202_in_text_or_json() {
     service.stop().await;
 }
 
-/// In real time: the paused clock would run away while megabytes are copied.
+/// In real time: a paused clock would skip ahead while megabytes are copied.
 #[tokio::test]
 async fn an_alert_with_a_body_beyond_8_mib_still_triggers() {
     let (heroku, shop) = shop(1).await;
     let shop = shop.boot_time(std::time::Duration::ZERO);
     let service = Service::start(&heroku).await;
     let mut stream = service.begin("/restart_web_dynos", 9_999_999, b"").await;
-    // The service may close before all of it is sent; what counts is what it does.
+    // The service may close the connection before the body is sent completely.
     stream.write_all(&vec![b'x'; 9_999_999]).await.ok();
     heroku.until(|_| shop.restarts().len() == 1).await;
     service.stop().await;

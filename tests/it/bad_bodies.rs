@@ -1,4 +1,4 @@
-//! Bodies that nobody should send. A valid key always triggers; nothing else happens.
+//! Malformed and oversized bodies. With a valid key, they are ordinary alerts.
 
 use proptest::prelude::*;
 use reqwest::Method;
@@ -11,14 +11,14 @@ use dyno_restarter::alert::Alert;
 
 use crate::service::{KEY, Service, seconds, shop};
 
-/// Posts a body; waits for the pass. Whether it was understood.
+/// Posts a body and waits for the pass. Returns whether the body was understood.
 async fn is_understood(service: &Service, shop: &App, content_type: &str, body: Vec<u8>) -> bool {
     let (before, restarts) = (service.log.count("was not understood"), shop.restarts().len());
     let request = service.request(Method::POST, "").bearer_auth(KEY).header("content-type", content_type).body(body);
     let answer = request.send().await.expect("answered");
     assert_eq!(answer.status(), 202, "{content_type}");
     service.log.until(|_| shop.restarts().len() > restarts).await;
-    // The log tells of such bodies once a minute; the dyno may be restarted again after five.
+    // Such bodies are logged at most once a minute, and a dyno is restarted at most every five minutes.
     tokio::time::sleep(seconds(400)).await;
     service.log.count("was not understood") == before
 }
@@ -92,7 +92,7 @@ async fn a_compressed_body_is_an_ordinary_alert_and_the_log_says_so() {
     assert_eq!(shop.restarts(), ["web.1"]);
 }
 
-/// In real time: the paused clock would run away while megabytes are copied.
+/// In real time: a paused clock would skip ahead while megabytes are copied.
 #[tokio::test]
 async fn a_hundred_megabytes_are_read_to_their_end_and_count_as_an_ordinary_alert() {
     let (heroku, shop) = shop(1).await;
@@ -137,9 +137,9 @@ async fn a_body_of_nearly_eight_megabytes_is_understood() {
     service.stop().await;
 }
 
-/// Four large bodies that do not end hold all places until their time is over.
+/// Four large bodies that do not end hold all permits until they time out.
 #[tokio::test(start_paused = true)]
-async fn a_large_body_waits_for_a_place_and_is_understood_then() {
+async fn a_large_body_waits_for_a_permit_and_is_understood_then() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
     let mut open = Vec::new();
@@ -156,7 +156,7 @@ async fn a_large_body_waits_for_a_place_and_is_understood_then() {
     service.stop().await;
 }
 
-/// A connection that is reset takes the handler with it.
+/// A reset of the connection drops the handler.
 #[tokio::test(start_paused = true)]
 async fn a_sender_whose_connection_breaks_still_triggers() {
     let (heroku, shop) = shop(1).await;
@@ -190,7 +190,7 @@ async fn a_fault_of_the_body_does_not_undo_what_the_head_says() {
     service.stop().await;
 }
 
-/// Pieces of which messages are made, right and wrong ones.
+/// Pieces of messages, valid and invalid, in random order.
 fn scraps() -> impl Strategy<Value = Vec<u8>> {
     let words = [
         "{",

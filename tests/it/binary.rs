@@ -1,4 +1,4 @@
-//! The real binary: what it exits with, and how it stands up to clients that say nothing.
+//! The real binary: its exit codes, and how it copes with clients that send nothing.
 
 use std::process::{ExitStatus, Stdio};
 
@@ -8,7 +8,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::service::{KEY, environment, seconds, shop};
 
-/// The binary with no environment but this.
+/// The binary with this environment and nothing else.
 fn binary(environment: impl IntoIterator<Item = (String, String)>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dyno-restarter"));
     command.env_clear().envs(environment).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -28,10 +28,10 @@ async fn start(heroku: &simulator::Heroku) -> (Child, Lines<BufReader<ChildStdou
     }
 }
 
-/// Sends SIGTERM and waits; bounded, because a binary that does not end must not hang the test.
+/// Sends SIGTERM and waits, with a limit: a binary that does not exit must not hang the test.
 async fn terminate(child: &mut Child) -> ExitStatus {
     let kill = format!("kill -TERM {}", child.id().expect("it runs"));
-    // The shell's own `kill`: not every machine has a program of that name.
+    // The `kill` of the shell, because not every machine has a program of that name.
     Command::new("sh").args(["-c", &kill]).status().await.expect("there is a shell");
     tokio::time::timeout(seconds(40), child.wait()).await.expect("it ends in time").expect("it is ours")
 }

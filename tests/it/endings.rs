@@ -1,13 +1,8 @@
-//! The end: what is finished, what is refused, what is said.
+//! Shutdown: what is finished, what is refused, what is logged.
 
 use std::sync::Arc;
 
-use dyno_restarter::heroku::{Client, Settings};
-use dyno_restarter::http::params::Request;
-use dyno_restarter::http::webhook::Hearings;
-use dyno_restarter::restart::{AppName, GiveUp, Policy, ProcessType, Restarter, Target, Trigger, When, Workers};
-use dyno_restarter::shutdown::{self, Switch};
-use simulator::Heroku;
+use dyno_restarter::restart::AppName;
 
 use crate::service::{Service, deletes, seconds, shop};
 
@@ -106,73 +101,84 @@ async fn it_ends_at_once_in_the_middle_of_an_outage() {
     assert!(began.elapsed() < seconds(3) && deletes(&heroku) == 0, "{:?}", began.elapsed());
 }
 
-/// A log that panics stands for a mistake in the code of a task.
+/// A shop whose passes end at once, as its only dyno is not running, and a blog with one dyno in hand.
+async fn shop_and_blog(heroku: &simulator::Heroku, shop: &simulator::App) -> (simulator::App, Service) {
+    shop.dyno("web.1").crash();
+    let blog = heroku.create_app("blog").with("web", 2).boot_time(seconds(15));
+    let service = Service::with(heroku, &[("APP_NAME", "shop,blog")]).await;
+    assert_eq!(service.ask("app=blog").await.0, 202);
+    heroku.until(|_| blog.restarts().len() == 1).await;
+    (blog, service)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_the_task_of_an_app_ends_the_service_with_an_error() {
     let (heroku, _) = shop(1).await;
     let mut service = Service::start(&heroku).await;
-    let panicking = tracing_subscriber::fmt().with_writer(|| -> std::io::Sink { panic!("a mistake") }).finish();
-    let guard = tracing::subscriber::set_default(panicking);
+    service.log.panic_at("pass over shop");
     heroku.misbehave(simulator::On::List, simulator::Fault::Status(401), 1);
     service.alert().await;
     let error = service.ended().await.expect_err("it does not live on").to_string();
-    drop(guard);
     assert!(error.contains("the task that restarts dynos ended unexpectedly") && error.contains("panic"), "{error}");
 }
 
-/// What makes the passes over `shop`, without a server in front.
-fn restarter(heroku: &Heroku) -> (Restarter, Workers, Switch) {
-    let client = Client::new(Settings { api_url: heroku.url().parse().expect("a URL"), token: Heroku::TOKEN.into() });
-    let policy = Policy {
-        process_types: vec![ProcessType::parse("web").expect("a type")],
-        min_age: seconds(300),
-        boot_timeout: seconds(120),
-        settle_time: seconds(0),
-        max_unavailable: std::num::NonZeroUsize::MIN,
-        give_up_after: GiveUp { restarts: std::num::NonZeroUsize::new(3).expect("not zero"), window: seconds(3600) },
-    };
-    let (switch, end) = shutdown::switch();
-    let (restarter, workers) = Restarter::start(&[app()], &client.expect("a client"), &policy, &end);
-    (restarter, workers, switch)
+#[tokio::test(start_paused = true)]
+async fn after_a_panic_of_one_app_the_dyno_in_hand_of_another_is_seen_through_and_alerts_are_answered_503() {
+    let (heroku, shop) = shop(1).await;
+    let (blog, mut service) = shop_and_blog(&heroku, &shop).await;
+    service.log.panic_at("pass over shop");
+    assert_eq!(service.ask("app=shop").await.0, 202);
+    service.log.until(|log| log.count("shutting down") == 1).await;
+    assert_eq!(service.ask("app=blog").await.0, 503);
+    let error = service.ended().await.expect_err("it does not live on").to_string();
+    assert!(error.contains("ended unexpectedly") && error.contains("panic"), "{error}");
+    assert_eq!((blog.restarts(), blog.state("web.1").as_str()), (vec!["web.1".to_owned()], "up"));
 }
 
-fn app() -> AppName {
-    AppName::parse("shop").expect("a name")
+#[tokio::test(start_paused = true)]
+async fn after_a_panic_of_one_app_the_dyno_in_hand_of_another_is_waited_for_25_seconds_and_no_longer() {
+    let (heroku, shop) = shop(1).await;
+    let (blog, mut service) = shop_and_blog(&heroku, &shop).await;
+    blog.boot_time(seconds(300));
+    let began = tokio::time::Instant::now();
+    service.log.panic_at("pass over shop");
+    assert_eq!(service.ask("app=shop").await.0, 202);
+    service.ended().await.expect_err("it does not live on");
+    assert!(began.elapsed() < seconds(28), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_it_ends_is_an_error() {
+    let (heroku, shop) = shop(2).await;
+    let mut service = Service::ending(&heroku, &shop).await;
+    service.log.panic_at("pass over shop");
+    let error = service.ended().await.expect_err("one task did not end well").to_string();
+    assert!(error.contains("ended unexpectedly") && error.contains("panic"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_last_50_reports_are_kept() {
     let (heroku, shop) = shop(1).await;
     shop.dyno("web.1").crash();
-    let (restarter, mut workers, switch) = restarter(&heroku);
+    let service = Service::start(&heroku).await;
     for _ in 0..60 {
-        restarter
-            .trigger(
-                &app(),
-                Trigger { target: Target::all(When::Now), force: false, arrived: tokio::time::Instant::now() },
-            )
-            .expect("taken");
+        service.alert().await;
         tokio::time::sleep(seconds(20)).await;
     }
-    let reports = restarter.reports(&app());
+    let reports = service.restarter.reports(&AppName::parse("shop").expect("a name"));
     assert!(reports.len() == 50 && reports.iter().all(|report| Arc::strong_count(report) == 2));
-    switch.stop();
-    assert!(workers.next_end().await.is_some_and(|end| end.is_ok()));
+    service.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_alert_whose_hearing_ends_before_its_body_has_come_triggers_unless_it_is_dismissed() {
+async fn a_dry_run_whose_sender_goes_away_triggers_nothing() {
     let (heroku, shop) = shop(1).await;
-    let (restarter, mut workers, switch) = restarter(&heroku);
-    let hearings = Hearings::new(restarter.clone());
-    let (head, ()) = axum::http::Request::post("/restart_web_dynos").body(()).expect("a request").into_parts();
-    let open = |query| hearings.open(&head, Request::parse(query, &restarter).expect("it is right"), None);
-    open("").dismiss();
-    drop(open("dry_run=true"));
+    let service = Service::start(&heroku).await;
+    drop(service.begin("/restart_web_dynos?dry_run=true", 1000, b"{").await);
     tokio::time::sleep(seconds(60)).await;
-    assert_eq!(shop.restarts(), Vec::<String>::new());
-    drop(open(""));
-    heroku.until(|_| shop.restarts() == ["web.1"]).await;
-    switch.stop();
-    assert!(workers.next_end().await.is_some_and(|end| end.is_ok()));
+    assert_eq!(deletes(&heroku), 0);
+    drop(service.begin("/restart_web_dynos", 1000, b"{").await);
+    service.passes(1).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
 }

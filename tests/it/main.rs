@@ -10,6 +10,7 @@ mod api_trouble;
 mod bad_answers;
 mod bad_bodies;
 mod binary;
+mod deliveries;
 mod drains;
 mod endings;
 mod giving_up;

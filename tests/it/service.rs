@@ -1,12 +1,13 @@
-//! The harness: the service in front of a simulated Heroku, and what a caller sees of both.
+//! The harness: a running service in front of a simulated Heroku.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use dyno_restarter::config::{Config, Faults};
-use dyno_restarter::http::listener::{self, Listen};
+use dyno_restarter::config::{Config, ConfigErrors};
+use dyno_restarter::restart::Restarter;
+use dyno_restarter::{Listen, bind};
 use simulator::{App, Heroku};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -16,14 +17,14 @@ use tracing::subscriber::DefaultGuard;
 
 pub(crate) const KEY: &str = "a-key-of-sixteen-characters-or-more";
 
-/// A simulated Heroku with an app `shop` of so many web dynos and a worker.
+/// A simulated Heroku with an app `shop`, which has this number of web dynos and one worker dyno.
 pub(crate) async fn shop(web_dynos: usize) -> (Heroku, App) {
     let heroku = Heroku::start().await;
     let shop = heroku.create_app("shop").with("web", web_dynos).with("worker", 1);
     (heroku, shop)
 }
 
-/// The variables that a service in front of `heroku` needs, with `changes`.
+/// The environment of a service in front of `heroku`, with `changes`.
 pub(crate) fn environment(heroku: &Heroku, changes: &[(&str, &str)]) -> HashMap<String, String> {
     let url = heroku.url();
     let needed = [
@@ -35,14 +36,16 @@ pub(crate) fn environment(heroku: &Heroku, changes: &[(&str, &str)]) -> HashMap<
     needed.iter().chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-pub(crate) fn config(environment: &HashMap<String, String>) -> Result<Config, Faults> {
+pub(crate) fn config(environment: &HashMap<String, String>) -> Result<Config, ConfigErrors> {
     Config::from_lookup(|name| environment.get(name).map(OsString::from))
 }
 
-/// A running service. It must be stopped, which checks that it ends well.
+/// A running service. Each test must stop it, which checks that it ends without an error.
 pub(crate) struct Service {
     pub(crate) address: String,
     pub(crate) log: Log,
+    /// To read the reports on passes as values.
+    pub(crate) restarter: Restarter,
     end: Option<oneshot::Sender<()>>,
     running: Option<JoinHandle<Result<(), dyno_restarter::Error>>>,
     http: reqwest::Client,
@@ -54,7 +57,7 @@ impl Service {
         Self::with(heroku, &[]).await
     }
 
-    /// Starts it and waits until it has looked at its apps.
+    /// Starts it and waits until it has listed the dynos of its apps.
     pub(crate) async fn with(heroku: &Heroku, changes: &[(&str, &str)]) -> Self {
         let environment = environment(heroku, changes);
         let service = Self::unseen(&environment);
@@ -63,19 +66,21 @@ impl Service {
         service
     }
 
-    /// Starts it and does not wait.
+    /// Starts it without waiting.
     pub(crate) fn unseen(environment: &HashMap<String, String>) -> Self {
         let log = Log::default();
         let guard = log.capture();
         let config = config(environment).expect("the environment is right");
-        let listener = listener::bind(Listen::At(([127, 0, 0, 1], 0).into())).expect("there is a free port");
+        let listener = bind(Listen::At(([127, 0, 0, 1], 0).into())).expect("there is a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
         let (end, ended) = oneshot::channel();
-        let running = tokio::spawn(dyno_restarter::run(config, listener, async {
+        let service = dyno_restarter::Service::new(config).expect("the HTTP client can be set up");
+        let restarter = service.restarter().clone();
+        let running = tokio::spawn(service.run(listener, async {
             ended.await.ok();
         }));
         let http = reqwest::Client::new();
-        Self { address, log, end: Some(end), running: Some(running), http, _log_guard: guard }
+        Self { address, log, restarter, end: Some(end), running: Some(running), http, _log_guard: guard }
     }
 
     /// A request to the webhook; `query` without the question mark.
@@ -83,14 +88,14 @@ impl Service {
         self.http.request(method, format!("http://{}/restart_web_dynos?{query}", self.address))
     }
 
-    /// An alert with a key and this query; status and text of the answer.
+    /// Sends an alert with the key and this query. Returns the status and the text of the answer.
     pub(crate) async fn ask(&self, query: &str) -> (u16, String) {
         let request = self.request(reqwest::Method::POST, query).bearer_auth(KEY);
         let response = request.send().await.expect("the service answers");
         (response.status().as_u16(), response.text().await.expect("the answer is whole"))
     }
 
-    /// The beginning of a request with the key, whose body is to have `length` bytes; the connection stays open.
+    /// Sends the head of a request with the key and `Content-Length: length`, and `body`. The connection stays open.
     pub(crate) async fn begin(&self, path: &str, length: usize, body: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).await.expect("connected");
         let head = format!("POST {path}?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
@@ -99,7 +104,7 @@ impl Service {
         stream
     }
 
-    /// A service that is told to end while a dyno of the app is in hand.
+    /// A service that was told to shut down while a dyno of the app is restarting.
     pub(crate) async fn ending(heroku: &Heroku, app: &App) -> Self {
         let mut service = Self::start(heroku).await;
         service.alert().await;
@@ -109,35 +114,35 @@ impl Service {
         service
     }
 
-    /// An alert that is taken.
+    /// Sends an alert, which must be accepted.
     pub(crate) async fn alert(&self) {
         assert_eq!(self.ask("").await, (202, "Restart triggered".to_owned()));
     }
 
-    /// Waits until so many passes have ended.
+    /// Waits until this number of passes have ended.
     pub(crate) async fn passes(&self, count: usize) {
         self.log.until(|log| log.count("pass over ") >= count).await;
     }
 
-    /// An alert, and the pass that it brings.
+    /// Sends an alert and waits for its pass.
     pub(crate) async fn alert_and_pass(&self, query: &str) {
         let before = self.log.count("pass over ");
         assert_eq!(self.ask(query).await.0, 202);
         self.passes(before + 1).await;
     }
 
-    /// Asks it to end, as SIGTERM does.
+    /// Tells the service to shut down, as SIGTERM does.
     pub(crate) fn terminate(&mut self) {
         self.end.take().expect("it is asked once").send(()).expect("it still runs");
     }
 
-    /// Waits for the end; how it ended.
+    /// Waits until the service has ended. Returns its result.
     pub(crate) async fn ended(&mut self) -> Result<(), dyno_restarter::Error> {
         let running = self.running.take().expect("it is waited for once");
         running.await.expect("the service itself does not panic")
     }
 
-    /// Ends it; compulsory.
+    /// Shuts the service down. Compulsory.
     pub(crate) async fn stop(mut self) {
         self.terminate();
         self.ended().await.expect("it ends well");
@@ -154,6 +159,7 @@ impl Drop for Service {
 #[derive(Clone, Default)]
 pub(crate) struct Log {
     text: Arc<Mutex<String>>,
+    panic_at: Arc<Mutex<Option<&'static str>>>,
     grew: Arc<Notify>,
 }
 
@@ -170,6 +176,11 @@ impl Log {
         tracing::subscriber::set_default(subscriber)
     }
 
+    /// The code that next logs a line with this text panics: that stands for a bug in it.
+    pub(crate) fn panic_at(&self, text: &'static str) {
+        *self.panic_at.lock().expect("no writer holds it") = Some(text);
+    }
+
     pub(crate) fn text(&self) -> String {
         self.text.lock().expect("no writer panics").clone()
     }
@@ -183,7 +194,7 @@ impl Log {
         self.lines(part).len()
     }
 
-    /// Waits until it is as wanted. An hour of virtual time is more than any pass takes.
+    /// Waits until `wanted` holds. Three hours of virtual time are more than any pass takes.
     pub(crate) async fn until(&self, wanted: impl Fn(&Self) -> bool) {
         let waiting = async {
             while !wanted(self) {
@@ -197,7 +208,11 @@ impl Log {
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.text.lock().expect("no writer panics").push_str(&String::from_utf8_lossy(bytes));
+        let line = String::from_utf8_lossy(bytes);
+        // Once: tracing repeats a line whose writer panicked.
+        let bug = self.panic_at.lock().expect("no writer holds it").take_if(|text| line.contains(*text));
+        assert!(bug.is_none(), "a bug");
+        self.text.lock().expect("no writer panics").push_str(&line);
         self.grew.notify_one();
         Ok(bytes.len())
     }
@@ -212,7 +227,7 @@ pub(crate) fn lists(heroku: &Heroku) -> usize {
     heroku.calls().iter().filter(|call| call.method == "GET" && call.path.ends_with("/dynos")).count()
 }
 
-/// How many restarts were asked for.
+/// How many restarts were requested.
 pub(crate) fn deletes(heroku: &Heroku) -> usize {
     heroku.calls().iter().filter(|call| call.method == "DELETE").count()
 }

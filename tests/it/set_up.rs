@@ -1,11 +1,11 @@
-//! What is said about the environment and the first look at Heroku.
+//! The errors of the environment, and what is logged about the apps at the start.
 
 use simulator::{Fault, Heroku, On};
 
 use crate::service::{KEY, Service, config, environment, shop};
 
 #[tokio::test(start_paused = true)]
-async fn every_fault_of_the_environment_is_reported_at_once_and_no_value_is_shown() {
+async fn every_error_in_the_environment_is_reported_at_once_and_no_value_is_shown() {
     let (heroku, _) = shop(1).await;
     let faults = [
         ("RESTART_API_KEY", "two words-of-secret"),
@@ -70,7 +70,10 @@ async fn a_heroku_token_is_no_key() {
     for (token, key) in [("any-token-0123456789", "any-token-0123456789"), ("another", "HRKU-0123456789-0123456789")] {
         let told = config(&environment(&heroku, &[("RESTART_API_KEY", token), ("RESTART_WEBHOOK_KEY", key)]));
         let told = told.expect_err("the key is a token").to_string();
-        assert!(told.contains("RESTART_WEBHOOK_KEY is wrong: a key goes into URLs") && !told.contains(key), "{told}");
+        assert!(
+            told.contains("RESTART_WEBHOOK_KEY is invalid: a key appears in URLs") && !told.contains(key),
+            "{told}"
+        );
     }
 }
 
@@ -89,7 +92,7 @@ async fn at_the_start_it_warns_of_types_that_are_not_there_and_of_a_token_that_r
 fn the_required_variables_are_three() {
     let told = config(&std::collections::HashMap::new()).expect_err("nothing is set").to_string();
     for variable in ["RESTART_API_KEY", "APP_NAME", "RESTART_WEBHOOK_KEY"] {
-        assert!(told.contains(&format!("\n  {variable} is not set. Right is, for example: ")), "{told}");
+        assert!(told.contains(&format!("\n  {variable} is not set. Expected, for example: ")), "{told}");
     }
     assert_eq!(told.lines().count(), 4, "{told}");
 }

@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use axum::http::Request;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use dyno_restarter::http::auth::signature::{Fault, Signature, key};
+use dyno_restarter::signature::{Signature, SignatureError, SignedHead, key};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, RequestBuilder};
@@ -14,8 +14,8 @@ use crate::service::{KEY, Service, deletes, shop};
 const FORM: &str = "application/x-www-form-urlencoded";
 const BODY: &str = "payload=%7B%22event%22%3A%7B%22m%22%3A%22heroku%5Bweb.2%5D%3A+Error+R14%22%7D%7D";
 
-/// A request as the sender signs it. What is changed after that is for the test.
-struct Letter {
+/// An alert as the sender signs it. A test may change the request after that.
+struct SignedAlert {
     password: String,
     signed_path: String,
     date: Timestamp,
@@ -23,7 +23,7 @@ struct Letter {
     body: String,
 }
 
-impl Letter {
+impl SignedAlert {
     fn new(nonce: &str) -> Self {
         Self {
             password: KEY.to_owned(),
@@ -56,18 +56,31 @@ async fn answer(request: RequestBuilder) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.expect("the answer is whole"))
 }
 
+/// The signed head of `alert` and the beginning of a body; the connection stays open.
+async fn half_sent(service: &Service, alert: &SignedAlert, body: &str) -> tokio::net::TcpStream {
+    let request = alert.request(service, "").build().expect("a request");
+    let header = |name: &str| request.headers()[name].to_str().expect("text").to_owned();
+    let head = ["content-type", "content-md5", "date", "x-le-nonce", "authorization"]
+        .map(|name| format!("{name}: {}\r\n", header(name)))
+        .concat();
+    let text = format!("POST /restart_web_dynos HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n{head}\r\n{body}");
+    let mut stream = tokio::net::TcpStream::connect(&service.address).await.expect("connected");
+    tokio::io::AsyncWriteExt::write_all(&mut stream, text.as_bytes()).await.expect("sent");
+    stream
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_wrong_password_a_changed_path_and_a_changed_body_are_refused() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    let wrong = Letter { password: format!("{KEY}x"), ..Letter::new("1") };
+    let wrong = SignedAlert { password: format!("{KEY}x"), ..SignedAlert::new("1") };
     assert_eq!(wrong.post(&service, "").await.0, 403);
-    let elsewhere = Letter { signed_path: "/restart".to_owned(), ..Letter::new("2") };
+    let elsewhere = SignedAlert { signed_path: "/restart".to_owned(), ..SignedAlert::new("2") };
     assert_eq!(elsewhere.post(&service, "").await.0, 403);
-    let changed = Letter::new("3").request(&service, "").body(BODY.replace("web.2", "web.1"));
+    let changed = SignedAlert::new("3").request(&service, "").body(BODY.replace("web.2", "web.1"));
     assert_eq!(answer(changed).await.0, 403);
     tokio::time::sleep(crate::service::seconds(61)).await;
-    let emptied = Letter::new("4").request(&service, "").body("");
+    let emptied = SignedAlert::new("4").request(&service, "").body("");
     assert_eq!(answer(emptied).await, (403, "You are not allowed to restart the dynos".to_owned()));
     assert_eq!(service.log.count("the body of a signed request is not the one that was signed"), 1);
     service.stop().await;
@@ -79,8 +92,9 @@ async fn a_signature_more_than_five_minutes_old_or_ahead_is_refused() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
     for (nonce, minutes, status) in [("1", -6, 403), ("2", 6, 403), ("3", -4, 202), ("4", 4, 202)] {
-        let letter = Letter { date: Timestamp::now() + SignedDuration::from_mins(minutes), ..Letter::new(nonce) };
-        assert_eq!(letter.post(&service, "").await.0, status, "{minutes} minutes");
+        let alert =
+            SignedAlert { date: Timestamp::now() + SignedDuration::from_mins(minutes), ..SignedAlert::new(nonce) };
+        assert_eq!(alert.post(&service, "").await.0, status, "{minutes} minutes");
     }
     service.stop().await;
 }
@@ -90,12 +104,15 @@ async fn a_signature_that_is_not_whole_is_refused_with_the_reason_in_the_log() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
     for header in ["content-md5", "date", "x-le-nonce"] {
-        let mut request = Letter::new(header).request(&service, "").build().expect("a request");
+        let mut request = SignedAlert::new(header).request(&service, "").build().expect("a request");
         request.headers_mut().remove(header);
         let answer = reqwest::Client::new().execute(request).await.expect("answered");
         assert_eq!(answer.status().as_u16(), 403, "{header}");
     }
-    assert_eq!(service.log.count("its signature is not whole: Content-Md5, Date and X-Le-Nonce belong to it"), 1);
+    assert_eq!(
+        service.log.count("its signature is incomplete: the headers Content-Md5, Date and X-Le-Nonce are required"),
+        1
+    );
     service.stop().await;
 }
 
@@ -103,11 +120,11 @@ async fn a_signature_that_is_not_whole_is_refused_with_the_reason_in_the_log() {
 async fn a_signed_request_counts_once_whatever_is_changed_in_its_url() {
     let (heroku, shop) = shop(2).await;
     let service = Service::start(&heroku).await;
-    let letter = Letter::new("once");
-    assert_eq!(letter.post(&service, "scope=affected").await, (202, "Restart triggered".to_owned()));
+    let alert = SignedAlert::new("once");
+    assert_eq!(alert.post(&service, "scope=affected").await, (202, "Restart triggered".to_owned()));
     service.passes(1).await;
     for query in ["scope=affected", "scope=all&force=true", "dyno=web.1"] {
-        assert_eq!(letter.post(&service, query).await, (202, "Already triggered: this alert came before".to_owned()));
+        assert_eq!(alert.post(&service, query).await, (202, "Already triggered: this alert came before".to_owned()));
     }
     tokio::time::sleep(crate::service::seconds(400)).await;
     service.stop().await;
@@ -119,10 +136,11 @@ async fn each_key_will_do_and_so_will_a_path_with_its_query() {
     let (heroku, _) = shop(2).await;
     let keys = format!("the-old-key-0123456789,{KEY}");
     let service = Service::with(&heroku, &[("RESTART_WEBHOOK_KEY", &keys)]).await;
-    let old = Letter { password: "the-old-key-0123456789".to_owned(), ..Letter::new("1") };
-    let with_query = Letter { signed_path: "/restart_web_dynos?scope=affected".to_owned(), ..Letter::new("2") };
-    for letter in [old, with_query, Letter::new("3")] {
-        assert_eq!(letter.post(&service, "scope=affected").await.0, 202, "{}", letter.nonce);
+    let old = SignedAlert { password: "the-old-key-0123456789".to_owned(), ..SignedAlert::new("1") };
+    let with_query =
+        SignedAlert { signed_path: "/restart_web_dynos?scope=affected".to_owned(), ..SignedAlert::new("2") };
+    for alert in [old, with_query, SignedAlert::new("3")] {
+        assert_eq!(alert.post(&service, "scope=affected").await.0, 202, "{}", alert.nonce);
     }
     service.stop().await;
 }
@@ -131,15 +149,7 @@ async fn each_key_will_do_and_so_will_a_path_with_its_query() {
 async fn a_signed_alert_that_breaks_off_is_an_alert_all_the_same() {
     let (heroku, shop) = shop(1).await;
     let service = Service::start(&heroku).await;
-    let request = Letter::new("1").request(&service, "").body(reqwest::Body::from("half")).build().expect("a request");
-    let header = |name: &str| request.headers()[name].to_str().expect("text").to_owned();
-    let head = ["content-type", "content-md5", "date", "x-le-nonce", "authorization"]
-        .map(|name| format!("{name}: {}\r\n", header(name)))
-        .concat();
-    let text = format!("POST /restart_web_dynos HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n{head}\r\nhalf");
-    let mut stream = tokio::net::TcpStream::connect(&service.address).await.expect("connected");
-    tokio::io::AsyncWriteExt::write_all(&mut stream, text.as_bytes()).await.expect("sent");
-    drop(stream);
+    drop(half_sent(&service, &SignedAlert::new("1"), "half").await);
     service.passes(1).await;
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.1"]);
@@ -171,9 +181,34 @@ async fn a_signature_of_another_method_of_no_content_type_or_of_a_user_with_a_co
 async fn a_signed_dry_run_uses_its_nonce_up() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    let letter = Letter::new("1");
-    assert_eq!(letter.post(&service, "dry_run=true").await.0, 200);
-    assert_eq!(letter.post(&service, "").await, (202, "Already triggered: this alert came before".to_owned()));
+    let alert = SignedAlert::new("1");
+    assert_eq!(alert.post(&service, "dry_run=true").await.0, 200);
+    assert_eq!(alert.post(&service, "").await, (202, "Already triggered: this alert came before".to_owned()));
+    service.stop().await;
+    assert_eq!(deletes(&heroku), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_alert_that_was_answered_400_is_acted_on_when_its_url_is_corrected() {
+    let (heroku, _) = shop(2).await;
+    heroku.create_app("blog").with("web", 1);
+    let service = Service::with(&heroku, &[("APP_NAME", "shop,blog")]).await;
+    let alert = SignedAlert::new("1");
+    assert_eq!(alert.post(&service, "").await.0, 400);
+    assert_eq!(alert.post(&service, "app=shop").await, (202, "Restart triggered".to_owned()));
+    assert_eq!(alert.post(&service, "app=blog").await, (202, "Already triggered: this alert came before".to_owned()));
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_signed_body_that_breaks_off_nothing_counts() {
+    let (heroku, _) = shop(1).await;
+    heroku.create_app("blog").with("web", 1);
+    let service = Service::with(&heroku, &[("APP_NAME", "shop,blog")]).await;
+    let alert = SignedAlert { body: r#"{"app":"shop"}"#.to_owned(), ..SignedAlert::new("1") };
+    drop(half_sent(&service, &alert, r#"{"app":"blog","#).await);
+    let told = "an alert was not acted on: app is missing; accepted: blog, shop";
+    service.log.until(|log| log.count(told) == 1).await;
     service.stop().await;
     assert_eq!(deletes(&heroku), 0);
 }
@@ -182,8 +217,8 @@ async fn a_signed_dry_run_uses_its_nonce_up() {
 async fn a_log_drain_does_not_sign() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    let letter = Letter { signed_path: "/drain".to_owned(), ..Letter::new("1") };
-    let mut request = letter.request(&service, "").build().expect("a request");
+    let alert = SignedAlert { signed_path: "/drain".to_owned(), ..SignedAlert::new("1") };
+    let mut request = alert.request(&service, "").build().expect("a request");
     request.url_mut().set_path("/drain");
     assert_eq!(reqwest::Client::new().execute(request).await.expect("answered").status().as_u16(), 401);
     assert_eq!(service.log.count("its lines are lost: a log drain does not sign"), 1);
@@ -213,8 +248,8 @@ fn the_published_signatures_are_right_at_their_time_and_only_with_their_password
             let signature = Signature::in_request(&head).expect("it is signed").expect("it is whole");
             signature.verify(&[key(password)], now)
         };
-        assert_eq!(verify(password, then).map(|signed| signed.nonce), Ok("kzaWhO5P5yHYkUZRhbTDNEkG".to_owned()));
-        assert_eq!(verify("another", then), Err(Fault::Wrong));
-        assert_eq!(verify(password, Timestamp::now()), Err(Fault::Untimely));
+        assert_eq!(verify(password, then).map(SignedHead::into_nonce), Ok("kzaWhO5P5yHYkUZRhbTDNEkG".to_owned()));
+        assert_eq!(verify("another", then), Err(SignatureError::Invalid));
+        assert_eq!(verify(password, Timestamp::now()), Err(SignatureError::Expired));
     }
 }

@@ -1,6 +1,8 @@
-//! Who may ask for a restart: whoever knows one of the keys. [`Authorized`] in a handler's arguments *is* the check; it
-//! runs before the body is read. Only the body of a signed request is yet to be compared with what was signed
-//! ([`signature`]).
+//! Who may ask for a restart: everybody who knows one of the keys.
+//!
+//! [`Access`] among the arguments of a handler is the check of the request's head, which runs before the body is read. A
+//! request that carries a key is then [`Authorized`]; a signed one ([`signature`]) only once its body has been compared
+//! with what was signed, see [`Access::with_body`].
 
 pub mod signature;
 
@@ -9,6 +11,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use aws_lc_rs::hmac;
+use axum::body::Bytes;
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
@@ -17,85 +20,97 @@ use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use signature::{Signature, Signed};
+use signature::{Signature, SignatureError, SignedHead};
 use subtle::{Choice, ConstantTimeEq};
 use tracing::warn;
 
-use crate::http::respond::Format;
-use crate::util::log_throttle::Sparing;
+use super::body::{Completeness, ReceivedBody};
+use super::respond::ResponseFormat;
+use crate::util::log_throttle::LogThrottle;
 use crate::util::query::{KEY, own_parameters};
 
-/// The keys that open the door.
+/// The configured keys.
 #[derive(Clone, Debug)]
-pub struct Keys {
+pub(crate) struct Keys {
     keys: Arc<[Key]>,
-    refusals: Sparing,
+    refusals: LogThrottle,
 }
 
 #[derive(Debug)]
 struct Key {
-    /// Comparing digests takes the same time whatever was sent, and however long.
+    /// Comparing digests takes the same time whatever key was sent, and however long it is.
     digest: Digest,
     signing: hmac::Key,
 }
 
-/// Proof that a request carries a key, or is signed with one.
+/// Proof that a request may ask for a restart. Only this module can make one.
 #[derive(Debug)]
-pub struct Authorized {
-    /// What its body must be, if it is signed.
-    pub signed: Option<Signed>,
+pub(crate) struct Authorized {
+    nonce: Option<String>,
+}
+
+/// A request whose head was accepted.
+#[derive(Debug)]
+pub(crate) enum Access {
+    /// It carries a key.
+    Key(Authorized),
+    /// Its head is signed with a key. Its body has not been compared with the signature yet.
+    Signature(SignedHead),
 }
 
 type Digest = [u8; SHA256_OUTPUT_LEN];
 
-/// A key as a request presents it.
+/// The keys that a request carries.
 #[derive(Default)]
 struct Presented {
     /// The token of `Bearer`, or user name and password of `Basic`: some senders put the key in one, some in the other.
     header: Option<(String, String)>,
     /// `?key=`.
     query: Option<String>,
-    /// The same with what stands behind a second question mark, which may be a part of the key.
+    /// The same including the text behind a second question mark, which may be a part of the key.
     long_query: Option<String>,
-    signature: Option<Result<Signature, signature::Fault>>,
-    /// A key is there more than once in the same place; nobody sends that in good faith.
-    repeated: bool,
+    signature: Option<Result<Signature, SignatureError>>,
+    /// There is more than one key in the same place; nobody sends that in good faith.
+    is_repeated: bool,
 }
 
 impl Keys {
-    /// Any of these keys will do, so that a key can be rotated without a gap.
+    /// Accepts any of these keys, so that a key can be rotated without a gap.
     #[must_use]
-    pub fn new<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Self {
+    pub(crate) fn new<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Self {
         let key = |key: K| Key { digest: sha256(key.as_ref()), signing: signature::key(key.as_ref()) };
-        Self { keys: keys.into_iter().map(key).collect(), refusals: Sparing::default() }
+        Self { keys: keys.into_iter().map(key).collect(), refusals: LogThrottle::default() }
     }
 
-    /// Whether a request may ask for a restart; if not, why, for the log.
+    /// Checks the head of a request.
     ///
     /// # Errors
-    /// When it has no key, or a wrong one.
-    pub fn check(&self, request: &Parts) -> Result<Authorized, String> {
-        self.admit(&mut Presented::in_request(request))
+    /// When the request carries no key or a wrong one. The text says which; it is meant for the log.
+    pub(crate) fn check(&self, request: &Parts) -> Result<Access, String> {
+        let mut presented = Presented::in_request(request);
+        let has_key = presented.header.is_some() || presented.query.is_some() || presented.is_repeated;
+        match presented.signature.take() {
+            Some(signature) if !has_key => {
+                let keys = self.keys.iter().map(|key| &key.signing);
+                let signed = signature.and_then(|signature| signature.verify(keys, Timestamp::now()));
+                signed.map(Access::Signature).map_err(|error| error.to_string())
+            }
+            _ if self.accepts(&presented) => Ok(Access::Key(Authorized { nonce: None })),
+            _ => Err(presented.problem().to_owned()),
+        }
     }
 
-    /// Every key presented must be right, and there must be one; a signature counts where there is none.
-    fn admit(&self, presented: &mut Presented) -> Result<Authorized, String> {
-        let is_signed = presented.header.is_none() && presented.query.is_none() && !presented.repeated;
-        if is_signed && let Some(signature) = presented.signature.take() {
-            let keys = self.keys.iter().map(|key| &key.signing);
-            let signed = signature.and_then(|signature| signature.verify(keys, Timestamp::now()));
-            return signed.map(|signed| Authorized { signed: Some(signed) }).map_err(|fault| fault.to_string());
-        }
-        // What is absent takes no time, which tells whoever sent nothing that they sent nothing.
+    /// Whether there is a key and every key is right.
+    fn accepts(&self, presented: &Presented) -> bool {
+        // An absent key takes no time to check. That tells a sender of no key only that it sent none.
         let knows = |key: Option<&String>| key.map_or(Choice::from(0), |key| self.knows(key));
         let (user, password) = presented.header.as_ref().map(|(user, password)| (user, password)).unzip();
         let header_is_right = knows(user) | knows(password.filter(|password| !password.is_empty()));
         let query_is_right = knows(presented.query.as_ref()) | knows(presented.long_query.as_ref());
         let no_header = Choice::from(u8::from(presented.header.is_none()));
         let no_query = Choice::from(u8::from(presented.query.is_none()));
-        let allowed = (no_header | header_is_right) & (no_query | query_is_right) & !(no_header & no_query);
-        let is_allowed = allowed & !Choice::from(u8::from(presented.repeated));
-        if is_allowed.into() { Ok(Authorized { signed: None }) } else { Err(presented.fault().to_owned()) }
+        let is_right = (no_header | header_is_right) & (no_query | query_is_right) & !(no_header & no_query);
+        (is_right & !Choice::from(u8::from(presented.is_repeated))).into()
     }
 
     fn knows(&self, key: &str) -> Choice {
@@ -103,17 +118,44 @@ impl Keys {
         self.keys.iter().fold(Choice::from(0), |known, key| known | key.digest.ct_eq(&given))
     }
 
-    /// Counts a refusal, and tells of it now and then.
-    pub fn note_refusal(&self, fault: &str) {
-        if let Some(refused) = self.refusals.count() {
+    /// Counts a refused request and logs the reason, at most once a minute.
+    pub(crate) fn log_refusal(&self, problem: &str) {
+        if let Some(refused) = self.refusals.should_log() {
             let requests =
                 if refused == 1 { "a request:".to_owned() } else { format!("{refused} requests, the last one:") };
-            warn!(refused, "refused {requests} {fault}");
+            warn!(refused, "refused {requests} {problem}");
         }
     }
 }
 
-impl<S> FromRequestParts<S> for Authorized
+impl Access {
+    /// Completes the check and returns the body that may be used. Of a signed request, a body that did not arrive completely
+    /// cannot be compared, so nothing of that body is returned; the request itself is authorised by its head.
+    ///
+    /// # Errors
+    /// When the body is not the one that was signed.
+    pub(crate) fn with_body(self, body: ReceivedBody) -> Result<(Authorized, ReceivedBody), SignatureError> {
+        match self {
+            Self::Key(authorized) => Ok((authorized, body)),
+            Self::Signature(signed) => {
+                let body = match body.completeness {
+                    Completeness::Complete => ReceivedBody { bytes: signed.verify_body(body.bytes)?, ..body },
+                    Completeness::TooLarge | Completeness::CutOff => ReceivedBody { bytes: Bytes::new(), ..body },
+                };
+                Ok((Authorized { nonce: Some(signed.into_nonce()) }, body))
+            }
+        }
+    }
+}
+
+impl Authorized {
+    /// The nonce of a signed request, which must not be accepted twice.
+    pub(crate) fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
+    }
+}
+
+impl<S> FromRequestParts<S> for Access
 where
     S: Send + Sync,
     Keys: FromRef<S>,
@@ -122,21 +164,15 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let keys = Keys::from_ref(state);
-        keys.check(parts).map_err(|fault| {
-            keys.note_refusal(&fault);
-            refusal(Format::asked_for(&parts.headers))
+        keys.check(parts).map_err(|problem| {
+            keys.log_refusal(&problem);
+            refusal(ResponseFormat::requested(&parts.headers))
         })
     }
 }
 
-/// What whoever knows no key is answered.
-#[must_use]
-pub fn refusal(format: Format) -> Response {
-    format.error(StatusCode::FORBIDDEN, "You are not allowed to restart the dynos")
-}
-
-/// Where a key is not asked for but makes a difference. Nobody is refused, so nothing is told.
-impl<S> OptionalFromRequestParts<S> for Authorized
+/// For a handler that refuses nobody but treats requests with a key differently. Nothing is logged.
+impl<S> OptionalFromRequestParts<S> for Access
 where
     S: Send + Sync,
     Keys: FromRef<S>,
@@ -148,19 +184,24 @@ where
     }
 }
 
+/// The response to a request that is not authorised.
+pub(crate) fn refusal(format: ResponseFormat) -> Response {
+    format.error(StatusCode::FORBIDDEN, "You are not allowed to restart the dynos")
+}
+
 impl Presented {
     fn in_request(request: &Parts) -> Self {
         let mut presented = Self { signature: Signature::in_request(request), ..Self::default() };
         for header in request.headers.get_all(AUTHORIZATION) {
             let credentials = header.to_str().map_or_else(|_| Some(Default::default()), credentials);
             if let Some(credentials) = credentials {
-                presented.repeated |= presented.header.replace(credentials).is_some();
+                presented.is_repeated |= presented.header.replace(credentials).is_some();
             }
         }
         let query = request.uri.query().unwrap_or_default();
-        // No key has a space in it, so one here was a `+` that should have been written `%2B`.
+        // No key contains a space, so a space here is a `+` that should have been encoded as `%2B`.
         for (_, key) in own_parameters(query).filter(|(name, _)| name == KEY) {
-            presented.repeated |= presented.query.replace(key.replace(' ', "+")).is_some();
+            presented.is_repeated |= presented.query.replace(key.replace(' ', "+")).is_some();
         }
         if query.contains('?') {
             let mut keys = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == KEY);
@@ -169,21 +210,23 @@ impl Presented {
         presented
     }
 
-    /// What is wrong with it, given that something is. For the log alone.
-    fn fault(&self) -> &'static str {
+    /// Why the request is refused, given that it is refused. Only for the log.
+    fn problem(&self) -> &'static str {
         match self {
-            Self { repeated: true, .. } => "it has its key twice",
+            Self { is_repeated: true, .. } => "it has more than one key in the same place",
             Self { header: None, query: None, .. } => {
                 "it has no key: send `Authorization: Bearer KEY`, or ?key=KEY in the URL"
             }
-            Self { header: Some(_), query: Some(_), .. } => "of its keys, in the header and in the URL, one is wrong",
+            Self { header: Some(_), query: Some(_), .. } => {
+                "it has a key in its Authorization header and one in its URL, and at least one of them is wrong"
+            }
             Self { header: Some(_), .. } => "the key in its Authorization header is not one of RESTART_WEBHOOK_KEY",
             Self { .. } => "the key in its URL is not one of RESTART_WEBHOOK_KEY",
         }
     }
 }
 
-/// `None` for another scheme; signatures have one.
+/// User name and password of a header. `None` for another scheme, such as that of a signature.
 fn credentials(header: &str) -> Option<(String, String)> {
     let (scheme, rest) = header.split_once(' ').unwrap_or((header, ""));
     let rest = rest.trim();

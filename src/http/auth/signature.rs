@@ -1,16 +1,17 @@
-//! Requests that are signed with a key instead of carrying it: the scheme `LE`, in which a log service signs when there
-//! are credentials in the URL of its webhook (<https://docs.logentries.com/docs/webhookalert>).
+//! Requests that are signed with a key instead of carrying it, in the scheme `LE`. A log service signs like this when the
+//! URL of its webhook contains credentials (<https://docs.logentries.com/docs/webhookalert>).
 //!
 //! ```text
 //! Authorization: LE user:signature
 //! signature = base64( HMAC-SHA1( key, method \n Content-Type \n Content-Md5 \n Date \n path \n X-Le-Nonce ) )
 //! ```
 //!
-//! The head vouches for the body by its MD5, so that the signature is checked before the body is read: nobody without a
-//! key makes the service keep one. SHA-1 is as good as ever inside of an HMAC; the body rests on nobody finding a second
-//! text of a given MD5, which nobody can.
+//! The signed head contains the MD5 of the body, so the signature is checked before the body is read: a sender without a
+//! key cannot make the service keep a body. The weaknesses of SHA-1 do not affect HMAC. A forged body would need a second
+//! preimage of a given MD5, which nobody can compute.
 
 use aws_lc_rs::hmac;
+use axum::body::Bytes;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
 use axum::http::request::Parts;
 use base64::Engine;
@@ -23,49 +24,52 @@ const SCHEME: &str = "LE ";
 const CONTENT_MD5: &str = "content-md5";
 const NONCE: &str = "x-le-nonce";
 
-/// How far the time of a signature may be from ours, in both directions.
-pub const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+/// How far the date of a signature may be from our clock, in both directions.
+const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// A signed head, as it arrived. Nothing of it is checked yet.
+/// The signature of a request, not yet checked.
 #[derive(Debug)]
 pub struct Signature {
     tag: Vec<u8>,
-    /// What may have been signed. Whether the query belongs to the path is not documented, so both are tried.
+    /// The texts that may have been signed: it is not documented whether the path includes the query.
     texts: [String; 2],
     body_md5: Vec<u8>,
-    at: Option<Timestamp>,
+    date: Option<Timestamp>,
     nonce: String,
 }
 
-/// A head that was signed with a key, lately. Its body is yet to be compared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signed {
+/// A head that was signed with a key within the last minutes. Its body has not been compared yet.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SignedHead {
     body_md5: Vec<u8>,
-    /// Is used once.
-    pub nonce: String,
+    nonce: String,
 }
 
 /// What is wrong with a signature. The texts are for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// A header is missing.
-    #[error("its signature is not whole: Content-Md5, Date and X-Le-Nonce belong to it")]
+pub enum SignatureError {
+    /// A header is missing or malformed.
+    #[error("its signature is incomplete: the headers Content-Md5, Date and X-Le-Nonce are required")]
     Incomplete,
-    /// No key gives this signature.
+    /// It was not made with one of the keys.
     #[error("it is not signed with one of RESTART_WEBHOOK_KEY (the password in the URL), or was changed on the way")]
-    Wrong,
-    /// It is too old, or of the future.
-    #[error("its signature is right, but its Date is more than five minutes off")]
-    Untimely,
+    Invalid,
+    /// Its date is too old, or in the future.
+    #[error("its signature is valid, but its Date is more than five minutes off")]
+    Expired,
+    /// The body is not the one that was signed.
+    #[error("the body of a signed request is not the one that was signed")]
+    BodyMismatch,
 }
 
 impl Signature {
-    /// `None` when the request is not signed.
+    /// The signature of a request; `None` when the request is not signed.
     #[must_use]
-    pub fn in_request(request: &Parts) -> Option<Result<Self, Fault>> {
+    pub fn in_request(request: &Parts) -> Option<Result<Self, SignatureError>> {
         let header = request.headers.get(AUTHORIZATION)?.to_str().ok()?;
         let (scheme, credentials) = header.split_at_checked(SCHEME.len())?;
-        scheme.eq_ignore_ascii_case(SCHEME).then(|| Self::parse(request, credentials).ok_or(Fault::Incomplete))
+        let parse = || Self::parse(request, credentials).ok_or(SignatureError::Incomplete);
+        scheme.eq_ignore_ascii_case(SCHEME).then(parse)
     }
 
     fn parse(request: &Parts, credentials: &str) -> Option<Self> {
@@ -80,39 +84,49 @@ impl Signature {
             tag: BASE64_STANDARD.decode(tag).ok()?,
             texts: [text(path), text(with_query)],
             body_md5: BASE64_STANDARD.decode(body_md5).ok()?,
-            at: rfc2822::DateTimeParser::new().parse_timestamp(date).ok(),
+            date: rfc2822::DateTimeParser::new().parse_timestamp(date).ok(),
             nonce: nonce.to_owned(),
         })
     }
 
-    /// Whether it was made with one of these keys, and lately.
+    /// Checks that the signature was made with one of these keys, within five minutes of `now`.
     ///
     /// # Errors
-    /// When it was not. All keys are tried whatever comes of the first.
-    pub fn verify<'a>(self, keys: impl IntoIterator<Item = &'a hmac::Key>, now: Timestamp) -> Result<Signed, Fault> {
+    /// When it was not. All keys are tried, so that the time does not tell which one matched.
+    pub fn verify<'a>(
+        self,
+        keys: impl IntoIterator<Item = &'a hmac::Key>,
+        now: Timestamp,
+    ) -> Result<SignedHead, SignatureError> {
         let is_made_with = |key: &hmac::Key| {
-            self.texts.iter().fold(Choice::from(0), |is_right, text| {
-                let right = hmac::sign(key, text.as_bytes());
-                is_right | right.as_ref().ct_eq(&self.tag)
+            self.texts.iter().fold(Choice::from(0), |is_valid, text| {
+                let expected = hmac::sign(key, text.as_bytes());
+                is_valid | expected.as_ref().ct_eq(&self.tag)
             })
         };
-        let is_right = keys.into_iter().fold(Choice::from(0), |is_right, key| is_right | is_made_with(key));
-        if !bool::from(is_right) {
-            return Err(Fault::Wrong);
+        let is_valid = keys.into_iter().fold(Choice::from(0), |is_valid, key| is_valid | is_made_with(key));
+        if !bool::from(is_valid) {
+            return Err(SignatureError::Invalid);
         }
-        let is_timely = self.at.is_some_and(|at| now.duration_since(at).abs() <= TOLERANCE);
-        if !is_timely {
-            return Err(Fault::Untimely);
+        let is_recent = self.date.is_some_and(|date| now.duration_since(date).abs() <= TOLERANCE);
+        if !is_recent {
+            return Err(SignatureError::Expired);
         }
-        Ok(Signed { body_md5: self.body_md5, nonce: self.nonce })
+        Ok(SignedHead { body_md5: self.body_md5, nonce: self.nonce })
     }
 }
 
-impl Signed {
-    /// Whether this is the body that was signed.
+impl SignedHead {
+    /// Returns the body if it is the one that was signed.
+    pub(super) fn verify_body(&self, body: Bytes) -> Result<Bytes, SignatureError> {
+        let is_signed: bool = md5::compute(&body).0.as_slice().ct_eq(&self.body_md5).into();
+        if is_signed { Ok(body) } else { Err(SignatureError::BodyMismatch) }
+    }
+
+    /// A text that is different in each signed request.
     #[must_use]
-    pub fn vouches_for(&self, body: &[u8]) -> bool {
-        md5::compute(body).0.as_slice().ct_eq(&self.body_md5).into()
+    pub fn into_nonce(self) -> String {
+        self.nonce
     }
 }
 

@@ -1,0 +1,79 @@
+//! The route for Heroku's log drains. Logplex drops a batch that is answered 4xx, and sends a batch twice more that is
+//! answered 5xx.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::{HOST, HeaderName};
+use axum::routing::post;
+use tracing::warn;
+
+use super::auth::{Access, Keys};
+use super::body::{self, Completeness};
+use super::params::{ParamError, parse_drain_app};
+use crate::drain::{Drains, Label};
+use crate::restart::Watched;
+use crate::util::log_throttle::{LogThrottle, count_suffix};
+
+/// What logplex says about a batch.
+const FRAME_ID: HeaderName = HeaderName::from_static("logplex-frame-id");
+const DRAIN_TOKEN: HeaderName = HeaderName::from_static("logplex-drain-token");
+
+struct DrainRoute {
+    drains: Drains,
+    watched: Watched,
+    keys: Keys,
+    refused: LogThrottle,
+    misdirected: LogThrottle,
+}
+
+/// The route `/drain`.
+pub(super) fn router(drains: Drains, watched: Watched, keys: Keys) -> Router {
+    let (refused, misdirected) = (LogThrottle::default(), LogThrottle::default());
+    let route = DrainRoute { drains, watched, keys, refused, misdirected };
+    Router::new().route("/drain", post(receive_batch)).with_state(Arc::new(route))
+}
+
+/// A batch of the log of an app.
+async fn receive_batch(State(route): State<Arc<DrainRoute>>, request: Request) -> StatusCode {
+    let (head, body) = request.into_parts();
+    match route.keys.check(&head) {
+        Ok(Access::Key(_)) => {}
+        Ok(Access::Signature(_)) => return route.refuse("a log drain does not sign"),
+        Err(problem) => return route.refuse(&problem),
+    }
+    let app = match parse_drain_app(head.uri.query().unwrap_or_default(), &route.watched) {
+        Ok(app) => app,
+        Err(error) => return route.reject(&error),
+    };
+    let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let label = Label { frame_id: header(FRAME_ID), token: header(DRAIN_TOKEN), host: header(HOST) };
+    let mut batch = route.drains.open(&app, label);
+    let completeness = body::stream(body, |piece| batch.read(piece)).await;
+    let taken = batch.finish(completeness == Completeness::Complete);
+    taken.map_or(StatusCode::SERVICE_UNAVAILABLE, |()| StatusCode::NO_CONTENT)
+}
+
+impl DrainRoute {
+    /// Only the log tells that the lines are lost: Heroku drops them silently.
+    fn refuse(&self, problem: &str) -> StatusCode {
+        if let Some(batches) = self.refused.should_log() {
+            warn!(
+                batches,
+                "rejected a log drain, its lines are lost: {problem}{}. Remove it with `heroku drains:remove` and add one \
+                 with a key of RESTART_WEBHOOK_KEY: heroku drains:add \"https://drain:KEY@HOST/drain\" -a APP",
+                count_suffix(batches)
+            );
+        }
+        StatusCode::UNAUTHORIZED
+    }
+
+    fn reject(&self, error: &ParamError) -> StatusCode {
+        if let Some(count) = self.misdirected.should_log() {
+            warn!("a log drain was not read: {error}{}. Correct the URL of the drain", count_suffix(count));
+        }
+        StatusCode::BAD_REQUEST
+    }
+}
