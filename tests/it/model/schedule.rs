@@ -85,8 +85,7 @@ impl<C: Chooser> Schedule<'_, C> {
         let app = dyno_restarter::restart::AppName::parse("shop").expect("a valid name");
         let count = alerts.len() as u64;
         if alerts.iter().any(|alert| alert.forced) {
-            // Force overrides the hold of an earlier pass.
-            self.world.dynos.iter_mut().for_each(|dyno| dyno.taken_down = None);
+            self.world.force();
         }
         self.judge.pass_begins(alerts, self.world.now);
         let mut rollout = Rollout::new(app, self.policy(), asked, count, history, time(self.world.now));
@@ -238,7 +237,7 @@ impl<C: Chooser> Schedule<'_, C> {
 
     /// What a pass and its history are can be written down and read back.
     fn check_that_it_can_be_read_back(&self, rollout: &Rollout, report: &Report) {
-        if self.seen.steps % 64 == 0 {
+        if self.seen.steps.is_multiple_of(64) {
             let written = serde_json::to_string(rollout).expect("it can be written");
             let read: Rollout = serde_json::from_str(&written).expect("it can be read");
             assert!(read == *rollout, "it is the same after it was read back: {report}");

@@ -50,6 +50,16 @@ pub(super) struct Instance {
     pub(super) came_up: Option<i64>,
 }
 
+/// A restart that was accepted and is carried out later.
+#[derive(Clone, Debug)]
+struct Late {
+    at: i64,
+    name: DynoName,
+    fate: Fate,
+    /// Whether the dyno is then down because of us.
+    counts: bool,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct World {
     pub(super) now: i64,
@@ -58,7 +68,7 @@ pub(super) struct World {
     release: u64,
     next_id: u32,
     /// Restarts that were accepted and are carried out later.
-    late: Vec<(i64, DynoName, Fate)>,
+    late: Vec<Late>,
     is_fir: bool,
 }
 
@@ -101,10 +111,13 @@ impl World {
     pub(super) fn pass_until(&mut self, time: i64) {
         while self.now < time {
             self.now += 1;
-            let (due, later) = std::mem::take(&mut self.late).into_iter().partition(|(at, ..)| *at <= self.now);
+            let (due, later): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut self.late).into_iter().partition(|late| late.at <= self.now);
             self.late = later;
-            for (_, name, fate) in Vec::from(due) {
+            for Late { name, fate, counts, .. } in due {
+                let Some(at) = self.position(&name) else { continue };
                 self.restart(&name, fate);
+                self.dynos[at].taken_down = counts.then_some(self.now);
             }
             for at in 0..self.dynos.len() {
                 self.age(at);
@@ -149,8 +162,14 @@ impl World {
         true
     }
 
+    /// Force overrides the hold of an earlier pass: the dynos that it took down do not count any more.
+    pub(super) fn force(&mut self) {
+        self.late.iter_mut().for_each(|late| late.counts = false);
+        self.dynos.iter_mut().for_each(|dyno| dyno.taken_down = None);
+    }
+
     pub(super) fn restart_late(&mut self, name: &DynoName, fate: Fate, seconds: i64) -> bool {
-        self.late.push((self.now + seconds, name.clone(), fate));
+        self.late.push(Late { at: self.now + seconds, name: name.clone(), fate, counts: true });
         self.position(name).is_some()
     }
 
