@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER};
@@ -49,6 +50,8 @@ pub enum Fault {
     LoseAnswer,
     /// The request takes effect and is never answered.
     StallAfterEffect,
+    /// The request takes effect, and is answered this long after.
+    Delay(Duration),
     /// A restart is answered 202 and `{}`, and nothing happens. Other requests are not affected.
     Lie,
     /// 200 with half a JSON array.
@@ -119,7 +122,13 @@ pub(crate) fn answer(fault: Fault) -> Option<Response> {
         Fault::Html => page(StatusCode::OK, "Please sign in to the network"),
         Fault::HugeBody => ([JSON], Body::new(Endless { begun: false })).into_response(),
         Fault::Redirect(location) => (StatusCode::FOUND, [(LOCATION, location)]).into_response(),
-        Fault::Stall | Fault::Reset | Fault::LoseAnswer | Fault::StallAfterEffect | Fault::Lie | Fault::EndlessList => {
+        Fault::Stall
+        | Fault::Reset
+        | Fault::LoseAnswer
+        | Fault::StallAfterEffect
+        | Fault::Delay(_)
+        | Fault::Lie
+        | Fault::EndlessList => {
             return None;
         }
     };

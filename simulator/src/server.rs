@@ -95,6 +95,11 @@ async fn misbehave(
             handle(simulation, router, request).await;
             std::future::pending().await
         }
+        Fault::Delay(time) => {
+            let response = handle(simulation, router, request).await;
+            tokio::time::sleep(time).await;
+            Ok(response)
+        }
         Fault::Lie => {
             let path: Vec<&str> = request.uri().path().trim_start_matches('/').split('/').collect();
             if faults::is_restart(request.method(), &path) {

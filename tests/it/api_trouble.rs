@@ -175,3 +175,20 @@ async fn a_token_that_may_only_read_ends_the_pass_at_the_first_restart() {
     service.stop().await;
     assert_eq!((deletes(&heroku), shop.up("web")), (1, 3));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_good_answer_resets_the_backoff() {
+    let (heroku, shop) = shop(8).await;
+    let service = Service::start(&heroku).await;
+    service.alert().await;
+    for restarted in 1..=7 {
+        heroku.until(|_| shop.restarts().len() == restarted).await;
+        heroku.misbehave(On::List, Fault::Status(503), 1);
+    }
+    service.passes(1).await;
+    service.stop().await;
+    let calls = heroku.calls();
+    let failed = calls.iter().enumerate().filter(|(_, call)| call.status == Some(503));
+    let pauses: Vec<_> = failed.map(|(at, call)| calls[at + 1].at.saturating_sub(call.at)).collect();
+    assert!(pauses.len() == 7 && pauses.iter().all(|pause| *pause <= seconds(1)), "{pauses:?}");
+}

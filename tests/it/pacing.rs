@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use simulator::{Fault, Heroku, On};
+
 use crate::service::{Service, deletes, lists, seconds, shop};
 
 #[tokio::test(start_paused = true)]
@@ -17,23 +19,83 @@ async fn alerts_when_nothing_is_due_cost_at_most_six_calls_a_minute() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     service.stop().await;
-    let calls: Vec<_> = heroku.calls()[before..].iter().map(|call| call.at).collect();
-    let busiest =
-        calls.iter().map(|from| calls.iter().filter(|at| (*from..*from + seconds(60)).contains(at)).count()).max();
-    assert!(busiest <= Some(6) && calls.len() >= 15 && deletes(&heroku) == 0, "{busiest:?} of {}", calls.len());
+    let (busiest, calls) = (busiest_minute(&heroku, before), heroku.calls().len() - before);
+    assert!(busiest <= 6 && calls >= 15 && deletes(&heroku) == 0, "{busiest} of {calls}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn alerts_when_restarts_are_refused_do_not_use_up_the_allowance() {
+async fn alerts_when_restarts_are_refused_cost_at_most_six_calls_a_minute() {
     let (heroku, _) = shop(2).await;
     heroku.set_token_scope(&["read"]);
     let service = Service::start(&heroku).await;
-    for _ in 0..120 {
+    let before = heroku.calls().len();
+    for _ in 0..600 {
         service.alert().await;
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     service.stop().await;
-    assert!(heroku.calls().len() <= 13, "{}", heroku.calls().len());
+    assert!(busiest_minute(&heroku, before) <= 6 && deletes(&heroku) >= 9, "{}", busiest_minute(&heroku, before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_that_waits_for_missing_dynos_costs_at_most_six_calls_a_minute() {
+    let (heroku, shop) = shop(4).await;
+    shop.dyno("web.2").set_state("starting").age(seconds(5));
+    let service = Service::with(&heroku, &[("BOOT_TIMEOUT", "10m")]).await;
+    service.alert().await;
+    heroku.until(|_| shop.restarts().len() == 1 && shop.up("web") == 3).await;
+    tokio::time::sleep(seconds(10)).await;
+    shop.dyno("web.2").vanish();
+    shop.dyno("web.3").crash();
+    let before = heroku.calls().len();
+    tokio::time::sleep(seconds(5 * 60)).await;
+    assert!(busiest_minute(&heroku, before) <= 6, "{:#?}", &heroku.calls()[before..]);
+    service.stop().await;
+}
+
+/// The most calls that were made within a minute, from this one on.
+fn busiest_minute(heroku: &Heroku, before: usize) -> usize {
+    let calls: Vec<_> = heroku.calls()[before..].iter().map(|call| call.at).collect();
+    let in_minute = |from: &Duration| calls.iter().filter(|at| (*from..*from + seconds(60)).contains(at)).count();
+    calls.iter().map(in_minute).max().unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_empty_list_does_not_lose_an_alert() {
+    let (heroku, shop) = shop(2).await;
+    let service = Service::start(&heroku).await;
+    let empty = Fault::Answer { status: 200, headers: vec![], body: "[]".to_owned() };
+    heroku.misbehave(On::List, empty, 1);
+    service.alert_and_pass("").await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1", "web.2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forced_alert_after_dry_runs_does_not_wait_for_the_allowance() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for _ in 0..4 {
+        assert_eq!(service.ask("dry_run=true").await.0, 200);
+    }
+    let began = heroku.now();
+    assert_eq!(service.ask("force=true").await.0, 202);
+    heroku.until(|_| shop.restarts().len() == 1).await;
+    assert!(heroku.now().duration_since(began).as_secs() < 1);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_third_dry_run_in_a_row_is_answered_at_once_and_says_how_old_its_list_is() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for _ in 0..2 {
+        assert!(service.ask("dry_run=true").await.1.starts_with("Dry run over shop: nothing was restarted"));
+        tokio::time::sleep(seconds(2)).await;
+    }
+    let text = service.ask("dry_run=true").await.1;
+    assert!(text.starts_with("Dry run over shop (as of 2s ago): nothing was restarted\nweb.1: would"), "{text}");
+    service.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

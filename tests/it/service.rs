@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use dyno_restarter::config::{Config, ConfigErrors};
-use dyno_restarter::restart::Restarter;
+use dyno_restarter::restart::{AppName, DynoName, Outcome, Report, Restarter};
 use dyno_restarter::{Listen, bind};
 use simulator::{App, Heroku};
 use tokio::io::AsyncWriteExt;
@@ -122,6 +122,22 @@ impl Service {
     /// Waits until this number of passes have ended.
     pub(crate) async fn passes(&self, count: usize) {
         self.log.until(|log| log.count("pass over ") >= count).await;
+    }
+
+    /// The report on the last pass over `shop`.
+    pub(crate) fn report(&self) -> Arc<Report> {
+        self.reports().pop().expect("there was a pass")
+    }
+
+    /// The reports on all passes over `shop`, oldest first.
+    pub(crate) fn reports(&self) -> Vec<Arc<Report>> {
+        self.restarter.reports(&AppName::parse("shop").expect("a valid name"))
+    }
+
+    /// What the last pass did with a dyno.
+    pub(crate) fn outcome(&self, dyno: &str) -> Outcome {
+        let name = DynoName::parse(dyno).expect("a valid name");
+        self.report().dynos.get(&name).unwrap_or_else(|| panic!("the report names {dyno}")).clone()
     }
 
     /// Sends an alert and waits for its pass.
