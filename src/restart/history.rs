@@ -103,7 +103,8 @@ impl History {
 
     /// A restart was asked for, and was accepted or its answer was `lost`.
     pub(super) fn restarted(&mut self, dyno: &Dyno, at: Timestamp, lost: Option<Error>, look: &Look) {
-        let listed_before = look.of_type(&dyno.process_type).map(|dyno| dyno.name.clone()).collect();
+        let is_kept = |other: &&Dyno| !other.name.is_numbered();
+        let listed_before = look.of_type(&dyno.process_type).filter(is_kept).map(|dyno| dyno.name.clone()).collect();
         self.restarts.entry(dyno.name.clone()).or_default().push(at);
         let (state, former_names) = (OurState::Requested { lost }, Vec::new());
         let our = OurDyno { record: dyno.clone(), restarted_at: at, state, listed_before, former_names };

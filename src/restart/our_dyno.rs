@@ -23,7 +23,7 @@ pub(super) struct OurDyno {
     /// When the answer to the restart came, by our clock.
     pub(super) restarted_at: Timestamp,
     pub(super) state: OurState,
-    /// The dynos of its type that were listed before the restart. On Fir the new instance has another name than these.
+    /// On Fir, the dynos of its type that were listed before the restart: the new instance has another name than these.
     pub(super) listed_before: BTreeSet<DynoName>,
     /// The names it had since, oldest first (Fir).
     pub(super) former_names: Vec<DynoName>,

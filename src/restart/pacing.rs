@@ -26,10 +26,9 @@ pub(super) struct IdlePace {
 }
 
 impl IdlePace {
-    /// These calls were made and nothing was restarted.
-    pub(super) fn count(&mut self, calls: u32) {
-        let now = Instant::now();
-        self.full_at = Some(self.full_at.unwrap_or(now).max(now) + CALL_INTERVAL * calls);
+    /// These calls were made since `began`, and nothing was restarted.
+    pub(super) fn count(&mut self, calls: u32, began: Instant) {
+        self.full_at = Some(self.full_at.unwrap_or(began).max(began) + CALL_INTERVAL * calls);
     }
 
     /// When another idle call is within the allowance.

@@ -10,6 +10,10 @@
 //! 6. *An API in trouble does not lose the restart*: [`Rollout::looked`], [`Rollout::restart_answered`], `retry`.
 //! 7. *SIGTERM*: [`Rollout::is_over`].
 
+mod conclusions;
+mod formation;
+mod restarting;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -17,12 +21,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Action, Event, Note};
-use super::fleet::{Capacity, Look, Room, elapsed};
+use super::fleet::{Capacity, Look, elapsed};
 use super::history::History;
-use super::our_dyno::Change;
 use super::pacing::{WAITING_POLL, poll_interval};
 use super::policy::Policy;
-use super::report::{End, Failure, Outcome, Report, Skip};
+use super::report::{End, Outcome, Report, Skip};
 use super::retry::Retry;
 use super::target::MergedTarget;
 use crate::heroku::{AppName, Dyno, DynoName, Error, ProcessType};
@@ -195,7 +198,7 @@ impl Rollout {
         self.history.remember(&mut look);
         let mut changes = self.history.observe(&look, &self.policy);
         self.look = Some(look);
-        for process_type in self.watched_types() {
+        for process_type in self.policy.process_types.clone() {
             // The formation was asked for these already, and it explained nothing.
             if self.asked_formation_for.get(&process_type) == Some(&self.missing(&process_type)) {
                 changes.extend(self.conclude_missing(&process_type, false));
@@ -248,203 +251,6 @@ impl Rollout {
             let names = self.due.iter().map(|dyno| dyno.name.clone()).collect();
             self.notes.push(Note::Plan { dynos: names, asked: self.asked.describe(), forced: self.asked.is_forced() });
         }
-    }
-
-    /// The next restart, given a look just taken: rule 3.
-    fn next_restart(&mut self) -> Option<Action> {
-        while self.may_restart() {
-            let (look, next) = (self.look.as_ref()?, self.due.front()?);
-            let process_type = next.process_type.clone();
-            if let Some(skip) = changed(next, look) {
-                self.not_found = None;
-                self.drop_next(Outcome::Skipped(skip));
-                continue;
-            }
-            if let Some(error) = self.not_found.take() {
-                self.refuse(error);
-                return None;
-            }
-            let in_flight: Vec<_> = self.history.in_flight().map(|(_, our)| &our.record.process_type).collect();
-            let failed = self.history.failed().filter(|(_, our)| our.record.process_type == process_type).count();
-            let most_down = self.policy.max_unavailable.get();
-            // A dyno that failed is down because of us, too. Only forced restarts come here beside one, and one at a time.
-            if in_flight.len() >= most_down.saturating_sub(failed).max(1)
-                || in_flight.iter().any(|other| **other != process_type)
-            {
-                return None;
-            }
-            let running = look.running(&process_type).filter(|dyno| !self.history.is_in_flight(&dyno.name)).count();
-            let name = next.name.clone();
-            let capacity = self.capacity.entry(process_type).or_default();
-            match capacity.room(running, most_down, look, self.policy.boot_timeout) {
-                Room::Enough => return Some(Action::Restart(name)),
-                Room::Wait => return None,
-                Room::Short { running, needed } => {
-                    self.end = Some(End::Short { running, needed });
-                }
-            }
-        }
-        None
-    }
-
-    fn may_restart(&self) -> bool {
-        self.phase == Phase::Restarting
-            && self.end.is_none()
-            && self.stop_requested_at.is_none()
-            && self.next_restart_at <= self.now
-    }
-
-    /// The answer to a restart, or that there was none: rule 6.
-    fn restart_answered(&mut self, answer: Result<(), Error>, call_began: Timestamp) {
-        let Some(dyno) = self.due.front() else { return };
-        let (name, process_type) = (dyno.name.clone(), dyno.process_type.clone());
-        let lost = match answer {
-            Ok(()) => {
-                self.retry.restart_accepted();
-                None
-            }
-            Err(error) if error.may_have_taken_effect() => {
-                self.notes.push(Note::AnswerLost(name, error.clone()));
-                Some(error)
-            }
-            Err(error) if error.is_transient() => {
-                match self.retry.pause_after_restart(&error, elapsed(call_began, self.now), self.now) {
-                    Some(pause) => {
-                        self.next_restart_at = self.now.saturating_add(pause).unwrap_or(self.now);
-                        self.schedule_look();
-                        if matches!(error, Error::RateLimited { .. }) {
-                            self.look_after(pause);
-                        }
-                        self.notes.push(Note::Retry(error, pause));
-                    }
-                    None => self.end = Some(End::Api(error)),
-                }
-                return;
-            }
-            Err(error @ Error::NotFound(_)) => {
-                self.not_found = Some(error);
-                self.look_at = self.now;
-                return;
-            }
-            Err(error) => return self.refuse(error),
-        };
-        let Some(dyno) = self.due.pop_front() else { return };
-        if let Some(look) = &self.look {
-            self.history.restarted(&dyno, self.now, lost, look);
-        }
-        self.restarts += 1;
-        self.schedule_look();
-        let is_room_left = self.history.in_flight().count() < self.policy.max_unavailable.get();
-        if is_room_left && self.due.front().is_some_and(|next| next.process_type == process_type) {
-            self.look_at = self.now;
-        }
-    }
-
-    /// The API refused to restart the next dyno: the pass ends.
-    fn refuse(&mut self, error: Error) {
-        self.drop_next(Outcome::Failed(Failure::Refused(error.to_string())));
-        self.end.get_or_insert(End::Api(error));
-    }
-
-    /// How many dynos of a type the app is scaled to, if the API told. When it did not, nothing is assumed.
-    fn formation_told(&mut self, process_type: &ProcessType, quantity: Option<usize>) {
-        let Some(look) = &self.look else { return };
-        let is_scaled_away = quantity.is_some_and(|quantity| look.of_type(process_type).count() >= quantity);
-        self.asked_formation_for.insert(process_type.clone(), self.missing(process_type));
-        let changes = self.conclude_missing(process_type, is_scaled_away);
-        if is_scaled_away {
-            self.look_at = self.now;
-        }
-        self.conclude(changes);
-        if self.phase == Phase::Choosing && self.formation_to_ask().is_none() {
-            self.choose();
-            self.look_at = self.now;
-        }
-    }
-
-    fn conclude_missing(&mut self, process_type: &ProcessType, is_scaled_away: bool) -> Vec<Change> {
-        let Some(look) = &self.look else { return Vec::new() };
-        if is_scaled_away && let Some(capacity) = self.capacity.get_mut(process_type) {
-            let missing: Vec<_> = capacity.missing(look, process_type).cloned().collect();
-            capacity.forget(&missing);
-        }
-        self.history.conclude_missing(look, process_type, is_scaled_away, &self.policy)
-    }
-
-    /// The first process type with missing dynos for which the formation is to be asked.
-    fn formation_to_ask(&self) -> Option<ProcessType> {
-        let is_to_ask = |process_type: &ProcessType| {
-            let missing = self.missing(process_type);
-            !missing.is_empty() && self.asked_formation_for.get(process_type) != Some(&missing)
-        };
-        self.watched_types().into_iter().find(is_to_ask).filter(|_| self.phase != Phase::Blind)
-    }
-
-    /// The dynos of a type that should be listed and are not, as far as it matters: our own and, when too few run for the
-    /// next restart, those that the pass expects.
-    fn missing(&self, process_type: &ProcessType) -> BTreeSet<DynoName> {
-        let Some(look) = &self.look else { return BTreeSet::new() };
-        let short = self.capacity.get(process_type).filter(|capacity| capacity.is_short());
-        let expected = short.into_iter().flat_map(|capacity| capacity.missing(look, process_type));
-        self.history.missing(look, process_type).chain(expected).cloned().collect()
-    }
-
-    fn watched_types(&self) -> Vec<ProcessType> {
-        self.policy.process_types.clone()
-    }
-
-    /// What follows from what a look changed: rule 4.
-    fn conclude(&mut self, changes: Vec<Change>) {
-        for change in changes {
-            match change {
-                Change::Up { dyno, took, renamed } => {
-                    if let Some(name) = &renamed {
-                        self.capacity.values_mut().for_each(|capacity| capacity.rename(&dyno, name));
-                    }
-                    self.settle(dyno, Outcome::Restarted { took, renamed });
-                }
-                Change::Unconfirmed(dyno) => self.settle(dyno, Outcome::Unconfirmed),
-                Change::Deployed { dyno, release } => self.settle(dyno, Outcome::Deployed { release }),
-                Change::Gone(dyno) => self.settle(dyno, Outcome::Skipped(Skip::Gone)),
-                Change::NotRestarted { dyno, error, waited } => {
-                    let name = dyno.name.clone();
-                    self.due.push_front(dyno);
-                    if self.retry.spend(waited) {
-                        self.notes.push(Note::NotRestarted(name));
-                    } else {
-                        self.refuse(error);
-                    }
-                }
-                Change::Failed { dyno, failure } if self.phase == Phase::Choosing => {
-                    self.notes.push(Note::Hold(dyno, failure));
-                }
-                Change::Failed { dyno, failure } => {
-                    self.end.get_or_insert(End::Failed(dyno.clone()));
-                    self.record(dyno, Outcome::Failed(failure));
-                }
-                Change::HoldEnded { dyno, why } => self.notes.push(Note::HoldEnded(dyno, why)),
-                Change::ReArmed(dyno) => self.notes.push(Note::ReArmed(dyno)),
-            }
-        }
-    }
-
-    /// A dyno that this pass restarted is not in flight any more, and has not failed.
-    fn settle(&mut self, dyno: DynoName, outcome: Outcome) {
-        self.next_restart_at = self.now.saturating_add(self.policy.settle_time).unwrap_or(self.now);
-        if matches!(self.outcomes.get(&dyno), Some(Outcome::Due | Outcome::Unconfirmed)) {
-            self.record(dyno, outcome);
-        }
-    }
-
-    fn drop_next(&mut self, outcome: Outcome) {
-        if let Some(dyno) = self.due.pop_front() {
-            self.record(dyno.name, outcome);
-        }
-    }
-
-    fn record(&mut self, dyno: DynoName, outcome: Outcome) {
-        self.notes.push(Note::Outcome(dyno.clone(), outcome.clone()));
-        self.outcomes.insert(dyno, outcome);
     }
 
     /// When to look next, unless something else happens.
@@ -502,16 +308,5 @@ impl Rollout {
             dynos: self.outcomes.clone(),
             end: self.end.clone(),
         }
-    }
-}
-
-/// The last look before a restart: why it does not show the process that was chosen, up.
-fn changed(chosen: &Dyno, look: &Look) -> Option<Skip> {
-    match look.named(&chosen.name) {
-        None => Some(Skip::Gone),
-        Some(now) if now.is_of_later_release(chosen) => Some(Skip::Deployed { release: now.release }),
-        Some(now) if now.replaces(chosen) => Some(Skip::Replaced),
-        Some(now) if !now.is_up() => Some(Skip::NotUp(now.state.clone())),
-        Some(_) => None,
     }
 }

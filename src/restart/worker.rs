@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::clock::Clock;
@@ -22,6 +23,9 @@ use crate::util::text::list;
 
 /// How many reports are kept of each app.
 const REPORTS_KEPT: usize = 50;
+
+/// While the allowance of idle calls is used up, a dry run stands on the last list, if that is no older than this.
+const RECENT: Duration = Duration::from_secs(60);
 
 /// What an app's task and the rest of the service share.
 #[derive(Debug)]
@@ -151,6 +155,7 @@ impl Worker {
 
     async fn pass(&mut self, request: PassRequest) {
         let PassRequest { asked, alerts, receipt } = request;
+        let began = Instant::now();
         let history = std::mem::take(&mut self.state.history);
         let mut rollout =
             Rollout::new(self.name.clone(), self.policy.clone(), asked, alerts, history, self.clock.now());
@@ -171,7 +176,7 @@ impl Worker {
         self.state.history = rollout.into_history();
         self.state.log.write_report(&report);
         if report.is_idle() {
-            self.state.pace.count(report.calls);
+            self.state.pace.count(report.calls, began);
         }
         self.app.keep(report);
     }
@@ -201,16 +206,18 @@ impl Worker {
 
     /// Looks, unless the allowance of idle calls is used up: then a dry run stands on the last look, a few seconds old.
     async fn look_for_dry_run(&mut self) -> Result<(), Box<crate::heroku::Error>> {
-        if self.state.last_look.is_some() && !self.state.pace.is_ready() {
+        let is_recent = |look: &Look| elapsed(look.answered, self.clock.now()) < RECENT;
+        if !self.state.pace.is_ready() && self.state.last_look.as_ref().is_some_and(is_recent) {
             return Ok(());
         }
+        let began = Instant::now();
         let driver = Driver { app: &self.name, client: &self.client, clock: self.clock, stop: &self.stop };
         let looked = tokio::select! {
             biased;
             _ = self.stop.requested() => return Ok(()),
             looked = driver.look() => looked,
         };
-        self.state.pace.count(looked.as_ref().map_or(1, |look| look.calls));
+        self.state.pace.count(looked.as_ref().map_or(1, |look| look.calls), began);
         let mut look = looked.map_err(Box::new)?;
         self.state.history.remember(&mut look);
         self.state.last_look = Some(look);

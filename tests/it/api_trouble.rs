@@ -120,9 +120,11 @@ async fn trouble_is_borne_for_15_minutes_with_growing_pauses_and_then_reported()
     assert!(lasted > seconds(13 * 60) && lasted <= seconds(15 * 60), "{lasted:?}");
     assert!(lists(&heroku) < 35, "{} lists", lists(&heroku));
     heroku.behave();
+    let recovered = heroku.now();
     service.alert_and_pass("").await;
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.1"]);
+    assert!(heroku.now().duration_since(recovered).as_secs() < 10, "an alert after an outage is acted on at once");
 }
 
 #[tokio::test(start_paused = true)]
