@@ -1,5 +1,5 @@
-//! A dyno as the list shows it. Only what a restart needs is read, and leniently: Heroku may add fields and states,
-//! older and newer generations leave some out, and one odd record must not hide the others.
+//! A dyno as the list shows it. Only the fields that a restart needs are read, and leniently: Heroku may add fields and
+//! states, older and newer generations omit some, and one invalid record must not hide the others.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use serde_json::Value;
 use super::{DynoName, ProcessType};
 
 /// Heroku restarts every dyno after 24 h and up to 216 min more
-/// (<https://devcenter.heroku.com/articles/dyno-restarts>), so what is older than this happened to another process.
+/// (<https://devcenter.heroku.com/articles/dyno-restarts>). An event before that was about another process.
 pub const LONGEST_LIFE: Duration = Duration::from_secs((24 * 60 + 216) * 60);
 
 /// One dyno of an app, at the moment of the listing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dyno {
-    /// Stays the same over a restart on Cedar, changes on Fir.
+    /// A restart keeps it on Cedar, and may change it on Fir.
     pub name: DynoName,
-    /// Taken from the record, never from the name: Fir names cannot be split.
+    /// From the record, never from the name: Fir names cannot be split.
     pub process_type: ProcessType,
-    /// What it is doing.
+    /// Its state.
     pub state: State,
     /// Identifies the instance: a restart brings a new one.
     pub id: Option<String>,
@@ -33,21 +33,21 @@ pub struct Dyno {
     pub release: Option<u64>,
 }
 
-/// What a dyno is doing. The schema names `crashed`, `down`, `idle`, `starting` and `up`; logs show others, so the set is
-/// open.
+/// The state of a dyno. The schema names `crashed`, `down`, `idle`, `starting` and `up`; logs show others, so this type
+/// accepts any.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// Its process runs; for a web dyno, it has bound its port.
     Up,
     /// Its process ended, or did not bind its port in time.
     Crashed,
-    /// Anything else, in Heroku's word.
+    /// Any other state, in Heroku's word.
     Other(String),
 }
 
 impl Dyno {
-    /// Whether this record shows a later instance than `older`, a record of the same name: it was created later or, where
-    /// the times do not tell, has another id. An older record that turns up again (a stale answer) is not a new instance.
+    /// Whether this record shows a later instance than `older`, a record of the same name: it was created later or, if the
+    /// times are equal or missing, it has another id.
     #[must_use]
     pub fn replaces(&self, older: &Self) -> bool {
         match (self.created_at, older.created_at) {
@@ -56,7 +56,7 @@ impl Dyno {
         }
     }
 
-    /// Whether this record of a dyno was made after `other`, a record of the same name. Where the times do not tell, no.
+    /// Whether this record of a dyno is more recent than `other`, a record of the same name. False if the times are missing.
     #[must_use]
     pub fn is_newer_than(&self, other: &Self) -> bool {
         match (self.created_at, other.created_at) {
@@ -72,14 +72,14 @@ impl Dyno {
         matches!((self.release, older.release), (Some(ours), Some(theirs)) if ours > theirs)
     }
 
-    /// Whether it serves: `up`, and nothing else.
+    /// Whether it is `up`.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.state == State::Up
     }
 
-    /// Reads one record. `None` where it does not say what it is called and of which type, has a name that no dyno can
-    /// have, or gives its time of creation in a form that cannot be read: its age would be a guess.
+    /// Reads one record. `None` without a valid name and type, or with an invalid time of creation: its age would be a
+    /// guess.
     pub(super) fn from_record(record: Value) -> Option<Self> {
         let record: Record = serde_json::from_value(record).ok()?;
         let created_at = match record.created_at {
@@ -105,7 +105,7 @@ impl From<&str> for State {
         match word {
             "up" => Self::Up,
             "crashed" => Self::Crashed,
-            // A word that is none is not repeated: it goes into the log.
+            // Only a plain word is kept, because it is logged.
             other if other.len() <= 20 && other.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') => {
                 Self::Other(if other.is_empty() { "in no known state" } else { other }.to_owned())
             }
@@ -124,7 +124,7 @@ impl fmt::Display for State {
     }
 }
 
-/// The fields of a record, each of whatever type the API sent.
+/// The fields of a record, of any type.
 #[derive(Deserialize)]
 struct Record {
     name: Value,

@@ -1,4 +1,4 @@
-//! Why a call of the Platform API did not do what it was asked: one variant for each thing a caller can do about it.
+//! Why a call of the Platform API failed. Each variant calls for something else from the caller.
 
 use std::time::Duration;
 
@@ -7,39 +7,39 @@ use serde_json::Value;
 
 use super::printable;
 
-/// The longest part of an API message that is passed on, in characters.
+/// Messages of the API are cut to this length, in characters.
 const LONGEST_MESSAGE: usize = 500;
 
 /// A call that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Error {
-    /// No connection came about, so the API never saw the request.
+    /// No connection was made, so the API never saw the request.
     #[error("no connection to Heroku: {reason}")]
     NotSent {
         /// The innermost cause, such as `Connection refused`.
         reason: String,
     },
-    /// The request went out and no whole answer came back: it may have taken effect.
+    /// The request was sent and no complete response came back: it may have taken effect.
     #[error("no answer from Heroku: {reason}")]
     NoAnswer {
         /// The innermost cause, such as `timed out after 10s`.
         reason: String,
     },
-    /// 5xx: Heroku's side is in trouble. A restart may have taken effect.
+    /// 5xx. A restart may have taken effect.
     #[error("Heroku is in trouble: {0}")]
     Unavailable(Answer),
-    /// 429: the account's allowance is used up, or the API asks for a pause. Nothing was done.
+    /// 429: the rate limit of the account is reached. Nothing was done.
     #[error("Heroku's rate limit is reached: {answer}")]
     RateLimited {
         /// What the API said.
         answer: Answer,
-        /// How long it asks to wait, if it says so in a way that can be read. Not clamped.
+        /// How long it asks to wait, if it says so. Not clamped.
         retry_after: Option<Duration>,
     },
-    /// A success whose body is not what was asked for: half a document, a proxy's page.
+    /// A success with an invalid body: half a document, a proxy's page.
     #[error("Heroku's answer cannot be read: {0}")]
     Unreadable(String),
-    /// More pages than an app has dynos, or a body beyond all measure.
+    /// Too many pages, or a body that is too large.
     #[error("Heroku's answer does not end: {0}")]
     Endless(String),
     /// 401.
@@ -51,12 +51,12 @@ pub enum Error {
     /// 404.
     #[error("Heroku does not find it: {0}")]
     NotFound(Answer),
-    /// Any other answer that is not a success; a redirect, too, for none is followed with the token.
+    /// Any other status that is not a success. That includes redirects: none is followed with the token.
     #[error("Heroku refused: {0}")]
     Refused(Answer),
 }
 
-/// What the API said with a status that is no success.
+/// What the API said with an error status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{status}{}{message}{}", if message.is_empty() { "" } else { " " }, .request_id.as_ref().map(|id| format!(" (Request-Id {id})")).unwrap_or_default())]
 pub struct Answer {
@@ -66,19 +66,19 @@ pub struct Answer {
 }
 
 impl Error {
-    /// Whether the same call may well succeed later.
+    /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.may_have_taken_effect() || matches!(self, Self::NotSent { .. } | Self::RateLimited { .. })
     }
 
-    /// Whether a restart that ended in this error may have happened all the same.
+    /// Whether a restart that ended in this error may have happened.
     #[must_use]
     pub fn may_have_taken_effect(&self) -> bool {
         matches!(self, Self::NoAnswer { .. } | Self::Unavailable(_) | Self::Unreadable(_))
     }
 
-    /// What a person can do about it, where there is something to do.
+    /// What a person can do about it, if there is something to do.
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
@@ -112,10 +112,10 @@ impl Error {
 }
 
 impl Answer {
-    /// Makes it out of an answer. The message is looked for where the API of today (`message`) and of the past (`error`)
-    /// puts it; anything else, such as a proxy's page, is taken as text.
+    /// Reads an error response. The message is in `message` (today's API) or in `error` (earlier versions); any other body,
+    /// such as a proxy's page, is taken as text.
     ///
-    /// `clean` takes out what must not be shown, for an API may quote what it was sent.
+    /// `clean` removes the token, because an API may quote what it was sent.
     pub(super) fn new(status: u16, request_id: Option<&str>, body: &str, clean: impl Fn(&str) -> String) -> Self {
         let parsed: Option<Value> = serde_json::from_str(body).ok();
         let said = |key| parsed.as_ref().and_then(|body| body.get(key)).and_then(Value::as_str);

@@ -1,5 +1,5 @@
-//! The Heroku Platform API, as far as restarting dynos needs it: list an app's dynos, restart one by name, ask how many
-//! there should be. It makes one call at a time and says what came of it; whether to try again is the caller's business.
+//! A client of the Heroku Platform API, for the calls that a restart needs: list an app's dynos, restart one by name, read
+//! the formation. Each function makes one call and returns its result; the caller decides whether to try again.
 //!
 //! The API is described at <https://devcenter.heroku.com/articles/platform-api-reference>.
 
@@ -23,34 +23,34 @@ pub use dyno::{Dyno, LONGEST_LIFE, State};
 pub use error::{Answer, Error};
 pub use names::{AppName, DynoName, ProcessType};
 
-/// The API refuses requests that do not ask for a version (406).
+/// The API rejects requests without a version (406).
 const API_VERSION: &str = "application/vnd.heroku+json; version=3";
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
-/// The router gives up on a dyno after 30 s, so an answer that takes longer will not come; most take under one second.
+/// Heroku's routers end a request after 30 s. A list takes about a second, so 10 s are enough.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The largest page the API gives, so that one call nearly always shows a whole app.
+/// The largest page that the API returns: one call nearly always lists a whole app.
 const FIRST_PAGE: &str = "name ..; max=1000";
 
-/// 20,000 dynos: an app has about a hundred of a type at the most.
+/// Enough for 20,000 dynos. An app has about a hundred of a type at most.
 const MOST_PAGES: usize = 20;
 
-/// A record is about 500 bytes plus the process's command; a page holds up to 1000 of them.
+/// A record has about 500 bytes plus the command of the process, and a page has up to 1000 records.
 const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
-/// What the client needs to know.
+/// The settings of the client.
 #[derive(Debug)]
 pub struct Settings {
-    /// Where the API is; a path in it is kept.
+    /// The base URL of the API; a path in it is kept.
     pub api_url: Url,
     /// The OAuth token, with the `write` scope.
     pub token: SecretString,
 }
 
-/// A client of the Platform API. Cheap to clone; clones share their connections and what they know of the allowance.
+/// A client of the Platform API. Cheap to clone; clones share their connections and the known rate limit.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -66,29 +66,29 @@ pub struct Listing {
     pub dynos: Vec<Dyno>,
     /// How many calls it took: one for each page.
     pub calls: u32,
-    /// How many records were left out because they cannot be read.
+    /// How many records were left out because they are invalid.
     pub unreadable: usize,
-    /// The moment, by the platform's own clock (the answer's `Date`), so that ages do not depend on ours.
+    /// The time by the platform's own clock (the `Date` header), so that ages do not depend on our clock.
     pub at: Timestamp,
-    /// What the token may do, if the API said so (`Oauth-Scope`).
+    /// The scope of the token (the `Oauth-Scope` header), if the API sent it.
     pub scope: Option<String>,
 }
 
 impl Client {
-    /// Makes a client; connects to nothing yet.
+    /// Makes a client. It does not connect yet.
     ///
     /// # Errors
-    /// When no TLS set-up can be made, or the token cannot stand in a header.
+    /// When TLS cannot be set up.
     pub fn new(settings: Settings) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .timeout(CALL_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
-            // The token must not pass through a proxy that happens to stand in the environment.
+            // The token must not go through a proxy that happens to be set in the environment.
             .no_proxy()
-            // The token must not travel to wherever an answer points.
+            // The token must not be sent to the target of a redirect.
             .redirect(reqwest::redirect::Policy::none())
-            // A restart is repeated only after a look, which is not the client's business.
+            // A restart may be repeated only after a look at the dynos. The caller does that.
             .retry(reqwest::retry::never())
             .build()?;
         let remaining = Arc::new(AtomicU32::new(u32::MAX));
@@ -125,8 +125,8 @@ impl Client {
         Err(Error::Endless(format!("after {MOST_PAGES} pages of dynos there is still another one")))
     }
 
-    /// Restarts one dyno: `DELETE /apps/{app}/dynos/{name}`. Success means that the API accepted it, no more. By name,
-    /// for by id nothing was seen to happen.
+    /// Restarts one dyno: `DELETE /apps/{app}/dynos/{name}`. Success means only that the API accepted the restart. The dyno
+    /// is addressed by name, because restarts by id were reported to do nothing.
     pub async fn restart(&self, app: &AppName, dyno: &DynoName) -> Result<(), Error> {
         let url = self.url(&["apps", app.as_str(), "dynos", dyno.as_str()]);
         self.call(Method::DELETE, url, None).await.map(drop)
@@ -144,14 +144,14 @@ impl Client {
             .ok_or_else(|| Error::Unreadable("the formation has no quantity".to_owned()))
     }
 
-    /// How many calls the account has left, as of the last answer (`RateLimit-Remaining`). The bucket holds 4500, refills
-    /// by 75 a minute, and is shared by everything that uses the account.
+    /// How many calls the account has left, by the last `RateLimit-Remaining` header. The limit is 4500, it refills by 75 a
+    /// minute, and everything that uses the account shares it.
     #[must_use]
     pub fn remaining(&self) -> Option<u32> {
         Some(self.remaining.load(Ordering::Relaxed)).filter(|remaining| *remaining != u32::MAX)
     }
 
-    /// Each segment is percent-encoded as one.
+    /// Adds these path segments to the base URL, each percent-encoded.
     fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.api_url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
@@ -160,10 +160,10 @@ impl Client {
         url
     }
 
-    /// Makes a call; any 2xx is a success.
+    /// Makes a call. Any 2xx is a success.
     async fn call(&self, method: Method, url: Url, range: Option<HeaderValue>) -> Result<Response, Error> {
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", self.token.expose_secret()))
-            .map_err(|_| Error::NotSent { reason: "the token cannot stand in a header".to_owned() })?;
+            .map_err(|_| Error::NotSent { reason: "the token cannot be put into a header".to_owned() })?;
         bearer.set_sensitive(true);
         let mut request = self.http.request(method.clone(), url.clone()).header(ACCEPT, API_VERSION);
         if let Some(range) = range {
@@ -200,13 +200,14 @@ impl Client {
         }
     }
 
-    /// What the API says may quote what it was sent; the token never goes further.
+    /// The API may quote what it was sent. This removes the token.
     fn clean(&self, text: &str) -> String {
         text.replace(self.token.expose_secret(), "[token]")
     }
 }
 
-/// Text from outside, fit for one line of a log: control characters become spaces, and it is cut to `longest` characters.
+/// Makes text from outside safe for one line of a log: control characters become spaces, and it is cut to `longest`
+/// characters.
 fn printable(text: &str, longest: usize) -> String {
     let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let mut words = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -229,7 +230,7 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Error> {
     Ok(body)
 }
 
-/// What went wrong on the way to where.
+/// The error of a call that got no response, with the host that was called.
 fn fault(error: &reqwest::Error, url: &Url) -> Error {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
@@ -252,7 +253,7 @@ fn rfc2822_time(text: &str) -> Option<Timestamp> {
     rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }
 
-/// `Retry-After` in seconds or as a date. Version 2 of the API sent seconds since 1970, so a number that large is a date.
+/// `Retry-After`, in seconds or as a date. Version 2 of the API sent seconds since 1970, so a large number is a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     const YEAR_2001: i64 = 1_000_000_000;
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();

@@ -1,5 +1,5 @@
-//! The names of things at Heroku, checked once: what holds one of these types can be put into a request path or a
-//! log line as it is.
+//! The names of apps, dynos and process types. They are checked once, so a value of these types is safe in a request path
+//! and in a log line.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub struct DynoName(String);
 pub struct ProcessType(String);
 
 impl AppName {
-    /// `None` for what no app can be called. The rule is the API schema's: `^[a-z][a-z0-9-]{1,28}[a-z0-9]$`.
+    /// `None` for an invalid name. The rule is the API schema's: `^[a-z][a-z0-9-]{1,28}[a-z0-9]$`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let lower_or_digit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -40,7 +40,7 @@ impl AppName {
 }
 
 impl ProcessType {
-    /// `None` for what no process type can be called. The rule is the API schema's: `^[-\w]{1,128}$`.
+    /// `None` for an invalid name. The rule is the API schema's: `^[-\w]{1,128}$`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         is_word(text).then(|| Self(text.to_owned()))
@@ -54,8 +54,8 @@ impl ProcessType {
 }
 
 impl DynoName {
-    /// `None` for what no dyno can be called: neither `TYPE.N` nor one of the two forms seen on Fir,
-    /// `TYPE-12a34bcd56-7efgh` and `TYPE.4ed720fa31-ur8z1`.
+    /// `None` for an invalid name. Valid are `TYPE.N`, and the two forms seen on Fir, `TYPE-12a34bcd56-7efgh` and
+    /// `TYPE.4ed720fa31-ur8z1`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let well_formed = match text.split_once('.') {
@@ -74,20 +74,20 @@ impl DynoName {
         &self.0
     }
 
-    /// Whether it has the form `TYPE.N` of Cedar.
+    /// Whether it has Cedar's form `TYPE.N`.
     #[must_use]
     pub fn is_numbered(&self) -> bool {
         self.0.rsplit_once('.').is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
-    /// Whether it can be the name of a dyno of this type. Names of Cedar tell for sure; of Fir, several types may fit.
+    /// Whether it can be the name of a dyno of this type. On Cedar the name decides; on Fir several types may fit.
     #[must_use]
     pub fn may_be_of(&self, process_type: &ProcessType) -> bool {
         let suffix = self.0.strip_prefix(process_type.as_str()).unwrap_or_default();
         suffix.starts_with('.') || (suffix.starts_with('-') && !self.is_numbered())
     }
 
-    /// What to sort by, so that `web.2` comes before `web.10`.
+    /// The sort key: `web.2` comes before `web.10`.
     fn order(&self) -> (&str, u32, &str) {
         let (process_type, suffix) = self.0.split_once('.').unwrap_or((&self.0, ""));
         (process_type, suffix.parse().unwrap_or(u32::MAX), suffix)
@@ -135,7 +135,7 @@ fn is_word(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
-/// `12a34bcd56-7efgh`: two runs of lower-case letters and digits, the second of five.
+/// `12a34bcd56-7efgh`: two groups of lower-case letters and digits, the second with five characters.
 fn is_fir_suffix(text: &str) -> bool {
     let run =
         |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
