@@ -1,15 +1,15 @@
-//! How fast the bodies of alerts are read, beside `serde_json` building a tree of the same bytes.
+//! How fast the bodies of alerts are read, compared with `serde_json` building a tree of the same bytes.
 //!
 //! ```sh
 //! cargo bench --bench bodies    # about half a minute
-//! cargo test --bench bodies     # the same in a second: tells that it works, and nothing else
+//! cargo test --bench bodies     # a second: shows only that the benchmark works
 //! ```
 //!
-//! The rounds take turns and the median of the ratios counts; in brackets are the lowest and the highest. 1 MB is a million
-//! bytes. The tree is what a parser with a type for each sender would at least cost, before anything is looked for in it;
-//! for the form it is built after the same decoding.
+//! The rounds take turns. The median of their ratios counts; the lowest and the highest are in brackets. 1 MB is a million
+//! bytes. The tree is the least that a parser with a type per sender would cost, before it looks for anything. For the form,
+//! the tree is built after the same decoding.
 
-#![expect(clippy::print_stdout, reason = "it prints what it measured")]
+#![expect(clippy::print_stdout, reason = "the benchmark prints its results")]
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use dyno_restarter::alert::Alert;
 use serde_json::{Value, json};
 
-/// A log service's largest batch is to be read in well under 100 ms.
+/// For the largest batch of a log service.
 const GOAL: Duration = Duration::from_millis(100);
 
 const JSON: &str = "application/json";
@@ -34,9 +34,9 @@ fn main() {
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let rounds = if is_bench { 21 } else { 1 };
     if !is_bench {
-        println!("a short run to see that it works; its numbers mean nothing, `cargo bench` measures");
+        println!("a short run that only shows that the benchmark works; for numbers, use `cargo bench`");
     }
-    println!("\n{:34}{:>10}{:>12}{:>10}{:>24}", "", "size", "time", "MB/s", "time of a tree to ours");
+    println!("\n{:34}{:>10}{:>12}{:>10}{:>24}", "", "size", "time", "MB/s", "tree / ours");
     for subject in subjects() {
         subject.measure(rounds);
     }
@@ -56,7 +56,7 @@ fn subjects() -> Vec<Subject> {
     ]
 }
 
-/// As a log service sends it: 13,500 events are a little over 5 MB.
+/// A batch as a log service sends it: 13,500 events are about 5 MB.
 fn batch(events: u64) -> Value {
     batch_of(&(0..events).map(event).collect::<Vec<_>>())
 }
@@ -75,7 +75,7 @@ fn event(number: u64) -> Value {
         "id": 1_172_555_559_466_221_570 + number, "message": "Error R14 (Memory quota exceeded)\n", "program": program,
         "source_ip": "54.152.45.17", "facility": "Local0", "severity": "Info", "hostname": "shop", "source_name": "shop",
         "source_id": 5_174_160_982_u64, "display_received_at": "Nov 06 12:04:12 GMT",
-        "received_at": "2026-11-06T12:04:12Z", "attributes": { "note": "as many bytes as an event has in all" },
+        "received_at": "2026-11-06T12:04:12Z", "attributes": { "note": "so that the event has a typical size" },
     })
 }
 
@@ -86,7 +86,7 @@ impl Subject {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
         let (mut ours, mut ratios) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            let reading = time(times, || assert!(Alert::read(&headers, "", &self.body, None).fault.is_none()));
+            let reading = time(times, || assert!(Alert::read(&headers, "", &self.body, None).error.is_none()));
             let building = time(times, || assert!(self.tree().is_some()));
             ratios.push(building.as_secs_f64() / reading.as_secs_f64());
             ours.push(reading);
@@ -95,13 +95,13 @@ impl Subject {
         ratios.sort_by(f64::total_cmp);
         let (time, ratio) = (ours[ours.len() / 2], ratios[ratios.len() / 2]);
         let (lowest, highest) = (ratios[0], ratios[ratios.len() - 1]);
-        let megabytes = f64::from(u32::try_from(self.body.len()).expect("it is a few megabytes")) / 1e6;
+        let megabytes = f64::from(u32::try_from(self.body.len()).expect("a body has a few megabytes")) / 1e6;
         let rate = megabytes / time.as_secs_f64();
         let size = format!("{megabytes:.3} MB");
         let ratio = format!("{ratio:.2} ({lowest:.2}-{highest:.2})");
-        let verdict = if time < GOAL { "met" } else { "NOT MET" };
+        let result = if time < GOAL { "met" } else { "NOT MET" };
         println!(
-            "{:34}{size:>10}{:>9.3} ms{rate:>10.0}{ratio:>24}  (goal: {verdict})",
+            "{:34}{size:>10}{:>9.3} ms{rate:>10.0}{ratio:>24}  (goal: {result})",
             self.name,
             time.as_secs_f64() * 1e3
         );
@@ -119,7 +119,7 @@ impl Subject {
     }
 }
 
-/// Of one repetition.
+/// The time of one repetition.
 fn time(times: u32, mut act: impl FnMut()) -> Duration {
     let begin = Instant::now();
     for _ in 0..times {

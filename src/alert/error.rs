@@ -1,18 +1,18 @@
-//! What can be wrong with a body.
+//! Why a body is not understood.
 
-/// Why a body was not understood.
+/// The body is not understood. The alert counts all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// It is too large to be read.
+pub enum ParseError {
+    /// The body has too many bytes.
     #[error("it is too large")]
     TooLarge,
-    /// It did not come to its end.
-    #[error("it did not come to its end")]
+    /// The body ended before its announced length.
+    #[error("it was cut off")]
     CutOff,
-    /// It is compressed, which nobody does to webhooks.
+    /// The body is compressed. No sender compresses its webhooks.
     #[error("it is compressed")]
     Compressed,
-    /// It begins as JSON and is none.
+    /// The body begins like JSON, but is invalid.
     #[error("it is broken JSON, around line {line}, column {column}")]
     BrokenJson {
         /// From 1.

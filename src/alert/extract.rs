@@ -1,225 +1,227 @@
-//! What has been found in an alert so far, field by field.
+//! Walks over the flat list of fields and collects what an alert says.
+//!
+//! Each object in a list is an element with its own state, time, app and dynos: one of several alerts, an event, or a row
+//! of data. An element takes what it does not say from what contains it, and ends up there.
+//!
+//! Only the state of an alert itself counts, and not that of its parts. The time of a part counts only if the part is an
+//! event, or names a dyno. An alert that has recovered names no dynos, and the text of its group names none either.
 
 use axum::http::HeaderMap;
-use jiff::Timestamp;
 
-use super::affected::{Complaint, Complaints};
-use super::error::Fault;
-use super::fields::{self, Meaning, Over};
-use super::line::{self, Evidence};
-use super::{Alert, time};
+use super::affected::{AffectedApps, AffectedDynos, Mention};
+use super::fields::{self, FieldKind, Inactive};
+use super::flatten::{self, Field, Value};
+use super::{Alert, line, time};
 use crate::heroku::{AppName, DynoName};
-use crate::util::query::{KEY, PARAMETERS, parameters};
 
-/// Where a field stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// In an alert itself, where a state is that of the alert.
-    Head,
-    /// In one of several things that are told of, such as the lines of a log: it has a time, but no state.
+/// A few numbers identify a delivery.
+const MAX_SEQUENCE: usize = 200;
+
+/// Which fields of an object count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Scope {
+    /// An alert: state and time count.
+    #[default]
+    Alert,
+    /// An event or a row of data: the time counts.
     Row,
-    /// In a part of it, where state and time are those of something else.
-    Detail,
+    /// A part of something: neither counts.
+    Part,
 }
 
-/// A few numbers make a delivery unique.
-const LONGEST_SEQUENCE: usize = 200;
+/// An object or a list that the walk is in.
+#[derive(Clone, Copy, Debug)]
+struct Container {
+    kind: FieldKind,
+    scope: Scope,
+    is_element: bool,
+}
 
-/// What is being read. Alerts and log lines that come several at once are parts of their own, so that the state, the
-/// time and the app that each of them tells stay with the dynos that it names.
+/// What one element says. The request as a whole is one too.
 #[derive(Debug, Default)]
-pub(super) struct Reading {
-    whole: Part,
-    /// The parts that are open, the innermost last.
-    open: Vec<Part>,
+struct Element {
+    scope: Scope,
+    is_event: bool,
+    inactive: Option<Inactive>,
+    app: Option<AppName>,
+    own: AffectedDynos,
+    /// What log lines name.
+    lines: AffectedDynos,
+    /// The app printed the lines, so that they prove nothing.
+    is_app_output: bool,
+    inner: AffectedApps,
+    has_active_alert: bool,
+    inactive_alert: Option<Inactive>,
+}
+
+/// What has been collected so far.
+#[derive(Debug, Default)]
+pub(super) struct Extraction {
+    whole: Element,
+    /// The objects and lists that the walk is in, the innermost last.
+    containers: Vec<Container>,
+    /// Those of them that are elements.
+    open: Vec<Element>,
     deliveries: Vec<String>,
     sequence: String,
 }
 
-#[derive(Debug, Default)]
-struct Part {
-    over: Option<Over>,
-    app: Option<AppName>,
-    own: Complaint,
-    /// What log lines name.
-    lines: Complaint,
-    /// Said by the app itself, whose lines prove nothing.
-    is_the_apps_own: bool,
-    inner: Complaints,
-    alerts: Alerts,
-}
+impl Container {
+    const ROOT: Self = Self { kind: FieldKind::Wrapper, scope: Scope::Alert, is_element: false };
 
-/// The alerts inside of a part.
-#[derive(Debug, Default)]
-struct Alerts {
-    is_any_firing: bool,
-    over: Option<Over>,
-}
-
-/// What a part is to the one it stands in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// An alert, with a state of its own.
-    Alert,
-    /// An event that the alert is about.
-    Event,
-    /// Something else: its time is worth something only if it names a dyno.
-    Other,
-}
-
-impl Place {
-    /// Where the fields of an object stand, given what the object means and whether it is one of several.
-    pub(super) fn inside(self, meaning: Meaning, role: Option<Role>) -> Self {
-        match (self, meaning, role) {
-            (Self::Head, _, Some(Role::Alert))
-            | (Self::Head, Meaning::Wrapper | Meaning::Alerts | Meaning::State, None) => Self::Head,
-            (_, _, Some(_)) => Self::Row,
-            _ => Self::Detail,
+    /// The kind of a field in this container.
+    fn kind_of(self, name: Option<&str>) -> FieldKind {
+        match (self.kind, name) {
+            (kind, None) | (kind @ FieldKind::Ignored, _) => kind,
+            (FieldKind::ByDyno, _) => FieldKind::Other,
+            (_, Some(name)) => FieldKind::of(name),
         }
     }
+
+    /// An object in this container.
+    fn object(self, kind: FieldKind, is_in_list: bool) -> Self {
+        let scope = match (self.scope, kind) {
+            (Scope::Alert, FieldKind::Alerts) => Scope::Alert,
+            _ if is_in_list => Scope::Row,
+            (Scope::Alert, FieldKind::Wrapper | FieldKind::State) => Scope::Alert,
+            _ => Scope::Part,
+        };
+        Self { kind, scope, is_element: is_in_list && kind != FieldKind::Ignored }
+    }
 }
 
-impl Reading {
+impl Extraction {
     /// Begins with what headers and query say.
-    pub(super) fn begin(headers: &HeaderMap, query: &str) -> Self {
-        let mut reading = Self::default();
-        reading.whole.over = Over::in_headers(headers);
-        reading.deliveries.extend(fields::deliveries(headers));
-        reading.query(query);
-        reading
+    pub(super) fn of_head(headers: &HeaderMap, query: &str) -> Self {
+        let mut extraction = Self::default();
+        extraction.whole.inactive = Inactive::of_headers(headers);
+        extraction.deliveries.extend(fields::deliveries(headers));
+        flatten::query(query, &mut |field| extraction.add(field));
+        extraction
     }
 
-    fn query(&mut self, query: &str) {
-        for (name, value) in parameters(query) {
-            // Ours say nothing of the alert.
-            if name != KEY && !PARAMETERS.contains(&name.as_ref()) {
-                self.field(&name, &value);
+    /// Takes the next field of the list.
+    pub(super) fn add(&mut self, field: Field<'_>) {
+        self.leave(field.depth);
+        let container = self.containers.last().copied().unwrap_or(Container::ROOT);
+        let (kind, scope) = (container.kind_of(field.name), container.scope);
+        if let (FieldKind::ByDyno, Some(name)) = (container.kind, field.name) {
+            self.source(name);
+        }
+        match field.value {
+            Value::Text(text) => self.text(kind, scope, text),
+            Value::Bool(value) => self.text(kind, scope, if value { "true" } else { "false" }),
+            Value::Integer(number) if kind.takes_numbers() => self.text(kind, scope, &number.to_string()),
+            Value::Integer(_) | Value::Null => {}
+            Value::List => self.containers.push(Container { kind, scope, is_element: false }),
+            Value::Object => {
+                if kind == FieldKind::Deploy && scope == Scope::Alert {
+                    self.element().inactive.get_or_insert(Inactive::Deploy);
+                }
+                let object = container.object(kind, field.name.is_none());
+                if object.is_element {
+                    let is_event = matches!(kind, FieldKind::Events | FieldKind::ByDyno);
+                    self.open.push(Element { scope: object.scope, is_event, ..Element::default() });
+                }
+                self.containers.push(object);
             }
         }
     }
 
-    /// A field of a form or a query.
-    pub(super) fn field(&mut self, name: &str, value: &str) {
-        self.text(Meaning::of(name), Place::Head, value);
-    }
-
-    /// A part begins.
-    pub(super) fn open(&mut self) {
-        self.open.push(Part::default());
-    }
-
-    /// The innermost part ends.
-    pub(super) fn close(&mut self, role: Role) {
-        if let Some(part) = self.open.pop() {
-            self.part().take_in(part, role);
+    /// Leaves all containers that are not around a field of this depth. The request itself is not on the stack.
+    fn leave(&mut self, depth: usize) {
+        while self.containers.len() >= depth
+            && let Some(left) = self.containers.pop()
+        {
+            if left.is_element
+                && let Some(element) = self.open.pop()
+            {
+                self.element().take_in(element);
+            }
         }
     }
 
-    pub(super) fn deploy(&mut self, place: Place) {
-        if place == Place::Head {
-            self.part().over.get_or_insert(Over::Deploy);
+    /// What all fields together say.
+    pub(super) fn finish(mut self) -> Alert {
+        self.leave(0);
+        if !self.sequence.is_empty() {
+            self.deliveries.push(format!("sequence{}", self.sequence));
         }
+        let (inactive, affected) = match self.whole.finish() {
+            Ok(affected) => (None, affected),
+            Err(reason) => (Some(reason), AffectedApps::default()),
+        };
+        Alert { inactive, affected, deliveries: self.deliveries, error: None }
     }
 
-    pub(super) fn number(&mut self, meaning: Meaning, place: Place, number: i64) {
-        match meaning {
-            Meaning::Time => self.time(place, time::of_number(number)),
-            Meaning::AlertType | Meaning::Sequence => self.text(meaning, place, &number.to_string()),
-            // Alerts that are left out may well be firing.
-            Meaning::LeftOut => self.part().alerts.is_any_firing |= number > 0,
-            _ => {}
-        }
+    /// The apps that have been named, whatever else is said about them.
+    pub(super) fn apps(&self) -> impl Iterator<Item = AppName> {
+        let elements = self.open.iter().chain([&self.whole]);
+        elements.flat_map(|element| element.app.iter().chain(element.inner.names())).cloned()
     }
 
-    pub(super) fn text(&mut self, meaning: Meaning, place: Place, text: &str) {
-        // The name of a rule stands among the labels of an alert.
-        let is_of_the_alert = place == Place::Head || meaning == Meaning::Rule;
-        if is_of_the_alert && let Some(over) = Over::said(meaning, text) {
-            self.part().over.get_or_insert(over);
+    fn element(&mut self) -> &mut Element {
+        self.open.last_mut().unwrap_or(&mut self.whole)
+    }
+
+    fn text(&mut self, kind: FieldKind, scope: Scope, text: &str) {
+        // The name of a rule is one of the labels of an alert.
+        if (scope == Scope::Alert || kind == FieldKind::Rule)
+            && let Some(reason) = Inactive::of_field(kind, text)
+        {
+            self.element().inactive.get_or_insert(reason);
         }
-        match meaning {
-            Meaning::NotAboutIt => {}
-            Meaning::Time => self.time(place, time::of_text(text)),
-            Meaning::Delivery if place == Place::Head && text.len() <= LONGEST_SEQUENCE => {
+        match kind {
+            FieldKind::Time if scope != Scope::Part => {
+                let own = &mut self.element().own;
+                own.at = own.at.max(time::of_text(text));
+            }
+            FieldKind::Ignored | FieldKind::Time => {}
+            // An active alert may be among those that the sender left out.
+            FieldKind::LeftOut => self.element().has_active_alert |= text.parse::<i64>().is_ok_and(|count| count > 0),
+            FieldKind::Delivery if scope == Scope::Alert && (1..=MAX_SEQUENCE).contains(&text.trim().len()) => {
                 self.deliveries.push(format!("delivery/{}", text.trim()));
             }
-            Meaning::Sequence if place == Place::Head && is_number(text) && self.sequence.len() < LONGEST_SEQUENCE => {
+            FieldKind::Sequence if scope == Scope::Alert && is_number(text) && self.sequence.len() < MAX_SEQUENCE => {
                 self.sequence.push('/');
                 self.sequence.push_str(text.trim());
             }
-            Meaning::Dyno => {
-                words(text).for_each(|name| self.dyno(name.trim_start_matches("heroku/")));
-            }
-            Meaning::Source => self.source(text.trim()),
-            Meaning::App => self.app(text),
-            Meaning::Tags => self.tags(text),
+            FieldKind::Dyno => words(text).for_each(|name| self.dyno(name.trim_start_matches("heroku/"), true)),
+            FieldKind::Source => self.source(text.trim()),
+            FieldKind::App => self.app(text),
+            FieldKind::Tags => self.tags(text),
             _ => self.lines(text),
         }
     }
 
-    /// All has been read.
-    pub(super) fn finish(mut self) -> Alert {
-        if !self.sequence.is_empty() {
-            self.deliveries.push(format!("sequence{}", self.sequence));
-        }
-        let (over, complaints) = match self.whole.finish() {
-            Ok(complaints) => (None, complaints),
-            Err(over) => (Some(over), Complaints::none()),
-        };
-        Alert { over, complaints, deliveries: self.deliveries, fault: None }
-    }
-
-    /// What has been read so far, of headers and query, is all that counts, but for the apps that `unread` names.
-    pub(super) fn finish_without(self, unread: Self, fault: Fault) -> Alert {
-        let apps = unread.open.into_iter().chain([unread.whole]).flat_map(Part::apps);
-        let mut alert = self.finish();
-        alert.complaints.add_apps(apps);
-        Alert { fault: Some(fault), ..alert }
-    }
-
-    fn part(&mut self) -> &mut Part {
-        self.open.last_mut().unwrap_or(&mut self.whole)
-    }
-
-    fn time(&mut self, place: Place, at: Option<Timestamp>) {
-        if place != Place::Detail {
-            let own = &mut self.part().own;
-            own.at = own.at.max(at);
-        }
-    }
-
     fn app(&mut self, name: &str) {
-        let app = &mut self.part().app;
+        let app = &mut self.element().app;
         if app.is_none() {
             *app = AppName::parse(name.trim());
         }
     }
 
-    fn dyno(&mut self, name: &str) {
-        if let Some(name) = DynoName::parse(name) {
-            self.part().own.name(name, None);
+    fn dyno(&mut self, name: &str, is_certain: bool) {
+        if let Some(name) = DynoName::parse(name).filter(|name| is_certain || name.is_numbered()) {
+            self.element().own.add(name, Mention { at: None, is_certain });
         }
     }
 
-    /// `heroku/web.1`. What has nothing in front may be a dyno, and much else; names of Fir look like those of hosts, so
-    /// they do not count here.
+    /// `heroku/web.1` is a dyno; a bare `web.1` may be one. A bare name of the form used on Fir does not count: host names
+    /// look the same.
     fn source(&mut self, source: &str) {
         match source.split_once('/') {
-            Some(("app", _)) => self.part().is_the_apps_own = true,
-            Some(("heroku", process)) => self.dyno(process),
-            _ if source == "app" => self.part().is_the_apps_own = true,
-            _ => {
-                if let Some(name) = DynoName::parse(source).filter(DynoName::is_numbered) {
-                    self.part().own.perhaps(name, None);
-                }
-            }
+            Some(("heroku", process)) => self.dyno(process, true),
+            Some(("app", _)) => self.element().is_app_output = true,
+            _ if source == "app" => self.element().is_app_output = true,
+            _ => self.dyno(source, false),
         }
     }
 
     fn tags(&mut self, tags: &str) {
         for tag in words(tags) {
             match tag.split_once(':') {
-                Some(("dyno", name)) => self.dyno(name),
+                Some(("dyno", name)) => self.dyno(name, true),
                 Some(("app", name)) => self.app(name),
                 _ => {}
             }
@@ -227,52 +229,44 @@ impl Reading {
     }
 
     fn lines(&mut self, text: &str) {
-        for (name, at, evidence) in line::dynos(text) {
-            let lines = &mut self.part().lines;
-            match evidence {
-                Evidence::Sure => lines.name(name, at),
-                Evidence::Weak => lines.perhaps(name, at),
-            }
-        }
+        let lines = &mut self.element().lines;
+        line::dynos(text).for_each(|(name, mention)| lines.add(name, mention));
     }
 }
 
-impl Part {
-    fn take_in(&mut self, part: Self, role: Role) {
-        match part.finish() {
-            Ok(mut complaints) => {
-                self.alerts.is_any_firing |= role == Role::Alert;
-                match role {
-                    Role::Alert => {}
-                    Role::Event => complaints.drop_what_says_nothing(),
-                    Role::Other => complaints.keep_names(),
+impl Element {
+    fn take_in(&mut self, element: Self) {
+        let (is_alert, is_event) = (element.scope == Scope::Alert, element.is_event);
+        match element.finish() {
+            Ok(mut affected) => {
+                self.has_active_alert |= is_alert;
+                if !is_alert {
+                    affected.keep_known(is_event);
                 }
-                self.inner.take_in(complaints);
+                self.inner.merge(affected);
             }
-            Err(over) if role == Role::Alert => self.alerts.over = self.alerts.over.or(Some(over)),
+            Err(reason) if is_alert => {
+                self.inactive_alert.get_or_insert(reason);
+            }
             Err(_) => {}
         }
     }
 
-    /// What is wrong, by app; or why nothing is. What a part does not say of itself is said by the whole it is in.
-    fn finish(self) -> Result<Complaints, Over> {
-        let Self { over, app, mut own, lines, is_the_apps_own, inner, alerts } = self;
-        if let Some(over) = over.or(alerts.over.filter(|_| !alerts.is_any_firing)) {
-            return Err(over);
+    /// What is affected, by app; or why nothing is.
+    fn finish(self) -> Result<AffectedApps, Inactive> {
+        let Self { inactive, app, mut own, lines, is_app_output, inner, has_active_alert, inactive_alert, .. } = self;
+        if let Some(reason) = inactive.or(inactive_alert.filter(|_| !has_active_alert)) {
+            return Err(reason);
         }
-        if !is_the_apps_own {
-            own.merge(lines);
+        if !is_app_output {
+            own.complete(lines);
         }
-        if alerts.over.is_some() || (alerts.is_any_firing && inner.names_any()) {
-            // What is said of all alerts together includes those that have recovered.
-            own.forget_names();
+        if inactive_alert.is_some() || (has_active_alert && inner.has_dynos()) {
+            // What is said about all alerts together includes those that have recovered.
+            own.clear_names();
         }
-        own.settle_times(None);
-        Ok(inner.inside_of(app, own))
-    }
-
-    fn apps(self) -> impl Iterator<Item = AppName> {
-        self.app.into_iter().chain(self.inner.into_apps())
+        own.fill_times(None);
+        Ok(inner.inside(app, own))
     }
 }
 

@@ -1,57 +1,51 @@
-//! The dyno that a line of Heroku's log is about. Only the platform is believed; what an app prints may quote anything.
+//! The dyno that a line of Heroku's log is about. Only lines of the platform count: an app may print anything.
 
 use std::sync::LazyLock;
 
-use jiff::Timestamp;
 use memchr::memmem::Finder;
 
+use super::affected::Mention;
 use super::time;
 use crate::heroku::DynoName;
 
-/// Who writes a line: the platform, or the app itself.
+/// `heroku[w.1]` has this many bytes. Most texts are words, and need no search.
+const MIN_LEN: usize = 11;
+
+/// The source of a line: the platform, or the app itself.
 static PLATFORM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("heroku"));
 static APP: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("app"));
 
-/// No process is called by more, nor does its time stand further in front.
+/// No process has a longer name, and no time is further in front of it.
 const LONGEST_NAME: usize = 160;
 const WORDS_IN_FRONT: usize = 8;
 
-/// The platform's router tells of a dyno in its line, not in front of it.
+/// The process that writes lines about requests. Its lines name the dyno at their end.
 const ROUTER: &str = "router";
 
-/// How sure it is that a line is one of the platform's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Evidence {
-    /// It has the form of one.
-    Sure,
-    /// It may be a sentence.
-    Weak,
-}
-
-/// A dyno, when the line was written, and how sure that is.
-type Named = (DynoName, Option<Timestamp>, Evidence);
-
 /// The dynos that the lines of a text are about.
-pub(super) fn dynos(text: &str) -> impl Iterator<Item = Named> {
-    text.lines().filter_map(dyno)
+pub(super) fn dynos(text: &str) -> impl Iterator<Item = (DynoName, Mention)> {
+    text.lines().filter(|line| line.len() >= MIN_LEN).filter_map(dyno)
 }
 
-/// Of a line in one of the forms in which it gets around: `<134>1 TIME host heroku web.1 - ...`, `TIME heroku[web.1]: ...`,
-/// or a line of the router with nothing in front.
-fn dyno(line: &str) -> Option<Named> {
+/// Reads one line in any of its usual forms: `<134>1 TIME host heroku web.1 - ...`, `TIME heroku[web.1]: ...`,
+/// or a line of the router without its front.
+fn dyno(line: &str) -> Option<(DynoName, Mention)> {
     let Some(Written { front, process, rest, is_bracketed }) = written_by(&PLATFORM, line) else {
         let bare = line.trim_start();
-        let is_routers = bare.starts_with("at=") || bare.starts_with("sock=");
-        return is_routers.then(|| routed_to(bare)).flatten().map(|name| (name, None, Evidence::Sure));
+        let is_of_router = bare.starts_with("at=") || bare.starts_with("sock=");
+        return is_of_router
+            .then(|| routed_to(bare))
+            .flatten()
+            .map(|name| (name, Mention { at: None, is_certain: true }));
     };
     if written_by(&APP, front).is_some_and(|by_app| DynoName::parse(by_app.process).is_some()) {
         return None;
     }
     let name = if process == ROUTER { routed_to(rest) } else { DynoName::parse(process) };
     let at = front.split(' ').rev().take(WORDS_IN_FRONT).find_map(time::of_text);
-    let evidence =
-        if at.is_some() || is_bracketed || front.trim().is_empty() { Evidence::Sure } else { Evidence::Weak };
-    Some((name?, at, evidence))
+    // Anything else may be a sentence.
+    let is_certain = at.is_some() || is_bracketed || front.trim().is_empty();
+    Some((name?, Mention { at, is_certain }))
 }
 
 /// A line with `writer[process]` or `writer process -` in it.
@@ -77,7 +71,8 @@ fn written_by<'a>(writer: &Finder<'_>, line: &'a str) -> Option<Written<'a>> {
     })
 }
 
-/// The dyno of a line of the router. What stands in front of it comes from anybody, quotes and all; behind it nothing does.
+/// The dyno of a line of the router: the last `dyno=`. Visitors choose the path and the addresses in front of it, quotes
+/// included, but nothing behind it.
 fn routed_to(line: &str) -> Option<DynoName> {
     line.rsplit(' ').find_map(|field| field.strip_prefix("dyno=")).and_then(DynoName::parse)
 }

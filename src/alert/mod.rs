@@ -1,73 +1,72 @@
-//! What an alert says: is something wrong or has it passed, with which dynos, and when was that. Nothing else in the
-//! service knows what a monitoring service sends.
+//! What an alert says: whether something is wrong, with which dynos of which app, and since when. No other module knows
+//! what a monitoring service sends.
 //!
-//! There is no parser for each sender, but one reading by a few rules over the names and the values of fields
-//! (`rules`); whoever makes up a message of their own is understood by the same. What the rules do not know is an
-//! ordinary alert: something is wrong, nobody says with which dyno, and it is now.
+//! There is no parser per sender. All messages are read by the same few rules about the names and values of fields, so a
+//! message that a person makes up works too. A message that the rules do not know is an ordinary alert: something is
+//! wrong now, with unknown dynos.
 //!
-//! - `rules`: which fields mean what, and which words;
-//! - `body`: forms, JSON, text, and the query of the URL; `json`: a walk over JSON that builds no tree;
-//! - `reading`: what has been found so far; `complaint`: what is wrong with whom; `line`: the dyno that a log line is about;
-//!   `time`: times in all their forms; `fault`: what can be wrong with a body.
-//!
-//! It decides nothing and never fails: it is given what anybody may have sent.
+//! `flatten` turns a request of any form into one flat list of fields. `fields` is the table of rules, which is all that a
+//! new sender needs. `extract` walks over the list and collects what the alert says. Nothing is decided here, and nothing
+//! fails: the input may be any bytes.
 
 mod affected;
-mod body;
 mod error;
 mod extract;
 mod fields;
-mod json;
+mod flatten;
 mod line;
 mod time;
 
 use axum::http::HeaderMap;
 
-pub use affected::Complaint;
-pub use error::Fault;
-pub use fields::Over;
+pub use affected::AffectedDynos;
+pub use error::ParseError;
+pub use fields::Inactive;
 
 use crate::heroku::AppName;
-use affected::Complaints;
-use body::Body;
-use extract::Reading;
+use affected::AffectedApps;
+use extract::Extraction;
 
 /// What an alert says.
 #[derive(Debug)]
 pub struct Alert {
-    /// Why there is nothing to do; `None` when something is wrong.
-    pub over: Option<Over>,
-    complaints: Complaints,
-    /// By which it is known again when it is delivered twice; each is unique by itself.
+    /// Why the alert asks for nothing; `None` when something is wrong.
+    pub inactive: Option<Inactive>,
+    affected: AffectedApps,
+    /// Each of these identifies the delivery, so that a repeated one is recognised.
     pub deliveries: Vec<String>,
-    /// Why the body was not understood, if it was not. It counts as an ordinary alert then.
-    pub fault: Option<Fault>,
+    /// Why the body was not understood, if it was not. The alert is an ordinary one then.
+    pub error: Option<ParseError>,
 }
 
 impl Alert {
-    /// Reads a request: `query` as it stands in the URL, `body` as it came; `incomplete` where that is not all of it.
+    /// Reads a request: `query` as in the URL, and `body`; `incomplete` says why a part of the body is missing.
     ///
-    /// Of a body that is not understood nothing counts but which app it names; headers and query count all the same.
+    /// If the body is not understood, only headers, query and the apps named in the body count.
     #[must_use]
-    pub fn read(headers: &HeaderMap, query: &str, body: &[u8], incomplete: Option<Fault>) -> Self {
-        let mut reading = Reading::begin(headers, query);
-        let read = Body::of(headers, body).and_then(|body| body.read(&mut reading));
-        match incomplete.map_or(read, Err) {
-            Ok(()) => reading.finish(),
-            Err(fault) => Reading::begin(headers, query).finish_without(reading, fault),
+    pub fn read(headers: &HeaderMap, query: &str, body: &[u8], incomplete: Option<ParseError>) -> Self {
+        let mut extraction = Extraction::of_head(headers, query);
+        let parsed = flatten::body(headers, body, &mut |field| extraction.add(field));
+        match incomplete.map_or(parsed, Err) {
+            Ok(()) => extraction.finish(),
+            Err(error) => {
+                let mut alert = Extraction::of_head(headers, query).finish();
+                alert.affected.add_names(extraction.apps());
+                Self { error: Some(error), ..alert }
+            }
         }
     }
 
-    /// The apps that it names.
+    /// The apps that the alert names.
     pub fn apps(&self) -> impl Iterator<Item = &AppName> {
-        self.complaints.apps()
+        self.affected.names()
     }
 
-    /// What is wrong with `app`; `None` when all of it is about other apps. Where the alert does not name `app`, other
-    /// names count as such only if `is_other` holds: what somebody calls their app elsewhere need not be its name at
-    /// Heroku.
+    /// The affected dynos of `app`; `None` when the alert is only about other apps. If the alert does not name `app`,
+    /// other names count as other apps only if `is_other` says so: a sender may call the app by a name that Heroku does
+    /// not know.
     #[must_use]
-    pub fn complaint(&self, app: &AppName, is_other: impl Fn(&AppName) -> bool) -> Option<Complaint> {
-        self.complaints.of(app, is_other)
+    pub fn affected_dynos(&self, app: &AppName, is_other: impl Fn(&AppName) -> bool) -> Option<AffectedDynos> {
+        self.affected.of(app, is_other)
     }
 }

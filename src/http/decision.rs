@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::params::{ParamError, RestartParams, Scope};
-use crate::alert::{Alert, Complaint, Over};
+use crate::alert::{AffectedDynos, Alert, Inactive};
 use crate::heroku::{AppName, DynoName};
 use crate::restart::{Target, Trigger, Watched, When};
 use crate::util::text::list;
@@ -28,7 +28,7 @@ pub(crate) enum Decision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum IgnoreReason {
     /// The alert itself says that there is nothing to do.
-    Inactive(Over),
+    Inactive(Inactive),
     /// All dynos that it names are of process types that are not watched.
     NotWatched(BTreeSet<DynoName>),
     /// It names only apps other than the one in the URL.
@@ -45,8 +45,8 @@ pub(crate) fn decide(
     watched: &Watched,
     arrived: Instant,
 ) -> Result<Decision, ParamError> {
-    if let Some(over) = alert.over {
-        return Ok(Decision::Ignore(IgnoreReason::Inactive(over)));
+    if let Some(inactive) = alert.inactive {
+        return Ok(Decision::Ignore(IgnoreReason::Inactive(inactive)));
     }
     let is_watched = |app: &AppName| watched.has_app(app);
     let apps: BTreeSet<&AppName> = match &params.app {
@@ -56,7 +56,7 @@ pub(crate) fn decide(
     let mut triggers = BTreeMap::new();
     let mut ignored = None;
     for app in apps {
-        match alert.complaint(app, is_watched).map(|complaint| target(complaint, params, watched)) {
+        match alert.affected_dynos(app, is_watched).map(|affected| target(affected, params, watched)) {
             Some(Ok(target)) => {
                 triggers.insert(app.clone(), Trigger { target, force: params.force, arrived });
             }
@@ -73,8 +73,9 @@ pub(crate) fn decide(
 
 /// The dynos to restart. `scope=all` and a dyno in the URL override what the alert names. Otherwise, an alert that names
 /// only dynos of other process types, such as a worker, restarts no web dynos.
-fn target(complaint: Complaint, params: &RestartParams, watched: &Watched) -> Result<Target, IgnoreReason> {
-    let Complaint { dynos: named, at, .. } = complaint.with_those_that(|name| watched.may_include(name));
+fn target(affected: AffectedDynos, params: &RestartParams, watched: &Watched) -> Result<Target, IgnoreReason> {
+    let at = affected.at;
+    let named = affected.dynos(|name| watched.may_include(name));
     // An alert without a time has that of its latest line, if each of its lines has one.
     let line_times = named.values().copied().collect::<Option<BTreeSet<_>>>();
     let at = at.or(line_times.and_then(|times| times.last().copied()));
@@ -103,7 +104,7 @@ fn when(at: Option<Timestamp>) -> When {
 impl fmt::Display for IgnoreReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Inactive(over) => write!(f, "{over}"),
+            Self::Inactive(reason) => write!(f, "{reason}"),
             Self::NotWatched(dynos) => {
                 write!(f, "it names only {}, of no process type in PROCESS_TYPES", list(dynos))
             }

@@ -141,11 +141,11 @@ impl AlertIntake {
     fn read(&self, head: &Parts, received: &ReceivedBody, params: &RestartParams) -> Alert {
         let incomplete = match received.completeness {
             Completeness::Complete => None,
-            Completeness::TooLarge => Some(alert::Fault::TooLarge),
-            Completeness::CutOff => Some(alert::Fault::CutOff),
+            Completeness::TooLarge => Some(alert::ParseError::TooLarge),
+            Completeness::CutOff => Some(alert::ParseError::CutOff),
         };
         let alert = Alert::read(&head.headers, query(head), &received.bytes, incomplete);
-        if let Some(error) = alert.fault.filter(|_| !params.dry_run)
+        if let Some(error) = alert.error.filter(|_| !params.dry_run)
             && let Some(count) = self.not_understood.should_log()
         {
             let suffix = count_suffix(count);

@@ -1,4 +1,4 @@
-//! Which dynos an alert restarts, by what it says: those it names, as long as it is about the process that runs now.
+//! Which dynos an alert restarts: those that it names, if the alert is about the process that runs now.
 
 use dyno_restarter::SeenIds;
 use jiff::Timestamp;
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use crate::service::{KEY, Service, deletes, lists, seconds, shop};
 
-/// An alert with this body; status and text of the answer.
+/// Sends an alert with this body. Returns status and text of the answer.
 async fn post(service: &Service, query: &str, body: &Value) -> (u16, String) {
     let request = service.request(Method::POST, query).bearer_auth(KEY).body(body.to_string());
     let answer = request.header("content-type", "application/json").send().await.expect("answered");
     (answer.status().as_u16(), answer.text().await.expect("whole"))
 }
 
-/// The same, and the pass that it brings.
+/// Does the same, and waits for the pass that follows.
 async fn post_and_pass(service: &Service, query: &str, body: &Value) {
     let before = service.log.count("pass over ");
     assert_eq!(post(service, query, body).await, (202, "Restart triggered".to_owned()));
@@ -49,7 +49,7 @@ async fn with_scope_affected_just_the_named_dynos_are_restarted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_scope_or_with_scope_all_all_are_restarted_whichever_is_named() {
+async fn without_a_scope_or_with_scope_all_every_dyno_is_restarted() {
     for query in ["", "scope=all"] {
         let (heroku, shop) = shop(2).await;
         let service = Service::start(&heroku).await;
@@ -242,7 +242,7 @@ async fn a_delivery_that_is_repeated_within_ten_minutes_costs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn deliveries_are_known_again_by_their_id_their_nonce_or_their_sequence() {
+async fn a_repeated_delivery_is_recognised_by_its_id_its_nonce_or_its_sequence() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
     let deliver = async |header: &'static str, body: Value| {
@@ -261,7 +261,7 @@ async fn deliveries_are_known_again_by_their_id_their_nonce_or_their_sequence() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_several_marks_of_a_delivery_one_that_came_before_is_enough() {
+async fn one_known_id_of_several_is_enough_to_recognise_a_delivery() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
     for (sequence, answer) in [(1, "Restart triggered"), (2, "Already triggered: this alert came before")] {
@@ -315,7 +315,7 @@ async fn of_a_late_alert_and_one_of_now_about_the_same_the_one_of_now_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_forced_and_late_is_not_forced_by_what_is_not_late() {
+async fn a_late_forced_alert_does_not_force_one_of_now() {
     let (heroku, shop) = shop(2).await;
     shop.dyno("web.1").age(seconds(100));
     let service = Service::start(&heroku).await;
@@ -403,7 +403,7 @@ async fn the_app_that_is_watched_is_not_lost_among_many() {
         alerts.push(alert("shop", "web.1"));
         post_and_pass(&service, "scope=affected", &json!({ "alerts": alerts })).await;
         service.stop().await;
-        // What is not kept counts as an alert that names nothing.
+        // An app that is not kept counts as one without named dynos.
         let expected: &[&str] = if others < 100 { &["web.1"] } else { &["web.1", "web.2"] };
         assert_eq!(shop.restarts(), expected, "{others}");
     }

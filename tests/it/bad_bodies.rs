@@ -244,7 +244,7 @@ proptest! {
         let content_type = if is_form { "application/x-www-form-urlencoded" } else { "application/json" };
         let alert = read(content_type, &String::from_utf8_lossy(&query), &body);
         let shop = dyno_restarter::heroku::AppName::parse("shop").expect("a name");
-        prop_assert!(alert.complaint(&shop, |_| false).is_some());
+        prop_assert!(alert.affected_dynos(&shop, |_| false).is_some());
     }
 
     #[test]
@@ -255,7 +255,7 @@ proptest! {
         for field in ["message", "m", "text", "line", "log", "description"] {
             for text in [word.to_owned(), format!("{word} {rest}")] {
                 let body = json!({ "event": { field: text } }).to_string();
-                prop_assert!(read("application/json", "", body.as_bytes()).over.is_none());
+                prop_assert!(read("application/json", "", body.as_bytes()).inactive.is_none());
             }
         }
     }
@@ -263,14 +263,14 @@ proptest! {
     #[test]
     fn a_state_is_found_whatever_stands_around_it(before: String, after: String) {
         let body = json!({ "a": before, "status": "Resolved", "z": [after], "labels": { "status": "firing" } });
-        prop_assert!(read("application/json", "", body.to_string().as_bytes()).over.is_some());
+        prop_assert!(read("application/json", "", body.to_string().as_bytes()).inactive.is_some());
     }
 
     #[test]
     fn json_cut_off_anywhere_is_not_understood_and_says_nothing(at in 1_usize..60) {
         let body = br#"{"status":"resolved","dyno":"web.1","event":{"m":"heroku[web.2]"}}"#;
         let alert = read("application/json", "", &body[..at]);
-        prop_assert!(alert.fault.is_some() && alert.over.is_none());
+        prop_assert!(alert.error.is_some() && alert.inactive.is_none());
     }
 }
 
@@ -282,8 +282,8 @@ fn what_is_repeated_without_end_is_read_once() {
     {
         for field in ["m", "tags", "dyno", "status", "s", "t", "program", "title"] {
             let alert = read("application/json", "", json!({ field: repeat(text) }).to_string().as_bytes());
-            assert_eq!((alert.over, alert.fault), (None, None), "{text} in {field}");
+            assert_eq!((alert.inactive, alert.error), (None, None), "{text} in {field}");
         }
-        assert_eq!(read("application/x-www-form-urlencoded", "", repeat(text).as_bytes()).fault, None);
+        assert_eq!(read("application/x-www-form-urlencoded", "", repeat(text).as_bytes()).error, None);
     }
 }

@@ -4,6 +4,7 @@
 mod service;
 
 mod affected;
+mod alert_semantics;
 mod alerts;
 mod any_order;
 mod api_trouble;
@@ -22,7 +23,6 @@ mod logplex;
 mod model;
 mod no_harm;
 mod pacing;
-mod pitfalls;
 mod process_age;
 mod senders;
 mod set_up;

@@ -1,5 +1,5 @@
-//! What monitoring services send, in each state, and what becomes of it. Every row goes through the front door as a dry
-//! run with `scope=affected`, in front of an app with three web dynos and a worker.
+//! What monitoring services send, in each state, and what the service does about it. Each row is a dry run with
+//! `scope=affected` through the front door, for an app with three web dynos and a worker.
 
 use jiff::Timestamp;
 use reqwest::Method;
@@ -18,9 +18,9 @@ struct Message {
 const ALL: &str = "web.1 web.2 web.3";
 const RECOVERED: &str = "Ignored: the alert has recovered";
 const ACKNOWLEDGED: &str = "Ignored: the alert has been acknowledged";
-const TEST: &str = "Ignored: it is a test, and it has arrived";
-const DEPLOY: &str = "Ignored: it tells of a deploy";
-const NO_ALERT: &str = "Ignored: it tells of something that is no alert";
+const TEST: &str = "Ignored: the alert is a test";
+const DEPLOY: &str = "Ignored: the message is about a deploy";
+const NO_ALERT: &str = "Ignored: the message is not an alert";
 const WORKER: &str = "Ignored: it names only worker.1, of no process type in PROCESS_TYPES";
 
 const METRICS: &str =
@@ -58,7 +58,7 @@ fn with(mut message: Message, name: &'static str, value: &'static str) -> Messag
     message
 }
 
-/// What the service would do about it: the dynos that would be restarted, or why none.
+/// What the service would do about the message: the dynos to restart, or why there are none.
 async fn decision(service: &Service, message: Message) -> String {
     let query = format!("dry_run=true&scope=affected{}", message.query);
     let mut request = service.request(message.method, &query).bearer_auth(KEY).body(message.body);
@@ -96,7 +96,7 @@ fn logentries(dyno: &str, text: &str) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn logentries_names_the_dyno_of_its_event_and_not_those_of_the_lines_around_it() {
+async fn logentries_names_the_dyno_of_its_event_and_not_those_of_its_context() {
     let mut bare = logentries("web.2", "Error R14 (Memory quota exceeded)");
     for field in ["context", "host"] {
         bare.as_object_mut().expect("it is one").remove(field);
@@ -109,8 +109,8 @@ async fn logentries_names_the_dyno_of_its_event_and_not_those_of_the_lines_aroun
         ("the router", payload(&logentries("router", ROUTER)), "web.2"),
         ("a worker", payload(&logentries("worker.1", "Error R14 (Memory quota exceeded)")), WORKER),
         ("a dyno that is gone", payload(&logentries("web.9", "Error R14 (Memory quota exceeded)")), ""),
-        ("a line with the word", payload(&logentries("web.2", "[resolved] status=resolved ok, up")), "web.2"),
-        ("another encoding of a percent sign", json(&logentries("web.2", "100%25 %zz %")), "web.2"),
+        ("a line with the word resolved", payload(&logentries("web.2", "[resolved] status=resolved ok, up")), "web.2"),
+        ("percent signs in a line", json(&logentries("web.2", "100%25 %zz %")), "web.2"),
     ])
     .await;
 }
@@ -136,7 +136,11 @@ async fn papertrail_names_the_dynos_of_its_events() {
     check(vec![
         ("two dynos", payload(&papertrail(&[("heroku/web.1", r14), ("heroku/web.2", r14)])), "web.1 web.2"),
         ("the router", payload(&papertrail(&[("heroku/router", ROUTER)])), "web.2"),
-        ("an app that quotes", payload(&papertrail(&[("app/web.3", quoting), ("heroku/web.1", r14)])), "web.1"),
+        (
+            "app output that quotes a line",
+            payload(&papertrail(&[("app/web.3", quoting), ("heroku/web.1", r14)])),
+            "web.1",
+        ),
         ("a worker", payload(&papertrail(&[("heroku/worker.1", r14)])), WORKER),
         ("a worker and a web dyno", payload(&papertrail(&[("heroku/worker.1", r14), ("heroku/web.1", r14)])), "web.1"),
         ("counts alone", payload(&json!({ "counts": [counts], "saved_search": { "name": "R14" } })), ALL),
@@ -164,7 +168,7 @@ fn alertmanager(status: &str, alerts: &[(&str, &str)]) -> Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn alertmanager_and_grafana_tell_the_state_of_each_alert() {
+async fn alertmanager_and_grafana_give_each_alert_a_state() {
     let grafana = |status: &str, title: &str, state: &str, alerts: &[(&str, &str)]| {
         let mut body = alertmanager(status, alerts);
         for (name, value) in [("title", title), ("state", state), ("message", "**Resolved** heroku[web.3]: x")] {
@@ -186,14 +190,14 @@ async fn alertmanager_and_grafana_tell_the_state_of_each_alert() {
         ("Grafana", json(&grafana("firing", "[FIRING:1, RESOLVED:1] R14", "alerting", &mixed)), "web.1"),
         ("Grafana, resolved", json(&grafana("resolved", "[RESOLVED] R14", "ok", &[("resolved", "web.1")])), RECOVERED),
         ("Grafana's test button", json(&trial), TEST),
-        ("Grafana of old", json(&json!({ "state": "ok", "ruleName": "R14", "title": "[OK] R14" })), RECOVERED),
-        ("its test button", json(&json!({ "state": "alerting", "ruleName": "Test notification" })), TEST),
+        ("legacy Grafana", json(&json!({ "state": "ok", "ruleName": "R14", "title": "[OK] R14" })), RECOVERED),
+        ("legacy Grafana's test button", json(&json!({ "state": "alerting", "ruleName": "Test notification" })), TEST),
     ])
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn datadog_tells_by_its_transition_or_by_its_title_alone() {
+async fn datadog_says_that_it_has_recovered_in_the_transition_or_only_in_the_title() {
     let templated = |transition: &str| {
         let title = format!("[{transition}] Heroku R14");
         json!({ "event": transition, "title": title, "scope": "dyno:web.2,env:prod", "date": "1755684000000" })
@@ -205,15 +209,15 @@ async fn datadog_tells_by_its_transition_or_by_its_title_alone() {
     let typed = |word: &str| json!({ "alert_type": word, "title": "R14", "host": "web.2" });
     check(vec![
         ("triggered", json(&fresh), "web.2"),
-        ("of long ago", json(&templated("Triggered")), ""),
+        ("triggered long ago", json(&templated("Triggered")), ""),
         ("recovered", json(&templated("Recovered")), RECOVERED),
         ("a title", json(&titled("[Triggered on {host:web.1}] R14")), ALL),
         ("triggered again", json(&titled("[Re-Triggered] R14")), ALL),
-        ("a title that has recovered", json(&titled("[Recovered on {host:web.1}] R14")), RECOVERED),
+        ("a title that says recovered", json(&titled("[Recovered on {host:web.1}] R14")), RECOVERED),
         ("a title with the word elsewhere", json(&titled("Recovered from [Recovered]?")), ALL),
         ("an error", json(&typed("error")), ALL),
         ("success", json(&typed("success")), RECOVERED),
-        ("a template with nothing filled in", json(&titled("$EVENT_TITLE")), ALL),
+        ("a template that was not filled in", json(&titled("$EVENT_TITLE")), ALL),
         ("as a form", form(&[("transition", "Recovered"), ("tags", "dyno:web.1")]), RECOVERED),
         ("as a form, triggered", form(&[("transition", "Triggered"), ("tags", "dyno:web.1, app:shop")]), "web.1"),
     ])
@@ -221,7 +225,7 @@ async fn datadog_tells_by_its_transition_or_by_its_title_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn incidents_are_acted_on_when_they_open_and_not_later() {
+async fn an_incident_restarts_dynos_only_when_it_opens() {
     let relic = |state: &str, trigger: &str| json!({ "id": "7", "title": ["R14"], "state": state, "trigger": trigger, "impactedEntities": ["web.2"] });
     let stack = |status: &str| {
         let attributes =
@@ -233,8 +237,8 @@ async fn incidents_are_acted_on_when_they_open_and_not_later() {
         ("New Relic, acknowledged", json(&relic("ACKNOWLEDGED", "STATE_CHANGE")), ACKNOWLEDGED),
         ("New Relic, closed", json(&relic("CLOSED", "STATE_CHANGE")), RECOVERED),
         ("New Relic, one incident of several", json(&relic("ACTIVATED", "INCIDENT_CLOSED")), RECOVERED),
-        ("New Relic of old", json(&json!({ "current_state": "open", "condition_name": "R14" })), ALL),
-        ("New Relic of old, closed", json(&json!({ "current_state": "closed", "condition_name": "R14" })), RECOVERED),
+        ("legacy New Relic", json(&json!({ "current_state": "open", "condition_name": "R14" })), ALL),
+        ("legacy New Relic, closed", json(&json!({ "current_state": "closed", "condition_name": "R14" })), RECOVERED),
         ("Better Stack", json(&stack("Started")), ALL),
         ("Better Stack, acknowledged", json(&stack("Acknowledged")), ACKNOWLEDGED),
         ("Better Stack, resolved", json(&stack("Resolved")), RECOVERED),
@@ -249,7 +253,7 @@ async fn incidents_are_acted_on_when_they_open_and_not_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sentry_tells_by_its_action_and_by_a_header() {
+async fn sentry_gives_the_state_in_its_action_and_the_kind_in_a_header() {
     let resource =
         |name, action: &str| with(json(&json!({ "action": action, "data": {} })), "sentry-hook-resource", name);
     check(vec![
@@ -265,7 +269,7 @@ async fn sentry_tells_by_its_action_and_by_a_header() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn log_services_give_lines_in_fields_of_all_kinds() {
+async fn log_services_send_lines_in_fields_of_any_name() {
     let line = format!("{} heroku[web.2]: Error R14 (Memory quota exceeded)", now());
     let raw = json!([{ "_raw": line, "_messagetime": "1" }]).to_string();
     let sumo = |kind: &str| json!({ "TriggerType": kind, "Query": "heroku[web.3]", "ResultsJson": raw });
@@ -274,7 +278,7 @@ async fn log_services_give_lines_in_fields_of_all_kinds() {
     check(vec![
         ("Sumo Logic", json(&sumo("Critical")), "web.2"),
         ("Sumo Logic, resolved", json(&sumo("ResolvedCritical")), RECOVERED),
-        ("Sumo Logic, data are back", json(&sumo("ResolvedMissingData")), RECOVERED),
+        ("Sumo Logic, data again", json(&sumo("ResolvedMissingData")), RECOVERED),
         ("Sumo Logic, normal", json(&sumo("Normal")), RECOVERED),
         ("Coralogix", json(&coralogix("trigger")), "web.2"),
         ("Coralogix, resolved", json(&coralogix("resolve")), RECOVERED),
@@ -283,14 +287,14 @@ async fn log_services_give_lines_in_fields_of_all_kinds() {
         ("Mezmo", json(&json!({ "line": line, "matches": 3 })), "web.2"),
         ("plain text", Message { body: line.clone(), headers: vec![], ..get("") }, "web.2"),
         ("two lines", json(&json!({ "text": format!("{line}\n{}", line.replace("web.2", "web.3")) })), "web.2 web.3"),
-        ("an app that quotes", json(&json!({ "m": format!("{} app[web.1]: {line}", now()) })), ALL),
+        ("app output that quotes a line", json(&json!({ "m": format!("{} app[web.1]: {line}", now()) })), ALL),
         ("Rapid7's test", with(json(&json!({})), "x-rapid7-event", "test"), TEST),
     ])
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn monitors_of_all_kinds_are_not_acted_on_when_they_are_well() {
+async fn monitors_that_have_recovered_restart_nothing() {
     let badger =
         |event: &str| json(&json!({ "event": event, "message": "[shop] resolved?", "project": { "name": "shop" } }));
     let librato = |more: Value| {
@@ -308,7 +312,7 @@ async fn monitors_of_all_kinds_are_not_acted_on_when_they_are_well() {
         ("Honeybadger, down", badger("down"), ALL),
         ("Honeybadger, up", badger("up"), RECOVERED),
         ("Honeybadger, an alarm", badger("alarm_alert"), ALL),
-        ("Honeybadger, an alarm that is over", badger("alarm_ok"), RECOVERED),
+        ("Honeybadger, an alarm that has recovered", badger("alarm_ok"), RECOVERED),
         ("Honeybadger, a check-in", badger("check_in_reporting"), RECOVERED),
         ("Honeybadger, assigned", badger("assigned"), NO_ALERT),
         ("Librato, cleared", librato(json!({ "clear": "normal" })), RECOVERED),
@@ -321,7 +325,7 @@ async fn monitors_of_all_kinds_are_not_acted_on_when_they_are_well() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn uptime_robot_tells_by_a_number_in_the_url_a_form_or_json() {
+async fn uptime_robot_gives_the_state_as_a_number_in_the_url_a_form_or_json() {
     check(vec![
         ("down", get("&monitorID=7&monitorFriendlyName=shop&alertType=1&alertTypeFriendlyName=Down"), ALL),
         ("up", get("&monitorID=7&alertType=2&alertTypeFriendlyName=Up"), RECOVERED),
@@ -337,7 +341,7 @@ async fn uptime_robot_tells_by_a_number_in_the_url_a_form_or_json() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_person_makes_up_is_understood_by_the_same_rules() {
+async fn a_message_made_up_by_a_person_is_read_by_the_same_rules() {
     let nested =
         json!({ "app": "shop", "dyno": "web.2", "detail": { "memory": { "state": "ok", "status": "resolved" } } });
     check(vec![
@@ -352,7 +356,7 @@ async fn what_a_person_makes_up_is_understood_by_the_same_rules() {
         ("an empty object", json(&json!({})), ALL),
         ("nothing", get(""), ALL),
         ("a list of alerts", json(&json!([{ "status": "ok" }, { "status": "down", "dyno": "web.1" }])), "web.1"),
-        ("curl's idea of JSON", Message { body: r#"{"status":"ok"}"#.to_owned(), ..form(&[]) }, RECOVERED),
+        ("JSON that curl calls a form", Message { body: r#"{"status":"ok"}"#.to_owned(), ..form(&[]) }, RECOVERED),
     ])
     .await;
 }

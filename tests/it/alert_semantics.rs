@@ -1,4 +1,4 @@
-//! What stands in alerts and is not what it seems.
+//! Fields of an alert that do not mean what they seem to mean: whose time, state, app and dyno each one is.
 
 use jiff::Timestamp;
 use reqwest::Method;
@@ -12,7 +12,7 @@ fn ago(time: u64) -> String {
     (Timestamp::now() - seconds(time)).to_string()
 }
 
-/// The dynos that a dry run would restart, or the answer.
+/// The dynos that a dry run would restart, or the answer if there is none.
 async fn due(service: &Service, query: &str, body: &Value) -> String {
     let request = service.request(Method::POST, &format!("dry_run=true&{query}")).bearer_auth(KEY);
     let answer =
@@ -69,7 +69,7 @@ async fn an_odd_quote_does_not_hide_the_dyno() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_that_echoes_its_webhook_url_as_it_is_is_heard() {
+async fn an_alert_that_repeats_its_webhook_url_unescaped_is_accepted() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
     let query = format!(
@@ -98,7 +98,7 @@ async fn a_second_name_for_the_app_does_not_undo_the_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_body_is_an_alert_when_several_apps_are_watched_too() {
+async fn a_broken_body_triggers_the_app_that_it_names() {
     let (heroku, _) = shop(3).await;
     heroku.create_app("blog").with("web", 2);
     let service = Service::with(&heroku, &[("APP_NAME", "shop,blog")]).await;
@@ -109,12 +109,12 @@ async fn a_broken_body_is_an_alert_when_several_apps_are_watched_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_acknowledgement_is_acknowledged() {
+async fn an_acknowledgement_restarts_nothing() {
     check("", json!({ "notification_type": "ACKNOWLEDGEMENT" }), "Ignored: the alert has been acknowledged").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_recovered_is_not_named_by_the_text_of_the_group() {
+async fn the_text_of_a_group_does_not_name_a_dyno_that_has_recovered() {
     let alerts = json!([{ "status": "firing", "labels": { "team": "blue" } }, { "status": "resolved", "labels": { "dyno": "web.2" } }]);
     check(
         "scope=affected",
@@ -125,7 +125,7 @@ async fn what_has_recovered_is_not_named_by_the_text_of_the_group() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_app_prints_names_nobody_wherever_it_is_said_that_the_app_printed_it() {
+async fn app_output_names_no_dyno_in_whatever_order_the_fields_come() {
     check(
         "scope=affected",
         json!({ "source": "app", "dyno": "web.1", "message": "x heroku[web.3]: Error R14" }),
@@ -135,12 +135,12 @@ async fn what_an_app_prints_names_nobody_wherever_it_is_said_that_the_app_printe
 }
 
 #[tokio::test(start_paused = true)]
-async fn rows_of_data_are_no_alerts_of_their_own() {
+async fn the_state_of_a_row_of_data_does_not_count() {
     check("", json!({ "status": "firing", "data": [{ "status": "ok", "value": 3 }] }), ALL).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_in_a_text_names_dynos() {
+async fn a_comma_separated_text_names_dynos() {
     check("scope=affected", json!({ "dynos": "web.1, web.2" }), "web.1 web.2").await;
 }
 
@@ -150,7 +150,7 @@ async fn times_of_appsignal_are_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_body_does_not_undo_what_the_url_says() {
+async fn a_state_in_the_url_counts_with_a_broken_body_too() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
     let request =
@@ -160,7 +160,7 @@ async fn a_broken_body_does_not_undo_what_the_url_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bare_source_is_a_dyno_only_if_it_can_be_one_that_is_watched() {
+async fn a_bare_source_is_a_dyno_only_if_its_process_type_is_watched() {
     for source in ["ruby2.7", "v1.2", "redis.1", "agent-7.52", "worker.1"] {
         check("scope=affected", json!({ "source": source }), ALL).await;
     }
@@ -183,7 +183,7 @@ async fn the_time_of_a_part_is_not_that_of_the_alert_unless_the_part_names_a_dyn
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_around_counts_for_what_has_none_of_its_own() {
+async fn the_time_of_a_group_counts_for_alerts_without_their_own() {
     let alert = |dyno: &str| json!({ "status": "firing", "labels": { "dyno": dyno } });
     let body = json!({ "alerts": [alert("web.1"), alert("web.2")], "timestamp": ago(86_000) });
     check("scope=affected", body, "").await;
@@ -213,7 +213,7 @@ async fn alerts_that_are_left_out_of_a_group_may_be_firing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_text_in_brackets_is_no_list() {
+async fn a_text_that_begins_with_brackets_is_not_a_list() {
     let (heroku, _) = shop(3).await;
     let service = Service::start(&heroku).await;
     let request = service.request(Method::POST, "dry_run=true&scope=affected").bearer_auth(KEY);
@@ -223,7 +223,7 @@ async fn a_text_in_brackets_is_no_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn words_count_with_their_subject_in_front_and_in_brackets_only_a_few() {
+async fn states_count_with_a_subject_in_front_and_only_a_few_in_brackets() {
     let recovered = "Ignored: the alert has recovered";
     for word in ["incident.resolved", "ISSUE_CLOSED", "alert-ok", "alarm_ok", "monitor.up", "check.up", "event closed"]
     {
@@ -240,7 +240,7 @@ async fn words_count_with_their_subject_in_front_and_in_brackets_only_a_few() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_no_time_is_now_whatever_old_stands_beside_it() {
+async fn an_alert_without_a_time_is_about_now_even_next_to_an_old_one() {
     let alert = |more: Value| {
         let mut alert = json!({ "status": "firing", "labels": { "dyno": "web.1" } });
         if more.is_string() {
@@ -266,7 +266,7 @@ async fn an_app_is_named_by_a_row_that_names_no_dyno() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dry_run_behind_a_url_is_refused_and_not_a_restart() {
+async fn a_dry_run_behind_a_url_is_refused_and_restarts_nothing() {
     let (heroku, shop) = shop(1).await;
     let service = Service::start(&heroku).await;
     for parameter in ["dry_run=true", "dyno=web.1"] {
