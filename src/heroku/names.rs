@@ -74,10 +74,16 @@ impl DynoName {
         &self.0
     }
 
+    /// The number in Cedar's form `TYPE.N`. Dynos are numbered from 1 to the quantity of their type.
+    #[must_use]
+    pub fn number(&self) -> Option<usize> {
+        self.0.rsplit_once('.')?.1.parse().ok()
+    }
+
     /// Whether it has Cedar's form `TYPE.N`.
     #[must_use]
     pub fn is_numbered(&self) -> bool {
-        self.0.rsplit_once('.').is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()))
+        self.number().is_some()
     }
 
     /// Whether it can be the name of a dyno of this type. On Cedar the name decides; on Fir several types may fit.

@@ -18,8 +18,8 @@ pub enum Event {
     Looked(Result<Look, Error>),
     /// The restart that was asked for was answered, or was not.
     Restarted(Result<(), Error>),
-    /// How many dynos of a process type the app is scaled to, if the API told.
-    Formation(ProcessType, Option<usize>),
+    /// How many dynos of a process type the app is scaled to, or why the API did not tell.
+    Formation(ProcessType, Result<usize, Error>),
     /// The service was asked to end, at this time.
     StopRequested(Timestamp),
 }

@@ -72,6 +72,15 @@ impl Look {
         self.of_type(process_type).filter(|dyno| dyno.is_up())
     }
 
+    /// Whether a dyno that is not listed was scaled away, given how many there should be. On Cedar its number tells; on Fir it
+    /// was if all that should be listed are.
+    pub(super) fn is_scaled_away(&self, dyno: &DynoName, process_type: &ProcessType, quantity: usize) -> bool {
+        match dyno.number() {
+            Some(number) => number > quantity,
+            None => self.of_type(process_type).count() >= quantity,
+        }
+    }
+
     /// A time of our clock by the platform's clock. The result may be early by the time that the answer took and by the
     /// second to which the platform cuts; it is never late, so a process never seems older than it is.
     pub(super) fn by_platform_clock(&self, ours: Timestamp) -> Timestamp {
@@ -125,9 +134,9 @@ impl Capacity {
         self.short_since?.checked_add(boot_timeout).ok()
     }
 
-    /// Whether too few dynos run.
-    pub(super) fn is_short(&self) -> bool {
-        self.short_since.is_some()
+    /// Since when too few dynos run.
+    pub(super) fn short_since(&self) -> Option<Timestamp> {
+        self.short_since
     }
 
     /// The expected dynos that are not listed any more. A new dyno may have taken the place of one (Fir): then it does not

@@ -4,6 +4,7 @@
 //! is plain data without a clock of its own, so it can be written down and read back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::fleet::{Look, elapsed};
 use super::our_dyno::{Change, HoldEnd, OurDyno, OurState};
 use super::policy::Policy;
-use super::report::Failure;
 use crate::heroku::{Dyno, DynoName, Error, ProcessType};
+
+/// How long a list may be out of date. What follows a primary database is behind by seconds at most.
+const LONGEST_OUT_OF_DATE: Duration = Duration::from_secs(15);
 
 /// What is remembered of an app.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,20 +27,35 @@ pub struct History {
     /// The dynos that we restarted and that have not been up for `MIN_AGE` since.
     ours: BTreeMap<DynoName, OurDyno>,
     /// The newest record seen of each dyno of the last list. An answer may be out of date.
-    known: BTreeMap<DynoName, Dyno>,
+    known: BTreeMap<DynoName, Known>,
+}
+
+/// The newest record seen of a dyno.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    record: Dyno,
+    /// Since when lists show an older record.
+    contradicted_since: Option<Timestamp>,
 }
 
 impl History {
-    /// Remembers a look without drawing conclusions from it.
+    /// Remembers a look without drawing conclusions from it. A record that is older than one seen before is replaced by that
+    /// one: the answer is out of date. If lists go on showing the older record, it is true.
     pub(super) fn remember(&mut self, look: &mut Look) {
+        let mut known = std::mem::take(&mut self.known);
         for dyno in &mut look.dynos {
-            // A record that is older than one seen before is out of date, whatever else the answer shows.
-            match self.known.remove(&dyno.name) {
-                Some(known) if known.is_newer_than(dyno) => *dyno = known,
-                _ => {}
+            let mut contradicted_since = None;
+            if let Some(known) = known.remove(&dyno.name)
+                && known.record.is_newer_than(dyno)
+            {
+                let since = known.contradicted_since.unwrap_or(look.asked);
+                if elapsed(since, look.asked) < LONGEST_OUT_OF_DATE {
+                    contradicted_since = Some(since);
+                    *dyno = known.record;
+                }
             }
+            self.known.insert(dyno.name.clone(), Known { record: dyno.clone(), contradicted_since });
         }
-        self.known = look.dynos.iter().map(|dyno| (dyno.name.clone(), dyno.clone())).collect();
     }
 
     /// Whether the last list showed any dynos.
@@ -70,30 +88,24 @@ impl History {
         &'a self,
         look: &'a Look,
         process_type: &'a ProcessType,
-    ) -> impl Iterator<Item = &'a DynoName> {
-        let is_missing = |name: &DynoName| look.named(name).is_none();
-        let missing = self.ours.iter().filter(move |(name, our)| {
-            // A list that shows a name it had before is out of date.
-            let is_out_of_date = !our.former_names.iter().all(is_missing);
-            our.record.process_type == *process_type && is_missing(name) && !is_out_of_date
-        });
-        missing.map(|(name, _)| name)
+    ) -> impl Iterator<Item = &'a OurDyno> {
+        self.ours.values().filter(move |our| our.record.process_type == *process_type && our.is_missing(look))
     }
 
-    /// Draws the conclusion of the formation: whether our dynos of a process type that are not listed were scaled away.
+    /// Draws the conclusions for those of them, given how many dynos of the type the app is scaled to.
     pub(super) fn conclude_missing(
         &mut self,
         look: &Look,
         process_type: &ProcessType,
-        is_scaled_away: bool,
+        quantity: usize,
         policy: &Policy,
     ) -> Vec<Change> {
-        let missing: BTreeSet<DynoName> = self.missing(look, process_type).cloned().collect();
         let mut changes = Vec::new();
         self.ours.retain(|name, our| {
-            if !missing.contains(name) {
+            if our.record.process_type != *process_type || !our.is_missing(look) {
                 return true;
             }
+            let is_scaled_away = look.is_scaled_away(name, process_type, quantity);
             let (is_ours, change) = our.conclude_missing(is_scaled_away, look, policy);
             changes.extend(change);
             is_ours
@@ -126,18 +138,10 @@ impl History {
         self.ours.iter().filter(|(_, our)| our.is_failed())
     }
 
-    /// The pass ends before these dynos were seen up: they put automatic restarts on hold.
-    pub(super) fn lose_sight(&mut self) -> Vec<(DynoName, Failure)> {
-        let mut lost = Vec::new();
-        for our in self.ours.values_mut().filter(|our| our.is_in_flight()) {
-            let failure = match our.state {
-                OurState::Requested { lost: Some(_) } => Failure::Unknown,
-                _ => Failure::NotSeenUp,
-            };
-            our.state = OurState::Failed(failure.clone());
-            lost.push((our.restarted_as().clone(), failure));
-        }
-        lost
+    /// The dynos that put automatic restarts on hold when a pass begins: those that failed, and those that an earlier pass
+    /// did not see up.
+    pub(super) fn not_up(&self) -> impl Iterator<Item = &DynoName> {
+        self.ours.iter().filter(|(_, our)| our.is_failed() || our.is_in_flight()).map(|(name, _)| name)
     }
 
     /// When this dyno was restarted last.
@@ -181,15 +185,19 @@ impl History {
         changes
     }
 
-    /// On Fir a dyno comes back under another name. Nobody tells which of the new names took its place, so the oldest one
-    /// that was not listed before the restart, and that no other of ours has, is taken.
+    /// On Fir a dyno comes back under another name. Nothing tells which of the new names took its place. So one is taken
+    /// that was not listed before the restart and that is none of ours: one that is not up if there is such, for then the
+    /// mistake is only to wait too long.
     fn adopt_successors(&mut self, look: &Look) {
         let is_missing = |our: &OurDyno| look.named(&our.record.name).is_none() && !our.record.name.is_numbered();
         let mut missing: Vec<_> = self.ours.values().filter(|our| is_missing(our)).cloned().collect();
         missing.sort_by_key(|our| our.restarted_at);
         for mut our in missing {
             let is_new = |dyno: &&Dyno| !our.listed_before.contains(&dyno.name) && !self.ours.contains_key(&dyno.name);
-            let successor = look.of_type(&our.record.process_type).filter(is_new).min_by_key(|dyno| dyno.created_at);
+            let successor = look
+                .of_type(&our.record.process_type)
+                .filter(is_new)
+                .min_by_key(|dyno| (dyno.is_up(), dyno.created_at));
             let Some(successor) = successor else { continue };
             let before = our.record.name.clone();
             self.ours.remove(&before);

@@ -8,7 +8,6 @@
 //!   `our_dyno`: of one that we restarted;
 //! - `retry` and `pacing`: how often the API is called; `clock`: our clock;
 //! - `report` and `report_text`: what happened, as data and in words; `pass_log`: what of it the log says;
-//! - `watched`: which apps and process types are watched.
 //!
 //! Nothing here knows where alerts come from.
 
@@ -27,7 +26,6 @@ mod report_text;
 mod retry;
 mod rollout;
 mod target;
-mod watched;
 mod worker;
 
 use std::sync::Arc;
@@ -44,7 +42,6 @@ pub use policy::{GiveUp, Policy};
 pub use report::{End, Failure, Outcome, Report, Skip};
 pub use rollout::Rollout;
 pub use target::{AlertTime, MergedTarget, Receipt, Target, Trigger, When};
-pub use watched::Watched;
 pub use worker::DryRun;
 
 use crate::heroku::Client;
@@ -80,6 +77,13 @@ pub enum DryRunError {
     Busy,
     /// Heroku did not answer in time.
     TimedOut,
+}
+
+/// The watched apps and process types. Plain data, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    apps: Arc<[AppName]>,
+    process_types: Arc<[ProcessType]>,
 }
 
 impl Restarter {
@@ -157,6 +161,34 @@ impl Restarter {
 
     fn app(&self, name: &AppName) -> &SharedApp {
         self.apps.get(name).expect("the app is one of those watched")
+    }
+}
+
+impl Watched {
+    /// These apps, and these process types of each.
+    #[must_use]
+    pub fn new(apps: &[AppName], process_types: &[ProcessType]) -> Self {
+        let mut apps = apps.to_vec();
+        apps.sort();
+        Self { apps: apps.into(), process_types: process_types.into() }
+    }
+
+    /// The watched apps, in alphabetical order.
+    #[must_use]
+    pub fn apps(&self) -> &[AppName] {
+        &self.apps
+    }
+
+    /// Whether this app is watched.
+    #[must_use]
+    pub fn has_app(&self, app: &AppName) -> bool {
+        self.apps.contains(app)
+    }
+
+    /// Whether a dyno of this name can be of a watched process type; its record at Heroku tells for sure.
+    #[must_use]
+    pub fn may_include(&self, dyno: &DynoName) -> bool {
+        self.process_types.iter().any(|process_type| dyno.may_be_of(process_type))
     }
 }
 

@@ -101,6 +101,27 @@ impl OurDyno {
         self.former_names.first().unwrap_or(&self.record.name)
     }
 
+    /// What the report says when the pass ends before it was seen up.
+    pub(super) fn lost_sight(&self) -> Failure {
+        match self.state {
+            OurState::Requested { lost: Some(_) } => Failure::Unknown,
+            _ => Failure::NotSeenUp,
+        }
+    }
+
+    /// Whether it should be listed and is not. A list that shows a name it had before is out of date, and a record that
+    /// cannot be read may be its own.
+    pub(super) fn is_missing(&self, look: &Look) -> bool {
+        let is_listed = |name: &DynoName| look.named(name).is_some();
+        let may_be_unreadable = look.unreadable > 0 && matches!(self.state, OurState::Up { .. });
+        !is_listed(&self.record.name) && !self.former_names.iter().any(is_listed) && !may_be_unreadable
+    }
+
+    /// Whether its time to come up is over.
+    pub(super) fn is_late(&self, look: &Look, policy: &Policy) -> bool {
+        self.is_in_flight() && elapsed(self.restarted_at, look.asked) >= policy.boot_timeout
+    }
+
     /// Takes the record of a look. Whether the dyno is still ours, and what there is to say of it.
     pub(super) fn observe(&mut self, now: &Dyno, look: &Look, policy: &Policy) -> (bool, Option<Change>) {
         let (state, change) = self.conclude(now, look, policy);
@@ -132,6 +153,7 @@ impl OurDyno {
         let waited = elapsed(self.restarted_at, look.asked);
         let (dyno, failure) = match self.state {
             OurState::Failed(_) => return (true, None),
+            OurState::Up { since, .. } if elapsed(since, look.asked) >= policy.min_age => return (false, None),
             OurState::Up { .. } => (self.record.name.clone(), Failure::DownAgain { after: waited }),
             _ if waited >= policy.boot_timeout => {
                 (self.restarted_as().clone(), Failure::NotUp { within: policy.boot_timeout })
@@ -162,13 +184,10 @@ impl OurDyno {
                 self.conclude_booting(now, Duration::ZERO, look, policy)
             }
             OurState::Up { since, .. } => self.conclude_up(*since, now, waited, look, policy),
-            OurState::Failed(failure) => {
-                let is_settled = !matches!(failure, Failure::NotSeenUp | Failure::Unknown) || waited >= NEVER_CHANGED;
-                if !now.is_up() || !(is_new || is_settled) {
-                    return (Some(self.state.clone()), None);
-                }
+            OurState::Failed(_) if now.is_up() => {
                 (Some(up(look)), Some(Change::HoldEnded { dyno: now.name.clone(), why: HoldEnd::Up }))
             }
+            OurState::Failed(_) => (Some(self.state.clone()), None),
         }
     }
 
@@ -212,18 +231,17 @@ impl OurDyno {
     /// It was up when it was seen last, for the first time at `since`.
     fn conclude_up(&self, since: Timestamp, now: &Dyno, waited: Duration, look: &Look, policy: &Policy) -> Conclusion {
         let is_new = now.replaces(&self.record);
-        if now.is_up() && is_new {
-            // An instance that we did not ask for: its time of `MIN_AGE` begins anew.
-            return (Some(up(look)), None);
-        }
         // A new instance was created when the one before ended; the state of the same instance changed when it ended.
-        let ended_at = if is_new { now.created_at } else { now.updated_at };
-        let was_up_for = match ended_at {
-            Some(at) if !now.is_up() => elapsed(look.by_platform_clock(since), at),
-            _ => elapsed(since, look.asked),
+        let ended_at = match now.state {
+            _ if is_new => now.created_at,
+            State::Up => None,
+            _ => now.updated_at,
         };
+        let was_up_for = ended_at.map_or(elapsed(since, look.asked), |at| elapsed(look.by_platform_clock(since), at));
         match now.state {
             _ if was_up_for >= policy.min_age => (None, None),
+            // An instance that we did not ask for: its time of `MIN_AGE` begins anew.
+            State::Up if is_new => (Some(up(look)), None),
             State::Up => (Some(self.state.clone()), None),
             State::Crashed => failed(&now.name, Failure::Crashed { after: waited }),
             State::Other(_) => failed(&now.name, Failure::DownAgain { after: waited }),

@@ -34,7 +34,7 @@ impl Driver<'_> {
                 Action::Look => self.interruptible(deadline, async { Event::Looked(self.look().await) }).await,
                 Action::AskFormation(process_type) => {
                     let ask = async {
-                        let quantity = self.client.quantity(self.app, &process_type).await.ok();
+                        let quantity = self.client.quantity(self.app, &process_type).await;
                         Event::Formation(process_type, quantity)
                     };
                     self.interruptible(deadline, ask).await

@@ -79,7 +79,7 @@ impl Policy {
         if let Err(skip @ (Skip::Late { .. } | Skip::BeganLater { .. })) = judged {
             return Err(skip);
         }
-        if let Some((down, _)) = history.failed().next() {
+        if let Some(down) = history.not_up().next() {
             return Err(Skip::Held(down.clone()));
         }
         judged?;

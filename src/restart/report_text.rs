@@ -78,7 +78,10 @@ impl fmt::Display for Skip {
             Self::Young { age, min_age } => {
                 write!(f, "started {} before the alert, MIN_AGE is {}", human(*age), human(*min_age))
             }
-            Self::BeganLater { by } => write!(f, "started {} after the alert", human(*by)),
+            Self::BeganLater { by } if by.as_secs() == 0 => {
+                f.write_str("started, or was restarted, after the alert arrived")
+            }
+            Self::BeganLater { by } => write!(f, "started, or was restarted, {} after the alert arrived", human(*by)),
             Self::Late { ago, age: Some(age) } => {
                 let which =
                     if ago > age { "before this process started" } else { "while this process took over, started" };

@@ -17,13 +17,14 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 /// What `Retry-After` may ask for. The allowance refills by 75 calls a minute, so five minutes are plenty.
 const RETRY_AFTER: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(5 * 60);
 
-/// What is left of the readiness of one pass to try again. Looks and restarts fail and succeed independently: a good answer
-/// resets the backoff of its own kind.
+/// What is left of the readiness of one pass to try again. Looks, restarts and questions about the formation fail
+/// and succeed independently: a good answer resets the backoff of its own kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Retry {
     spent: Duration,
     failed_looks: u32,
     failed_restarts: u32,
+    failed_formations: u32,
 }
 
 impl Retry {
@@ -37,6 +38,16 @@ impl Retry {
     pub(super) fn pause_after_restart(&mut self, error: &Error, took: Duration, now: Timestamp) -> Option<Duration> {
         self.failed_restarts += 1;
         self.pause(error, self.failed_restarts, took, now)
+    }
+
+    /// The same after a question about the formation that failed.
+    pub(super) fn pause_after_formation(&mut self, error: &Error, took: Duration, now: Timestamp) -> Option<Duration> {
+        self.failed_formations += 1;
+        self.pause(error, self.failed_formations, took, now)
+    }
+
+    pub(super) fn formation_succeeded(&mut self) {
+        self.failed_formations = 0;
     }
 
     pub(super) fn look_succeeded(&mut self) {

@@ -10,11 +10,10 @@
 //! 6. *An API in trouble does not lose the restart*: [`Rollout::looked`], [`Rollout::restart_answered`], `retry`.
 //! 7. *SIGTERM*: [`Rollout::is_over`].
 
-mod conclusions;
-mod formation;
+mod observing;
 mod restarting;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{Action, Event, Note};
 use super::fleet::{Capacity, Look, elapsed};
 use super::history::History;
+use super::our_dyno::OurDyno;
 use super::pacing::{WAITING_POLL, poll_interval};
 use super::policy::Policy;
 use super::report::{End, Outcome, Report, Skip};
@@ -52,8 +52,8 @@ pub struct Rollout {
     /// Due and not restarted yet, in order. The first one is the one whose restart is asked for.
     due: VecDeque<Dyno>,
     capacity: BTreeMap<ProcessType, Capacity>,
-    /// For which missing dynos the formation was asked last.
-    asked_formation_for: BTreeMap<ProcessType, BTreeSet<DynoName>>,
+    /// About which missing dynos the formation was asked last.
+    asked_formation_about: BTreeMap<ProcessType, Missing>,
     /// The API answered that it does not know the first of the due dynos.
     not_found: Option<Error>,
     /// No dyno is restarted before this: the one that came up last is settling, or the API asked for a pause.
@@ -67,6 +67,9 @@ pub struct Rollout {
     #[serde(skip)]
     notes: Vec<Note>,
 }
+
+/// Dynos that are not listed, each with the number of times that the formation is to be asked about it.
+type Missing = BTreeMap<DynoName, u64>;
 
 /// How far a pass is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,7 +107,7 @@ impl Rollout {
             empty_lists: 0,
             due: VecDeque::new(),
             capacity: BTreeMap::new(),
-            asked_formation_for: BTreeMap::new(),
+            asked_formation_about: BTreeMap::new(),
             not_found: None,
             next_restart_at: now,
             stop_requested_at: None,
@@ -132,7 +135,7 @@ impl Rollout {
                 None
             }
             Event::Formation(process_type, quantity) => {
-                self.formation_told(&process_type, quantity);
+                self.formation_answered(&process_type, quantity, call_began);
                 None
             }
             Event::StopRequested(at) => {
@@ -171,11 +174,11 @@ impl Rollout {
 
     /// What is to be done when there is nothing to restart on the spot.
     fn next_action(&mut self) -> Action {
-        if let Some(process_type) = self.formation_to_ask() {
-            return Action::AskFormation(process_type);
-        }
         if self.is_over() {
             return Action::Done(self.finish());
+        }
+        if let Some(process_type) = self.formation_to_ask() {
+            return Action::AskFormation(process_type);
         }
         let wake_at = self.deadline().map_or(self.look_at, |deadline| deadline.min(self.look_at));
         if wake_at > self.now { Action::WaitUntil(wake_at) } else { Action::Look }
@@ -199,9 +202,9 @@ impl Rollout {
         let mut changes = self.history.observe(&look, &self.policy);
         self.look = Some(look);
         for process_type in self.policy.process_types.clone() {
-            // The formation was asked for these already, and it explained nothing.
-            if self.asked_formation_for.get(&process_type) == Some(&self.missing(&process_type)) {
-                changes.extend(self.conclude_missing(&process_type, false));
+            // The formation was asked about these already, and explained nothing.
+            if self.asked_formation_about.get(&process_type) == Some(&self.missing(&process_type)) {
+                changes.extend(self.conclude_missing(&process_type, usize::MAX));
             }
         }
         self.conclude(changes);
@@ -279,7 +282,7 @@ impl Rollout {
 
     /// Whether nothing is left to do, or nothing more may be done: rule 7.
     fn is_over(&self) -> bool {
-        let is_in_flight = self.history.in_flight().next().is_some();
+        let is_in_flight = self.in_flight_here().next().is_some();
         let may_go_on = self.end.is_none() && self.stop_requested_at.is_none();
         let is_waiting = self.phase == Phase::Choosing || !self.due.is_empty();
         match self.phase {
@@ -289,8 +292,14 @@ impl Rollout {
         }
     }
 
+    /// The dynos that this pass restarted and has not seen up.
+    fn in_flight_here(&self) -> impl Iterator<Item = &OurDyno> {
+        self.history.in_flight().map(|(_, our)| our).filter(|our| self.is_in_this_pass(our.restarted_as()))
+    }
+
+    /// The dynos in flight are left to the next pass.
     fn finish(&mut self) -> Report {
-        let lost = self.history.lose_sight();
+        let lost: Vec<_> = self.in_flight_here().map(|our| (our.restarted_as().clone(), our.lost_sight())).collect();
         let is_unfinished = self.phase == Phase::Choosing || !self.due.is_empty() || !lost.is_empty();
         if self.stop_requested_at.is_some() && is_unfinished {
             self.end.get_or_insert(End::Stopped { waiting: None });

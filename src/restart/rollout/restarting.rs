@@ -27,7 +27,8 @@ impl Rollout {
             let failed = self.history.failed().filter(|(_, our)| our.record.process_type == process_type).count();
             let most_down = self.policy.max_unavailable.get();
             // A dyno that failed is down because of us, too. Only forced restarts come here beside one, and one at a time.
-            if in_flight.len() >= most_down.saturating_sub(failed).max(1)
+            if self.history.is_in_flight(&next.name)
+                || in_flight.len() >= most_down.saturating_sub(failed).max(1)
                 || in_flight.iter().any(|other| **other != process_type)
             {
                 return None;

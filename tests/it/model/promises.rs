@@ -34,6 +34,8 @@ struct Asked {
     seen_up: Option<i64>,
     /// It was shown in a failed state, at that time.
     failed: Option<i64>,
+    /// It was accepted, and never seen to happen.
+    is_unconfirmed: bool,
     /// The instance that was shown last.
     last_id: Option<String>,
     /// A deploy replaced it, it was scaled away, or it has been up long enough.
@@ -87,14 +89,17 @@ impl Judge {
     pub(super) fn formation_told(&mut self, quantity: Option<usize>) {
         self.fresh = None;
         self.quantity = quantity.or(self.quantity);
-        if quantity.is_some_and(|quantity| self.shown.len() >= quantity) {
-            let shown = &self.shown;
-            for asked in self.asked.iter_mut().filter(|asked| !shown.contains_key(&asked.name)) {
-                asked.is_over = true;
-            }
-            if let Some(up) = &mut self.up_at_start {
-                up.retain(|name| shown.contains_key(name));
-            }
+        let Some(quantity) = quantity else { return };
+        let shown = &self.shown;
+        let is_gone = |name: &DynoName| {
+            let is_above = name.number().map_or(shown.len() >= quantity, |number| number > quantity);
+            is_above && !shown.contains_key(name)
+        };
+        for asked in self.asked.iter_mut().filter(|asked| is_gone(&asked.name)) {
+            asked.is_over = true;
+        }
+        if let Some(up) = &mut self.up_at_start {
+            up.retain(|name| !is_gone(name));
         }
     }
 
@@ -109,8 +114,13 @@ impl Judge {
         self.up_at_start
             .get_or_insert_with(|| dynos.iter().filter(|dyno| dyno.is_up()).map(|dyno| dyno.name.clone()).collect());
         for asked in self.asked.iter_mut().filter(|asked| !asked.is_over) {
-            if let Some(now) = self.shown.get(&asked.name) {
-                asked.shown(now, asked_at);
+            match self.shown.get(&asked.name) {
+                Some(now) => asked.shown(now, asked_at),
+                None if asked.seen_up.is_some_and(|since| asked_at - since >= MIN_AGE) => asked.is_over = true,
+                None if !dynos.is_empty() && asked_at - asked.at >= BOOT_TIMEOUT => {
+                    asked.failed.get_or_insert(asked_at);
+                }
+                None => {}
             }
         }
     }
@@ -151,8 +161,17 @@ impl Judge {
         }
         let last_id = record.id.clone();
         let name = name.clone();
-        let restart =
-            Asked { name, old: record, at, is_lost: false, seen_up: None, failed: None, last_id, is_over: false };
+        let restart = Asked {
+            name,
+            old: record,
+            at,
+            is_lost: false,
+            seen_up: None,
+            failed: None,
+            is_unconfirmed: false,
+            last_id,
+            is_over: false,
+        };
         self.asked.push(restart);
     }
 
@@ -188,7 +207,9 @@ impl Judge {
             let left: Vec<_> = report.dynos.iter().filter(|(_, outcome)| **outcome == Outcome::Due).collect();
             assert!(left.is_empty(), "a pass that ended well leaves nothing undone: {left:?}");
         }
-        for name in self.up_at_start.iter().flatten() {
+        // The API failed, or the service ended, before the dynos were chosen.
+        let was_cut_short = report.dynos.is_empty() && matches!(report.end, Some(End::Api(_) | End::Stopped { .. }));
+        for name in self.up_at_start.iter().flatten().filter(|_| !was_cut_short) {
             let is_asked_for = self.alerts.iter().any(|it| it.dyno.as_ref().is_none_or(|dyno| dyno == name));
             assert!(!is_asked_for || report.dynos.contains_key(name), "the report says nothing of {name}");
         }
@@ -217,6 +238,10 @@ impl Judge {
 impl Asked {
     fn shown(&mut self, now: &Dyno, asked_at: i64) {
         let is_new = now.id != self.old.id;
+        if self.is_unconfirmed && is_new {
+            // It happens only now.
+            (self.is_unconfirmed, self.at) = (false, asked_at);
+        }
         let is_another = std::mem::replace(&mut self.last_id, now.id.clone()) != now.id;
         if now.release > self.old.release {
             self.is_over = true;
@@ -232,6 +257,9 @@ impl Asked {
         } else if now.is_up() && self.is_lost && asked_at - self.at >= UNSEEN && !is_new {
             // It did not happen.
             self.is_over = true;
+        } else if now.is_up() && asked_at - self.at >= UNSEEN && !is_new {
+            self.is_unconfirmed = true;
+            self.is_over = asked_at - self.at >= MIN_AGE;
         } else if now.is_up() && is_new {
             (self.seen_up, self.failed) = (Some(asked_at), None);
         } else if !now.is_up() && (now.state == "crashed".into() || asked_at - self.at >= BOOT_TIMEOUT) {

@@ -1,6 +1,6 @@
 //! One schedule: passes over a world, in which each choice that chance or an adversary has is taken by a [`Chooser`].
 
-use dyno_restarter::heroku::{DynoName, Error};
+use dyno_restarter::heroku::{DynoName, Error, ProcessType};
 use dyno_restarter::restart::{
     Action, Event, GiveUp, History, Look, MergedTarget, Policy, Report, Rollout, Target, When,
 };
@@ -104,9 +104,7 @@ impl<C: Chooser> Schedule<'_, C> {
                 Action::Restart(name) => self.restart(&name),
                 Action::AskFormation(process_type) => {
                     self.judge.calls += 1;
-                    let quantity = (self.chooser.choose(2) == 0).then_some(self.world.quantity);
-                    self.judge.formation_told(quantity);
-                    Event::Formation(process_type, quantity)
+                    self.ask_formation(process_type, rollout.deadline())
                 }
                 Action::WaitUntil(until) => self.wait(until, rollout.deadline()),
             };
@@ -129,7 +127,7 @@ impl<C: Chooser> Schedule<'_, C> {
     /// What others do right before a look.
     fn happen(&mut self) -> Option<Event> {
         let now = self.world.now;
-        match self.chooser.choose(9) {
+        match self.chooser.choose(10) {
             0 => {}
             1 => self.world.deploy(),
             2 => self.world.scale_down(),
@@ -141,6 +139,7 @@ impl<C: Chooser> Schedule<'_, C> {
                 let dyno = self.world.dynos[0].name.clone();
                 self.alert(Some(dyno), true);
             }
+            8 => self.world.vanish(),
             _ if self.stop_requested.is_none() => {
                 self.stop_requested = Some(now);
                 self.judge.stop_requested(now);
@@ -162,12 +161,13 @@ impl<C: Chooser> Schedule<'_, C> {
         }
         let asked = self.world.now;
         let before = std::mem::replace(&mut self.listed, self.world.clone());
-        let (list, takes) = match self.chooser.choose(6) {
+        let (list, takes) = match self.chooser.choose(7) {
             1 if asked - before.now <= STALE => (Some(before.list()), 0),
             2 => (Some(self.world.list()), 9),
             3 if !self.was_empty => (Some(Vec::new()), 0),
             4 => (None, 0),
             5 => (None, 10),
+            6 => return self.look_is_refused(),
             _ => (Some(self.world.list()), 0),
         };
         let answered = asked + takes;
@@ -189,18 +189,46 @@ impl<C: Chooser> Schedule<'_, C> {
         Event::Looked(Ok(look))
     }
 
+    fn ask_formation(&mut self, process_type: ProcessType, deadline: Option<Timestamp>) -> Event {
+        let (quantity, takes) = match self.chooser.choose(4) {
+            1 => (Err(lost()), 10),
+            2 => (Err(lost()), 0),
+            3 => (Ok(self.world.quantity), 9),
+            _ => (Ok(self.world.quantity), 0),
+        };
+        let answered = self.world.now + takes;
+        if deadline.is_some_and(|deadline| second(deadline) < answered) {
+            self.pass_until(second(deadline.expect("it was compared")));
+            return Event::Time;
+        }
+        self.pass_until(answered);
+        self.judge.faults += u32::from(quantity.is_err());
+        self.judge.formation_told(quantity.as_ref().ok().copied());
+        Event::Formation(process_type, quantity)
+    }
+
+    /// The API does not answer any more: the pass ends.
+    fn look_is_refused(&mut self) -> Event {
+        self.judge.calls += 1;
+        self.judge.faults += 1;
+        self.judge.time_passes();
+        Event::Looked(Err(Error::Endless("a body without an end".to_owned())))
+    }
+
     fn restart(&mut self, name: &DynoName) -> Event {
         self.judge.calls += 1;
         self.seen.restarts += 1;
         self.judge.restart(name, self.setting.max_unavailable, self.world.now);
         let fate = FATES[self.chooser.choose(FATES.len())];
-        let (is_there, answer, takes) = match self.chooser.choose(7) {
+        let (is_there, answer, takes) = match self.chooser.choose(8) {
             1 => (self.world.restart_late(name, fate, 6), Ok(()), 0),
             2 => (self.world.restart(name, fate), Err(lost()), 10),
             3 => (true, Err(lost()), 10),
             4 => (true, Err(Error::NotSent { reason: "no connection".to_owned() }), 0),
             5 => (true, Err(refused("RateLimited")), 0),
             6 => (true, Err(refused("Forbidden")), 0),
+            // Accepted, and never carried out.
+            7 => (true, Ok(()), 0),
             _ => (self.world.restart(name, fate), Ok(()), 0),
         };
         let answer = if is_there { answer } else { Err(refused("NotFound")) };

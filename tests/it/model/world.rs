@@ -195,9 +195,18 @@ impl World {
 
     /// Scales down by one; one dyno always stays.
     pub(super) fn scale_down(&mut self) {
+        if self.quantity > 1 && self.dynos.len() > 1 {
+            self.quantity -= 1;
+            let quantity = self.quantity;
+            self.dynos.retain(|dyno| dyno.name.number().is_none_or(|number| number <= quantity));
+            self.dynos.truncate(quantity);
+        }
+    }
+
+    /// A dyno is not listed any more, although the app is still scaled to it.
+    pub(super) fn vanish(&mut self) {
         if self.dynos.len() > 1 {
             self.dynos.pop();
-            self.quantity -= 1;
         }
     }
 
