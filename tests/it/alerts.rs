@@ -161,41 +161,6 @@ async fn a_sender_that_goes_away_in_the_middle_of_its_body_still_triggers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dry_run_says_what_would_be_restarted_and_restarts_nothing() {
-    let (heroku, shop) = shop(3).await;
-    shop.dyno("web.2").age(seconds(60));
-    shop.dyno("web.3").crash();
-    let service = Service::start(&heroku).await;
-    let (status, text) = service.ask("dry_run=true").await;
-    let expected = "Dry run over shop: nothing was restarted\nweb.1: would be restarted\n\
-                    web.2: left alone: started 1m before the alert, MIN_AGE is 5m\nweb.3: left alone: it is crashed, not up\n";
-    assert_eq!((status, text.as_str()), (200, expected));
-    service.stop().await;
-    assert_eq!(deletes(&heroku), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_dry_run_says_why_the_dynos_cannot_be_listed() {
-    let (heroku, _) = shop(1).await;
-    let service = Service::start(&heroku).await;
-    heroku.revoke_token();
-    let (status, text) = service.ask("dry_run=true").await;
-    assert!(status == 200 && text.contains("RESTART_API_KEY is wrong, expired or revoked"), "{status} {text}");
-    service.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_dry_run_during_a_pass_says_so_at_once() {
-    let (heroku, shop) = shop(2).await;
-    let service = Service::start(&heroku).await;
-    service.alert().await;
-    heroku.until(|_| shop.restarts().len() == 1).await;
-    let answer = service.ask("dry_run=true").await;
-    assert_eq!(answer, (200, "A pass over shop is under way; ask again when it has ended".to_owned()));
-    service.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn health_asks_for_no_key_and_reveals_nothing() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;

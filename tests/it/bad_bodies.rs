@@ -240,7 +240,7 @@ fn read(content_type: &str, query: &str, body: &[u8]) -> Alert {
 
 proptest! {
     #[test]
-    fn whatever_comes_is_read_without_a_panic(body in scraps(), query in scraps(), is_form: bool) {
+    fn any_body_is_read_without_a_panic(body in scraps(), query in scraps(), is_form: bool) {
         let content_type = if is_form { "application/x-www-form-urlencoded" } else { "application/json" };
         let alert = read(content_type, &String::from_utf8_lossy(&query), &body);
         let shop = dyno_restarter::heroku::AppName::parse("shop").expect("a name");
@@ -261,7 +261,7 @@ proptest! {
     }
 
     #[test]
-    fn a_state_is_found_whatever_stands_around_it(before: String, after: String) {
+    fn a_state_is_found_among_any_other_fields(before: String, after: String) {
         let body = json!({ "a": before, "status": "Resolved", "z": [after], "labels": { "status": "firing" } });
         prop_assert!(read("application/json", "", body.to_string().as_bytes()).inactive.is_some());
     }

@@ -1,16 +1,50 @@
-//! Rule 4: a dyno that we restarted is ours until it has been up for `MIN_AGE`. While it is down, no other is restarted.
+//! Rule 4: a dyno that we restarted is ours until it has been up for `MIN_AGE`. While it is down, alerts restart no other.
 
-use dyno_restarter::restart::{DynoName, End, Failure, Outcome, Skip};
 use simulator::{Fault, On};
 
-use crate::service::{Service, seconds, shop};
+use crate::service::{Service, deletes, held_by, seconds, shop};
 
-fn name(dyno: &str) -> DynoName {
-    DynoName::parse(dyno).expect("a valid name")
+#[tokio::test(start_paused = true)]
+async fn after_a_failure_alerts_restart_nothing_until_the_dyno_is_up_again() {
+    let (heroku, shop) = shop(3).await;
+    shop.dyno("web.2").never_boots();
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("").await;
+    service.alert_and_pass("").await;
+    assert_eq!(service.outcome("web.3"), held_by("web.2"));
+    shop.dyno("web.2").comes_up();
+    service.alert_and_pass("").await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1", "web.2", "web.3"]);
 }
 
-fn held_by(dyno: &str) -> Outcome {
-    Outcome::Skipped(Skip::Held(name(dyno)))
+#[tokio::test(start_paused = true)]
+async fn after_a_failure_alerts_count_again_when_the_window_has_passed() {
+    let (heroku, shop) = shop(3).await;
+    shop.dyno("web.1").crashes_on_boot();
+    let service = Service::with(&heroku, &[("GIVE_UP_AFTER", "3 in 30m")]).await;
+    service.alert_and_pass("").await;
+    tokio::time::sleep(seconds(29 * 60)).await;
+    service.alert_and_pass("").await;
+    assert_eq!(shop.restarts().len(), 1);
+    tokio::time::sleep(seconds(60)).await;
+    service.alert_and_pass("").await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1", "web.2", "web.3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_that_crashes_after_the_pass_holds_the_others_until_it_is_up() {
+    let (heroku, shop) = shop(3).await;
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("dyno=web.1").await;
+    shop.dyno("web.1").crash();
+    service.alert_and_pass("").await;
+    assert_eq!(service.outcome("web.2"), held_by("web.1"));
+    shop.dyno("web.1").comes_up();
+    service.alert_and_pass("").await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1", "web.2", "web.3"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -28,66 +62,7 @@ async fn a_dyno_that_is_starting_again_after_a_crash_holds_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dyno_that_is_down_again_in_the_same_pass_ends_it_although_another_one_came_up() {
-    let (heroku, shop) = shop(6).await;
-    shop.dyno("web.4").set_state("starting").age(seconds(5));
-    let service = Service::start(&heroku).await;
-    service.alert().await;
-    heroku.until(|_| shop.restarts() == ["web.1"] && shop.state("web.1") == "up").await;
-    shop.dyno("web.4").comes_up();
-    shop.dyno("web.1").crash();
-    service.passes(1).await;
-    assert_eq!(service.report().end, Some(End::Failed(name("web.1"))));
-    assert!(matches!(service.outcome("web.1"), Outcome::Failed(Failure::Crashed { .. })));
-    service.stop().await;
-    assert!(shop.restarts().len() <= 2, "{:?}", shop.restarts());
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_dyno_of_the_pass_before_that_goes_down_ends_this_pass_and_holds_the_next() {
-    let (heroku, shop) = shop(4).await;
-    let service = Service::start(&heroku).await;
-    service.alert_and_pass("dyno=web.1").await;
-    service.alert().await;
-    heroku.until(|_| shop.restarts().len() == 2).await;
-    shop.dyno("web.1").never_boots().restart_from_outside();
-    service.passes(2).await;
-    assert_eq!(service.report().end, Some(End::Failed(name("web.1"))));
-    service.alert_and_pass("").await;
-    assert_eq!(service.outcome("web.4"), held_by("web.1"));
-    service.stop().await;
-    assert_eq!(shop.restarts().len(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_failed_dyno_that_is_scaled_away_holds_nothing() {
-    let (heroku, shop) = shop(3).await;
-    shop.dyno("web.3").crashes_on_boot();
-    let service = Service::start(&heroku).await;
-    service.alert_and_pass("dyno=web.3").await;
-    service.alert_and_pass("").await;
-    assert_eq!(service.outcome("web.1"), held_by("web.3"));
-    shop.scale("web", 2);
-    service.alert_and_pass("").await;
-    service.stop().await;
-    assert_eq!(shop.restarts(), ["web.3", "web.1", "web.2"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_failed_dyno_that_vanished_while_the_app_is_scaled_to_it_holds_the_others() {
-    let (heroku, shop) = shop(3).await;
-    shop.dyno("web.3").crashes_on_boot();
-    let service = Service::start(&heroku).await;
-    service.alert_and_pass("dyno=web.3").await;
-    shop.dyno("web.3").vanish();
-    service.alert_and_pass("").await;
-    assert_eq!(service.outcome("web.1"), held_by("web.3"));
-    service.stop().await;
-    assert_eq!(shop.restarts(), ["web.3"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_crash_after_min_age_is_not_ours_and_one_before_it_is() {
+async fn a_crash_before_min_age_holds_the_others_and_a_later_one_does_not() {
     for (up_for, restarts) in [(330, 3), (60, 1)] {
         let (heroku, shop) = shop(3).await;
         let service = Service::start(&heroku).await;
@@ -102,49 +77,43 @@ async fn a_crash_after_min_age_is_not_ours_and_one_before_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_instance_of_a_later_release_that_is_down_is_no_failure_of_ours() {
+async fn when_two_are_down_both_must_come_up_before_alerts_restart_again() {
+    let (heroku, shop) = shop(6).await;
+    for name in ["web.1", "web.2"] {
+        shop.dyno(name).crashes_on_boot();
+    }
+    let service = Service::with(&heroku, &[("MAX_UNAVAILABLE", "2")]).await;
+    service.alert_and_pass("").await;
+    shop.dyno("web.2").comes_up();
+    service.alert_and_pass("").await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1", "web.2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_that_was_not_up_when_the_pass_ended_holds_the_next() {
     let (heroku, shop) = shop(3).await;
-    let shop = shop.boot_time(seconds(20));
+    shop.dyno("web.1").never_boots();
     let service = Service::start(&heroku).await;
     service.alert().await;
     heroku.until(|_| shop.restarts() == ["web.1"]).await;
-    shop.dyno("web.1").never_boots();
-    shop.deploy();
+    heroku.misbehave(On::List, Fault::Status(401), 1);
     service.passes(1).await;
-    assert!(matches!(service.outcome("web.1"), Outcome::Deployed { release: Some(43) }));
-    assert!(matches!(service.outcome("web.2"), Outcome::Skipped(Skip::Deployed { release: Some(43) })));
-    assert_eq!(service.report().end, None);
-    service.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_failure_is_still_the_reason_when_the_api_or_the_service_ends_after_it() {
-    for api_ends in [true, false] {
-        let (heroku, shop) = shop(5).await;
-        shop.dyno("web.1").crashes_on_boot();
-        shop.dyno("web.2").never_boots();
-        let mut service = Service::with(&heroku, &[("MAX_UNAVAILABLE", "2")]).await;
-        service.alert().await;
-        service.log.until(|log| log.count("web.1 of shop: failed") == 1).await;
-        if api_ends {
-            heroku.misbehave(On::List, Fault::Status(401), usize::MAX);
-            service.passes(1).await;
-        }
-        service.terminate();
-        service.ended().await.expect("it ends well");
-        assert_eq!(service.report().end, Some(End::Failed(name("web.1"))), "the API ends: {api_ends}");
-        assert!(matches!(service.outcome("web.2"), Outcome::Failed(Failure::NotSeenUp)));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn slow_answers_fail_no_healthy_dyno() {
-    let (heroku, shop) = shop(3).await;
-    let shop = shop.boot_time(seconds(4));
-    let service = Service::with(&heroku, &[("BOOT_TIMEOUT", "5s")]).await;
-    heroku.misbehave(On::List, Fault::Delay(std::time::Duration::from_millis(2_900)), usize::MAX);
     service.alert_and_pass("").await;
-    assert_eq!(service.report().end, None);
     service.stop().await;
-    assert_eq!(shop.restarts().len(), 3);
+    assert_eq!((shop.restarts().len(), shop.fewest_up("web")), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_that_shows_late_is_not_repeated_by_the_next_pass() {
+    let (heroku, shop) = shop(2).await;
+    _ = shop.restart_lag(seconds(9));
+    let service = Service::start(&heroku).await;
+    service.alert().await;
+    heroku.until(|heroku| deletes(heroku) == 1).await;
+    heroku.misbehave(On::List, Fault::Status(401), 1);
+    service.passes(1).await;
+    service.alert_and_pass("").await;
+    service.stop().await;
+    assert_eq!(deletes(&heroku), 1);
 }

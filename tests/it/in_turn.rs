@@ -1,6 +1,16 @@
-//! One after the other, and never more down than allowed.
+//! Rule 3: one after the other, each when the one before is up again.
 
-use crate::service::{Service, deletes, lists, seconds, shop};
+use dyno_restarter::restart::{Outcome, Skip};
+
+use crate::service::{Service, seconds, shop};
+
+/// How many seconds it took until the dyno was up again.
+fn up_again_after(service: &Service, dyno: &str) -> Option<u64> {
+    match service.outcome(dyno) {
+        Outcome::Restarted { took, .. } => Some(took.as_secs()),
+        _ => None,
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn the_running_web_dynos_are_restarted_in_turn() {
@@ -10,35 +20,6 @@ async fn the_running_web_dynos_are_restarted_in_turn() {
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.1", "web.2", "web.3", "web.4"]);
     assert_eq!((shop.fewest_up("web"), shop.fewest_up("worker")), (3, 1));
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_report_is_one_line_and_a_line_for_each_dyno() {
-    let (heroku, shop) = shop(3).await;
-    shop.dyno("web.2").crash();
-    let service = Service::start(&heroku).await;
-    service.alert_and_pass("").await;
-    let told = service.log.lines(" INFO dyno_restarter::restart").into_iter();
-    let told: Vec<_> =
-        told.filter_map(|line| Some(line.split_once(": ")?.1.split(" app=").next()?.to_owned())).collect();
-    let pass = "pass over shop (1 alert, 12s): restarted web.1 and web.3; left alone web.2 (it is crashed, not up)";
-    let second = "web.2 of shop: left alone: it is crashed, not up";
-    let [first, third] = ["web.1", "web.3"].map(|dyno| format!("{dyno} of shop: restarted, up again after 6s"));
-    let plan = "restarting web.1 and web.3 of shop, in turn: alerts asked for all watched dynos";
-    assert_eq!(told, ["watching shop: 2 web dynos up", second, plan, &first, &third, pass]);
-    service.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn dynos_that_were_down_before_do_not_count() {
-    let (heroku, shop) = shop(4).await;
-    shop.dyno("web.2").crash();
-    shop.watch();
-    let service = Service::start(&heroku).await;
-    service.alert_and_pass("").await;
-    service.stop().await;
-    assert_eq!(shop.restarts(), ["web.1", "web.3", "web.4"]);
-    assert_eq!(shop.fewest_up("web"), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,24 +41,23 @@ async fn web_10_comes_after_web_9() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn max_unavailable_lets_so_many_be_down_at_once_and_no_more() {
-    for (max_unavailable, fewest_up) in [("2", 3), ("3", 2), ("9", 0)] {
-        let (heroku, shop) = shop(5).await;
-        let service = Service::with(&heroku, &[("MAX_UNAVAILABLE", max_unavailable)]).await;
-        service.alert_and_pass("").await;
-        service.stop().await;
-        assert_eq!((shop.restarts().len(), shop.fewest_up("web")), (5, fewest_up));
-    }
+async fn process_types_are_restarted_in_the_order_given_and_others_not_at_all() {
+    let (heroku, shop) = shop(2).await;
+    let shop = shop.with("clock", 1);
+    let service = Service::with(&heroku, &[("PROCESS_TYPES", "worker,web")]).await;
+    service.alert_and_pass("").await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["worker.1", "web.1", "web.2"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn max_unavailable_holds_although_the_list_shows_a_restart_late() {
-    let (heroku, shop) = shop(5).await;
-    let shop = shop.restart_lag(seconds(8));
-    let service = Service::with(&heroku, &[("MAX_UNAVAILABLE", "2")]).await;
-    service.alert_and_pass("").await;
+async fn the_next_process_type_begins_when_the_one_before_is_up_whatever_max_unavailable_is() {
+    let (heroku, shop) = shop(2).await;
+    let service = Service::with(&heroku, &[("PROCESS_TYPES", "worker,web"), ("MAX_UNAVAILABLE", "2")]).await;
+    service.alert().await;
+    heroku.until(|_| shop.restarts().len() == 2).await;
+    assert_eq!((shop.restarts()[1].as_str(), shop.state("worker.1").as_str()), ("web.1", "up"));
     service.stop().await;
-    assert_eq!((shop.restarts().len(), shop.fewest_up("web")), (5, 3));
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,80 +72,15 @@ async fn settle_time_passes_between_a_dyno_that_is_up_and_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn process_types_are_restarted_in_the_order_given_and_others_not_at_all() {
+async fn settle_time_passes_between_process_types_but_not_after_a_failure() {
     let (heroku, shop) = shop(2).await;
-    let shop = shop.with("clock", 1);
-    let service = Service::with(&heroku, &[("PROCESS_TYPES", "worker,web")]).await;
+    shop.dyno("web.1").crashes_on_boot();
+    let service = Service::with(&heroku, &[("SETTLE_TIME", "1h"), ("PROCESS_TYPES", "worker,web")]).await;
+    let began = tokio::time::Instant::now();
     service.alert_and_pass("").await;
+    assert!(began.elapsed() >= seconds(3600) && began.elapsed() < seconds(3660), "{:?}", began.elapsed());
     service.stop().await;
-    assert_eq!(shop.restarts(), ["worker.1", "web.1", "web.2"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_alert_for_one_dyno_restarts_that_one() {
-    let (heroku, shop) = shop(3).await;
-    let service = Service::start(&heroku).await;
-    service.alert_and_pass("dyno=web.2").await;
-    service.alert_and_pass("dyno=web.9").await;
-    service.alert_and_pass("dyno=worker.1").await;
-    assert_eq!(service.log.count("web.9 of shop: left alone: the app has no such dyno"), 1);
-    assert_eq!(service.log.count("worker.1 of shop: left alone: its process type is not in PROCESS_TYPES"), 1);
-    service.stop().await;
-    assert_eq!(shop.restarts(), ["web.2"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn fir_dynos_that_come_back_under_another_name_are_restarted_in_turn() {
-    let heroku = simulator::Heroku::start().await;
-    let shop = heroku.create_app("shop").fir().with("web", 3);
-    let service = Service::with(&heroku, &[]).await;
-    service.alert_and_pass("").await;
-    assert_eq!(service.log.count("up again as web-"), 3);
-    service.stop().await;
-    assert_eq!((shop.restarts().len(), shop.fewest_up("web")), (3, 2));
-}
-
-#[tokio::test(start_paused = true)]
-async fn fir_dynos_are_never_more_than_max_unavailable_down() {
-    let heroku = simulator::Heroku::start().await;
-    let shop = heroku.create_app("shop").fir().with("web", 5);
-    let service = Service::with(&heroku, &[("MAX_UNAVAILABLE", "2")]).await;
-    service.alert_and_pass("").await;
-    service.stop().await;
-    assert_eq!((shop.restarts().len(), shop.fewest_up("web")), (5, 3));
-}
-
-#[tokio::test(start_paused = true)]
-async fn apps_are_restarted_independently_of_each_other() {
-    let (heroku, shop) = shop(3).await;
-    let blog = heroku.create_app("blog").with("web", 2);
-    shop.dyno("web.1").never_boots();
-    let service = Service::with(&heroku, &[("APP_NAME", "shop,blog")]).await;
-    assert_eq!(service.ask("app=shop").await.0, 202);
-    assert_eq!(service.ask("app=blog").await.0, 202);
-    service.log.until(|log| log.count("pass over blog") == 1).await;
-    assert_eq!((shop.restarts().len(), blog.restarts().len()), (1, 2));
-    service.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_thousand_alerts_at_once_restart_every_dyno_once() {
-    let (heroku, shop) = shop(4).await;
-    let service = Service::start(&heroku).await;
-    for _ in 0..20 {
-        tokio::join!(ask_50(&service), ask_50(&service));
-    }
-    service.passes(2).await;
-    service.stop().await;
-    assert_eq!((shop.restarts(), shop.fewest_up("web")), (shop.names()[..4].to_vec(), 3));
-    assert_eq!(deletes(&heroku), 4);
-    assert!(lists(&heroku) <= 12, "{} lists", lists(&heroku));
-}
-
-async fn ask_50(service: &Service) {
-    for _ in 0..25 {
-        service.alert().await;
-    }
+    assert_eq!(shop.restarts(), ["worker.1", "web.1"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,6 +89,55 @@ async fn a_dyno_that_boots_between_two_looks_is_seen_to_be_a_new_instance() {
     _ = shop.boot_time(seconds(1));
     let service = Service::start(&heroku).await;
     service.alert_and_pass("").await;
-    assert_eq!(service.log.count("of shop: restarted, up again after 3s"), 2);
+    assert_eq!(["web.1", "web.2"].map(|dyno| up_again_after(&service, dyno)), [Some(3), Some(3)]);
     service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_without_id_and_time_of_creation_is_restarted_when_it_was_down_and_is_up() {
+    let (heroku, shop) = shop(2).await;
+    for name in ["web.1", "web.2"] {
+        shop.dyno(name).without("id").without("created_at");
+    }
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("").await;
+    assert_eq!(["web.1", "web.2"].map(|dyno| up_again_after(&service, dyno)), [Some(6), Some(6)]);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_whose_restart_the_list_shows_late_is_waited_for() {
+    let (heroku, shop) = shop(3).await;
+    let shop = shop.restart_lag(seconds(9));
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("").await;
+    service.stop().await;
+    assert_eq!((shop.restarts().len(), shop.fewest_up("web")), (3, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_restarted_by_somebody_else_during_the_pass_is_left_alone() {
+    let (heroku, shop) = shop(3).await;
+    let service = Service::start(&heroku).await;
+    service.alert().await;
+    heroku.until(|_| shop.restarts() == ["web.1"]).await;
+    shop.dyno("web.3").restart_from_outside();
+    service.passes(1).await;
+    assert_eq!(service.outcome("web.3"), Outcome::Skipped(Skip::Replaced));
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1", "web.2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_that_goes_down_right_before_its_turn_is_left_alone() {
+    let (heroku, shop) = shop(2).await;
+    let service = Service::with(&heroku, &[("SETTLE_TIME", "30s")]).await;
+    service.alert().await;
+    heroku.until(|_| shop.restarts() == ["web.1"] && shop.state("web.1") == "up").await;
+    tokio::time::sleep(seconds(10)).await;
+    shop.dyno("web.2").set_state("idle");
+    service.passes(1).await;
+    assert_eq!(service.outcome("web.2"), Outcome::Skipped(Skip::NotUp("idle".into())));
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
 }

@@ -117,7 +117,7 @@ async fn refusals_are_logged_once_a_minute_with_their_number_and_a_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_sender_appends_with_a_second_question_mark_does_not_spoil_the_key() {
+async fn a_second_question_mark_in_the_query_does_not_invalidate_the_key() {
     let (heroku, _) = shop(1).await;
     let keys = format!("{KEY},a-key?with-a-question-mark");
     let service = Service::with(&heroku, &[("RESTART_WEBHOOK_KEY", &keys)]).await;

@@ -3,28 +3,40 @@
 
 mod service;
 
+// Requests: keys, alerts, log drains.
 mod affected;
 mod alert_semantics;
 mod alerts;
-mod any_order;
-mod api_trouble;
-mod bad_answers;
 mod bad_bodies;
-mod binary;
-mod capacity;
 mod deliveries;
 mod drains;
-mod endings;
-mod giving_up;
-mod hold;
-mod in_turn;
+mod dry_run;
+mod force;
 mod keys;
 mod logplex;
+mod senders;
+mod signed;
+
+// The rules of restarting.
+mod api_answers;
+mod api_trouble;
+mod capacity;
+mod deploys;
+mod failures;
+mod fir;
+mod give_up;
+mod hold;
+mod in_turn;
 mod model;
-mod no_harm;
 mod pacing;
 mod process_age;
-mod senders;
+mod random_sequences;
+mod scaling;
+mod triggers;
+
+// The process: settings, log, shutdown.
+mod binary;
+mod log;
+mod secrets;
 mod set_up;
-mod signed;
-mod surprises;
+mod shutdown;

@@ -1,9 +1,23 @@
 //! Rule 2: only the process that was in trouble is restarted, by its age when the alert arrived.
 
+use std::time::Duration;
+
 use dyno_restarter::restart::{Outcome, Skip};
 use simulator::{Fault, On};
 
 use crate::service::{Service, deletes, seconds, shop};
+
+#[tokio::test(start_paused = true)]
+async fn young_dynos_are_left_alone() {
+    let (heroku, shop) = shop(3).await;
+    shop.dyno("web.2").age(seconds(200));
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("").await;
+    assert!(matches!(service.outcome("web.2"), Outcome::Skipped(Skip::Young { .. })));
+    service.alert_and_pass("").await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1", "web.3"]);
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_was_deployed_after_the_alert_is_not_restarted_for_it() {
@@ -24,11 +38,11 @@ async fn a_process_that_was_deployed_after_the_alert_is_not_restarted_for_it() {
 #[tokio::test(start_paused = true)]
 async fn one_burst_of_alerts_restarts_each_dyno_once_although_the_pass_is_longer_than_min_age() {
     let (heroku, shop) = shop(26).await;
-    let shop = shop.boot_time(std::time::Duration::from_millis(11_500));
+    let shop = shop.boot_time(Duration::from_millis(11_500));
     let service = Service::start(&heroku).await;
     for _ in 0..30 {
         service.alert().await;
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     service.passes(2).await;
     assert!(service.reports()[0].took > seconds(300));
@@ -48,17 +62,4 @@ async fn a_record_without_a_time_of_creation_is_not_restarted_twice_for_one_burs
     service.passes(2).await;
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.1", "web.2"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_forced_alert_restarts_no_process_that_began_after_it() {
-    let (heroku, shop) = shop(2).await;
-    let service = Service::start(&heroku).await;
-    heroku.misbehave(On::List, Fault::Status(503), 3);
-    assert_eq!(service.ask("force=true&dyno=web.2").await.0, 202);
-    tokio::time::sleep(seconds(1)).await;
-    shop.dyno("web.2").restart_from_outside();
-    service.passes(1).await;
-    service.stop().await;
-    assert_eq!(deletes(&heroku), 0);
 }

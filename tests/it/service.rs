@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use dyno_restarter::config::{Config, ConfigErrors};
-use dyno_restarter::restart::{AppName, DynoName, Outcome, Report, Restarter};
+use dyno_restarter::restart::{AppName, DynoName, End, Outcome, Report, Restarter, Skip};
 use dyno_restarter::{Listen, bind};
 use simulator::{App, Heroku};
 use tokio::io::AsyncWriteExt;
@@ -110,7 +110,7 @@ impl Service {
         service.alert().await;
         heroku.until(|_| app.restarts().len() == 1).await;
         service.terminate();
-        service.log.until(|log| log.count("shutting down: no new alerts") == 1).await;
+        service.until_stopping().await;
         service
     }
 
@@ -119,9 +119,19 @@ impl Service {
         assert_eq!(self.ask("").await, (202, "Restart triggered".to_owned()));
     }
 
-    /// Waits until this number of passes have ended.
+    /// Waits until this number of passes have ended, over all apps. The 50 latest reports of each app are counted.
     pub(crate) async fn passes(&self, count: usize) {
-        self.log.until(|log| log.count("pass over ") >= count).await;
+        // A pass logs its report, so the condition is checked then.
+        self.log.until(|_| self.pass_count() >= count).await;
+    }
+
+    fn pass_count(&self) -> usize {
+        self.restarter.watched().apps().iter().map(|app| self.restarter.reports(app).len()).sum()
+    }
+
+    /// Waits until the service has begun to shut down.
+    pub(crate) async fn until_stopping(&self) {
+        self.log.until(|_| self.restarter.is_stopping()).await;
     }
 
     /// The report on the last pass over `shop`.
@@ -136,13 +146,17 @@ impl Service {
 
     /// What the last pass did with a dyno.
     pub(crate) fn outcome(&self, dyno: &str) -> Outcome {
-        let name = DynoName::parse(dyno).expect("a valid name");
-        self.report().dynos.get(&name).unwrap_or_else(|| panic!("the report names {dyno}")).clone()
+        self.report().dynos.get(&dyno_name(dyno)).unwrap_or_else(|| panic!("the report names {dyno}")).clone()
+    }
+
+    /// Why the last pass ended early, if it did.
+    pub(crate) fn end(&self) -> Option<End> {
+        self.report().end.clone()
     }
 
     /// Sends an alert and waits for its pass.
     pub(crate) async fn alert_and_pass(&self, query: &str) {
-        let before = self.log.count("pass over ");
+        let before = self.pass_count();
         assert_eq!(self.ask(query).await.0, 202);
         self.passes(before + 1).await;
     }
@@ -218,7 +232,11 @@ impl Log {
             }
         };
         let hours = std::time::Duration::from_secs(3 * 60 * 60);
-        assert!(tokio::time::timeout(hours, waiting).await.is_ok(), "waited in vain; the log is:\n{}", self.text());
+        assert!(
+            tokio::time::timeout(hours, waiting).await.is_ok(),
+            "not within three hours; the log is:\n{}",
+            self.text()
+        );
     }
 }
 
@@ -246,6 +264,15 @@ pub(crate) fn lists(heroku: &Heroku) -> usize {
 /// How many restarts were requested.
 pub(crate) fn deletes(heroku: &Heroku) -> usize {
     heroku.calls().iter().filter(|call| call.method == "DELETE").count()
+}
+
+pub(crate) fn dyno_name(name: &str) -> DynoName {
+    DynoName::parse(name).expect("a valid name")
+}
+
+/// What becomes of a dyno while this other one holds automatic restarts.
+pub(crate) fn held_by(dyno: &str) -> Outcome {
+    Outcome::Skipped(Skip::Held(dyno_name(dyno)))
 }
 
 pub(crate) fn seconds(count: u64) -> std::time::Duration {

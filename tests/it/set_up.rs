@@ -1,8 +1,6 @@
-//! The errors of the environment, and what is logged about the apps at the start.
+//! The variables of the environment: which values are accepted, and what is said of the others.
 
-use simulator::{Fault, Heroku, On};
-
-use crate::service::{KEY, Service, config, environment, shop};
+use crate::service::{config, environment, shop};
 
 #[tokio::test(start_paused = true)]
 async fn every_error_in_the_environment_is_reported_at_once_and_no_value_is_shown() {
@@ -34,7 +32,7 @@ async fn every_error_in_the_environment_is_reported_at_once_and_no_value_is_show
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_of_these_is_refused() {
+async fn invalid_values_are_rejected() {
     let (heroku, _) = shop(1).await;
     for (variable, value) in [
         ("APP_NAME", "shop,shop"),
@@ -65,7 +63,7 @@ async fn each_of_these_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_heroku_token_is_no_key() {
+async fn a_heroku_token_is_rejected_as_a_webhook_key() {
     let (heroku, _) = shop(1).await;
     for (token, key) in [("any-token-0123456789", "any-token-0123456789"), ("another", "HRKU-0123456789-0123456789")] {
         let told = config(&environment(&heroku, &[("RESTART_API_KEY", token), ("RESTART_WEBHOOK_KEY", key)]));
@@ -77,19 +75,8 @@ async fn a_heroku_token_is_no_key() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn at_the_start_it_warns_of_types_that_are_not_there_and_of_a_token_that_reaches_too_far() {
-    let (heroku, _) = shop(1).await;
-    heroku.set_token_scope(&["global"]);
-    let service = Service::with(&heroku, &[("PROCESS_TYPES", "web,wbe")]).await;
-    assert_eq!(service.log.count("WARN"), 2);
-    assert_eq!(service.log.count("shop has no wbe dynos (it has: web and worker); check PROCESS_TYPES"), 1);
-    assert_eq!(service.log.count("RESTART_API_KEY has the scope global"), 1);
-    service.stop().await;
-}
-
 #[test]
-fn the_required_variables_are_three() {
+fn three_variables_are_required() {
     let told = config(&std::collections::HashMap::new()).expect_err("nothing is set").to_string();
     for variable in ["RESTART_API_KEY", "APP_NAME", "RESTART_WEBHOOK_KEY"] {
         assert!(told.contains(&format!("\n  {variable} is not set. Expected, for example: ")), "{told}");
@@ -98,7 +85,7 @@ fn the_required_variables_are_three() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_right_form_of_a_variable_is_accepted() {
+async fn valid_values_are_accepted() {
     let (heroku, _) = shop(1).await;
     for right in [
         ("RESTART_WEBHOOK_KEY", "one-key-of-16-chars , another-key-of-16-chars"),
@@ -122,45 +109,8 @@ async fn each_right_form_of_a_variable_is_accepted() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn secrets_do_not_show_in_a_debug_print_of_the_settings() {
-    let (heroku, _) = shop(1).await;
-    let shown = format!("{:?}", config(&environment(&heroku, &[])).expect("all is right"));
-    assert!(!shown.contains(KEY) && !shown.contains(Heroku::TOKEN), "{shown}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn at_the_start_it_says_what_it_watches() {
-    let (heroku, shop) = shop(3).await;
-    shop.dyno("web.2").crash();
-    heroku.create_app("blog").with("web", 1);
-    let service = Service::with(&heroku, &[("APP_NAME", "shop,blog"), ("PROCESS_TYPES", "web,worker")]).await;
-    assert_eq!(service.log.count("watching shop: 2 web dynos up and 1 worker dyno up"), 1);
-    assert_eq!(service.log.count("watching blog: 1 web dyno up and 0 worker dynos up"), 1);
-    service.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn at_the_start_it_says_what_is_wrong_and_how_to_mend_it_and_lives_on() {
-    for (status, level, remedy) in [
-        (401, "ERROR", "RESTART_API_KEY is wrong, expired or revoked"),
-        (403, "ERROR", "make it a collaborator"),
-        (404, "ERROR", "check APP_NAME"),
-        (503, "WARN", "alerts will be acted on all the same"),
-    ] {
-        let (heroku, shop) = shop(1).await;
-        heroku.misbehave(On::List, Fault::Status(status), 1);
-        let service = Service::start(&heroku).await;
-        let told = service.log.lines(level);
-        assert!(told.len() == 1 && told[0].contains(remedy), "{status}: {told:?}");
-        service.alert_and_pass("").await;
-        service.stop().await;
-        assert_eq!(shop.restarts(), ["web.1"]);
-    }
-}
-
 #[test]
-fn the_variables_stand_in_the_readme_and_the_example_in_the_same_order_and_words() {
+fn the_readme_and_the_example_list_the_variables_in_the_same_order_and_words() {
     let cells =
         |row: &'static str| row.trim_matches('|').split(" | ").map(|cell| cell.trim().replace('`', "")).collect();
     let readme = include_str!("../../README.md").lines().skip_while(|line| !line.starts_with("| variable | default |"));

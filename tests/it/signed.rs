@@ -132,7 +132,7 @@ async fn a_signed_request_counts_once_whatever_is_changed_in_its_url() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_key_will_do_and_so_will_a_path_with_its_query() {
+async fn a_signature_with_any_of_the_keys_or_of_a_path_with_its_query_is_accepted() {
     let (heroku, _) = shop(2).await;
     let keys = format!("the-old-key-0123456789,{KEY}");
     let service = Service::with(&heroku, &[("RESTART_WEBHOOK_KEY", &keys)]).await;
@@ -146,7 +146,7 @@ async fn each_key_will_do_and_so_will_a_path_with_its_query() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_signed_alert_that_breaks_off_is_an_alert_all_the_same() {
+async fn a_signed_alert_whose_body_breaks_off_still_triggers() {
     let (heroku, shop) = shop(1).await;
     let service = Service::start(&heroku).await;
     drop(half_sent(&service, &SignedAlert::new("1"), "half").await);
@@ -156,7 +156,7 @@ async fn a_signed_alert_that_breaks_off_is_an_alert_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_signature_of_another_method_of_no_content_type_or_of_a_user_with_a_colon_is_checked_as_it_is() {
+async fn a_signature_covers_the_method_and_needs_no_content_type_and_its_user_may_contain_a_colon() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
     let sign = |text: String| {
@@ -201,7 +201,7 @@ async fn a_signed_alert_that_was_answered_400_is_acted_on_when_its_url_is_correc
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_signed_body_that_breaks_off_nothing_counts() {
+async fn a_signed_body_that_breaks_off_is_not_read() {
     let (heroku, _) = shop(1).await;
     heroku.create_app("blog").with("web", 1);
     let service = Service::with(&heroku, &[("APP_NAME", "shop,blog")]).await;
@@ -214,7 +214,7 @@ async fn of_a_signed_body_that_breaks_off_nothing_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_log_drain_does_not_sign() {
+async fn a_signed_log_drain_is_rejected() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
     let alert = SignedAlert { signed_path: "/drain".to_owned(), ..SignedAlert::new("1") };

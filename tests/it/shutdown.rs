@@ -1,13 +1,25 @@
-//! Shutdown: what is finished, what is refused, what is logged.
+//! Rule 7: when shutdown is requested, or a task panics, the restarts in flight are waited for and nothing new begins.
 
-use std::sync::Arc;
+use dyno_restarter::restart::{End, Failure, Outcome};
+use simulator::{App, Fault, Heroku, On};
 
-use dyno_restarter::restart::AppName;
+use crate::service::{Service, deletes, lists, seconds, shop};
 
-use crate::service::{Service, deletes, seconds, shop};
+/// What the task of the app `shop` logs at the end of a pass, where the tests make it panic.
+const END_OF_PASS: &str = "pass over shop";
+
+/// A shop whose passes end at once, as its only dyno is not running, and a blog with one dyno in flight.
+async fn shop_and_blog(heroku: &Heroku, shop: &App) -> (App, Service) {
+    shop.dyno("web.1").crash();
+    let blog = heroku.create_app("blog").with("web", 2).boot_time(seconds(15));
+    let service = Service::with(heroku, &[("APP_NAME", "shop,blog")]).await;
+    assert_eq!(service.ask("app=blog").await.0, 202);
+    heroku.until(|_| blog.restarts().len() == 1).await;
+    (blog, service)
+}
 
 #[tokio::test(start_paused = true)]
-async fn when_told_to_end_the_dyno_in_hand_is_seen_through_and_the_rest_is_named() {
+async fn the_dyno_in_flight_is_waited_for_and_the_rest_is_not_restarted() {
     let (heroku, shop) = shop(4).await;
     let shop = shop.boot_time(seconds(15));
     let mut service = Service::start(&heroku).await;
@@ -15,29 +27,42 @@ async fn when_told_to_end_the_dyno_in_hand_is_seen_through_and_the_rest_is_named
     heroku.until(|_| shop.restarts() == ["web.1"]).await;
     service.terminate();
     service.ended().await.expect("it ends well");
-    let told = service.log.lines("WARN");
-    let expected =
-        "restarted web.1; did not get to web.2, web.3 and web.4; ended early: the restarter is being shut down";
-    assert!(told.len() == 1 && told[0].contains(expected), "{told:?}");
+    assert_eq!(service.outcome("web.1").word(), "restarted");
+    assert_eq!(["web.2", "web.3", "web.4"].map(|dyno| service.outcome(dyno)), [const { Outcome::Due }; 3]);
+    assert_eq!(service.end(), Some(End::Stopped { waiting: None }));
     assert_eq!((shop.restarts().len(), shop.state("web.1").as_str()), (1, "up"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_it_ends_new_alerts_are_answered_503() {
+async fn no_restart_begins_after_shutdown_was_requested() {
+    let (heroku, shop) = shop(5).await;
+    let shop = shop.boot_time(seconds(20));
+    let mut service = Service::with(&heroku, &[("MAX_UNAVAILABLE", "2")]).await;
+    service.alert().await;
+    heroku.until(|heroku| lists(heroku) == 2).await;
+    heroku.misbehave(On::List, Fault::Stall, 1);
+    heroku.until(|heroku| shop.restarts().len() == 1 && lists(heroku) == 3).await;
+    service.terminate();
+    service.ended().await.expect("it ends well");
+    assert_eq!(deletes(&heroku), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn during_shutdown_alerts_and_dry_runs_are_answered_503() {
     let (heroku, shop) = shop(2).await;
     let shop = shop.boot_time(seconds(15));
     let mut service = Service::start(&heroku).await;
     service.alert().await;
     heroku.until(|_| shop.restarts() == ["web.1"]).await;
     service.terminate();
-    service.log.until(|log| log.count("shutting down") == 1).await;
+    service.until_stopping().await;
     assert_eq!(service.ask("").await.0, 503);
     assert_eq!(service.ask("dry_run=true").await.0, 503);
     service.ended().await.expect("it ends well");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dyno_in_hand_is_waited_for_25_seconds_and_no_longer() {
+async fn a_dyno_in_flight_is_waited_for_25_seconds_and_no_longer() {
     let (heroku, shop) = shop(2).await;
     shop.dyno("web.1").never_boots();
     let mut service = Service::start(&heroku).await;
@@ -47,24 +72,11 @@ async fn a_dyno_in_hand_is_waited_for_25_seconds_and_no_longer() {
     service.terminate();
     service.ended().await.expect("it ends well");
     assert!(began.elapsed() >= seconds(25) && began.elapsed() < seconds(28), "{:?}", began.elapsed());
-    assert_eq!(service.log.count("web.1 of shop: failed: restarted, but the pass ended before it was seen up"), 1);
+    assert_eq!(service.outcome("web.1"), Outcome::Failed(Failure::NotSeenUp));
 }
 
 #[tokio::test(start_paused = true)]
-async fn alerts_that_wait_for_the_next_pass_are_named_when_it_ends() {
-    let (heroku, shop) = shop(1).await;
-    let mut service = Service::start(&heroku).await;
-    service.alert().await;
-    heroku.until(|_| shop.restarts().len() == 1).await;
-    assert_eq!(service.ask("dyno=web.1").await.0, 202);
-    service.terminate();
-    service.ended().await.expect("it ends well");
-    assert_eq!(service.log.count("WARN"), 1);
-    assert_eq!(service.log.count("and alerts for shop are dropped: they asked for web.1"), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_warning_names_what_the_pass_did_not_get_to_and_the_alerts_that_waited() {
+async fn the_report_says_what_alerts_asked_for_that_waited_for_the_next_pass() {
     let (heroku, shop) = shop(3).await;
     let mut service = Service::start(&heroku).await;
     service.alert().await;
@@ -72,13 +84,12 @@ async fn one_warning_names_what_the_pass_did_not_get_to_and_the_alerts_that_wait
     service.alert().await;
     service.terminate();
     service.ended().await.expect("it ends well");
-    let told = service.log.lines("WARN");
-    assert!(told.len() == 1 && told[0].contains("did not get to web.2 and web.3; ended early"), "{told:?}");
-    assert!(told[0].contains("alerts that waited are dropped: they asked for all watched dynos"), "{told:?}");
+    assert_eq!(["web.2", "web.3"].map(|dyno| service.outcome(dyno)), [Outcome::Due, Outcome::Due]);
+    assert_eq!(service.end(), Some(End::Stopped { waiting: Some("all watched dynos".to_owned()) }));
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_nothing_in_hand_it_ends_at_once() {
+async fn with_nothing_in_flight_the_service_ends_at_once() {
     let (heroku, shop) = shop(1).await;
     let service = Service::start(&heroku).await;
     service.alert_and_pass("").await;
@@ -89,10 +100,10 @@ async fn with_nothing_in_hand_it_ends_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_ends_at_once_in_the_middle_of_an_outage() {
+async fn during_an_outage_of_the_api_the_service_ends_at_once() {
     let (heroku, _) = shop(1).await;
     let mut service = Service::start(&heroku).await;
-    heroku.misbehave(simulator::On::List, simulator::Fault::Stall, usize::MAX);
+    heroku.misbehave(On::List, Fault::Stall, usize::MAX);
     service.alert().await;
     heroku.until(|heroku| heroku.calls().len() == 2).await;
     let began = tokio::time::Instant::now();
@@ -101,34 +112,24 @@ async fn it_ends_at_once_in_the_middle_of_an_outage() {
     assert!(began.elapsed() < seconds(3) && deletes(&heroku) == 0, "{:?}", began.elapsed());
 }
 
-/// A shop whose passes end at once, as its only dyno is not running, and a blog with one dyno in hand.
-async fn shop_and_blog(heroku: &simulator::Heroku, shop: &simulator::App) -> (simulator::App, Service) {
-    shop.dyno("web.1").crash();
-    let blog = heroku.create_app("blog").with("web", 2).boot_time(seconds(15));
-    let service = Service::with(heroku, &[("APP_NAME", "shop,blog")]).await;
-    assert_eq!(service.ask("app=blog").await.0, 202);
-    heroku.until(|_| blog.restarts().len() == 1).await;
-    (blog, service)
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_the_task_of_an_app_ends_the_service_with_an_error() {
     let (heroku, _) = shop(1).await;
     let mut service = Service::start(&heroku).await;
-    service.log.panic_at("pass over shop");
-    heroku.misbehave(simulator::On::List, simulator::Fault::Status(401), 1);
+    service.log.panic_at(END_OF_PASS);
+    heroku.misbehave(On::List, Fault::Status(401), 1);
     service.alert().await;
     let error = service.ended().await.expect_err("it does not live on").to_string();
     assert!(error.contains("the task that restarts dynos ended unexpectedly") && error.contains("panic"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_panic_of_one_app_the_dyno_in_hand_of_another_is_seen_through_and_alerts_are_answered_503() {
+async fn after_a_panic_the_dyno_in_flight_of_another_app_is_waited_for_and_alerts_are_answered_503() {
     let (heroku, shop) = shop(1).await;
     let (blog, mut service) = shop_and_blog(&heroku, &shop).await;
-    service.log.panic_at("pass over shop");
+    service.log.panic_at(END_OF_PASS);
     assert_eq!(service.ask("app=shop").await.0, 202);
-    service.log.until(|log| log.count("shutting down") == 1).await;
+    service.until_stopping().await;
     assert_eq!(service.ask("app=blog").await.0, 503);
     let error = service.ended().await.expect_err("it does not live on").to_string();
     assert!(error.contains("ended unexpectedly") && error.contains("panic"), "{error}");
@@ -136,49 +137,22 @@ async fn after_a_panic_of_one_app_the_dyno_in_hand_of_another_is_seen_through_an
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_panic_of_one_app_the_dyno_in_hand_of_another_is_waited_for_25_seconds_and_no_longer() {
+async fn after_a_panic_the_dyno_in_flight_of_another_app_is_waited_for_25_seconds_and_no_longer() {
     let (heroku, shop) = shop(1).await;
     let (blog, mut service) = shop_and_blog(&heroku, &shop).await;
     blog.boot_time(seconds(300));
     let began = tokio::time::Instant::now();
-    service.log.panic_at("pass over shop");
+    service.log.panic_at(END_OF_PASS);
     assert_eq!(service.ask("app=shop").await.0, 202);
     service.ended().await.expect_err("it does not live on");
     assert!(began.elapsed() < seconds(28), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_while_it_ends_is_an_error() {
+async fn a_panic_during_shutdown_is_an_error() {
     let (heroku, shop) = shop(2).await;
     let mut service = Service::ending(&heroku, &shop).await;
-    service.log.panic_at("pass over shop");
+    service.log.panic_at(END_OF_PASS);
     let error = service.ended().await.expect_err("one task did not end well").to_string();
     assert!(error.contains("ended unexpectedly") && error.contains("panic"), "{error}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_last_50_reports_are_kept() {
-    let (heroku, shop) = shop(1).await;
-    shop.dyno("web.1").crash();
-    let service = Service::start(&heroku).await;
-    for _ in 0..60 {
-        service.alert().await;
-        tokio::time::sleep(seconds(20)).await;
-    }
-    let reports = service.restarter.reports(&AppName::parse("shop").expect("a name"));
-    assert!(reports.len() == 50 && reports.iter().all(|report| Arc::strong_count(report) == 2));
-    service.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_dry_run_whose_sender_goes_away_triggers_nothing() {
-    let (heroku, shop) = shop(1).await;
-    let service = Service::start(&heroku).await;
-    drop(service.begin("/restart_web_dynos?dry_run=true", 1000, b"{").await);
-    tokio::time::sleep(seconds(60)).await;
-    assert_eq!(deletes(&heroku), 0);
-    drop(service.begin("/restart_web_dynos", 1000, b"{").await);
-    service.passes(1).await;
-    service.stop().await;
-    assert_eq!(shop.restarts(), ["web.1"]);
 }
