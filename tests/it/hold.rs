@@ -117,3 +117,47 @@ async fn a_restart_that_shows_late_is_not_repeated_by_the_next_pass() {
     service.stop().await;
     assert_eq!(deletes(&heroku), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_that_is_missing_long_after_it_came_up_holds_nothing() {
+    let (heroku, shop) = shop(3).await;
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("dyno=web.3").await;
+    tokio::time::sleep(seconds(1200)).await;
+    shop.dyno("web.3").vanish();
+    service.alert_and_pass("").await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.3", "web.1", "web.2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_that_heroku_cycled_long_after_our_restart_is_not_ours_again() {
+    let (heroku, shop) = shop(3).await;
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("dyno=web.3").await;
+    tokio::time::sleep(seconds(3000)).await;
+    shop.dyno("web.3").restart_from_outside();
+    tokio::time::sleep(seconds(400)).await;
+    service.alert_and_pass("dyno=web.1").await;
+    shop.dyno("web.3").crash();
+    service.alert_and_pass("dyno=web.2").await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.3", "web.1", "web.2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_restarts_no_dyno_whose_restart_may_still_come() {
+    for query in ["", "force=true"] {
+        let (heroku, shop) = shop(1).await;
+        let _ = shop.restart_lag(seconds(9));
+        let service = Service::with(&heroku, &[("MAX_UNAVAILABLE", "2")]).await;
+        service.alert().await;
+        heroku.until(|heroku| deletes(heroku) == 1).await;
+        heroku.misbehave(On::List, Fault::Status(401), 1);
+        service.passes(1).await;
+        tokio::time::sleep(seconds(1)).await;
+        service.alert_and_pass(query).await;
+        service.stop().await;
+        assert_eq!(deletes(&heroku), 1, "{query}");
+    }
+}

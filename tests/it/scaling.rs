@@ -1,8 +1,9 @@
 //! Scaling while a pass is under way, or while a dyno holds the others.
 
 use dyno_restarter::restart::{Outcome, Skip};
+use simulator::{Fault, On};
 
-use crate::service::{Service, held_by, shop};
+use crate::service::{Service, held_by, seconds, shop};
 
 #[tokio::test(start_paused = true)]
 async fn scaling_down_during_the_pass_does_not_stop_it() {
@@ -98,4 +99,30 @@ async fn a_failed_dyno_that_vanished_while_the_app_is_scaled_to_it_holds_the_oth
     assert_eq!(service.outcome("web.1"), held_by("web.3"));
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_about_the_formation_that_fails_holds_nothing_and_is_repeated() {
+    let (heroku, shop) = shop(3).await;
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("dyno=web.3").await;
+    shop.scale("web", 2);
+    heroku.misbehave(On::Formation, Fault::Status(503), 2);
+    service.alert_and_pass("").await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.3", "web.1", "web.2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_that_is_scaled_away_after_its_record_vanished_has_not_failed() {
+    let (heroku, shop) = shop(4).await;
+    shop.dyno("web.4").vanishes_on_restart();
+    let service = Service::start(&heroku).await;
+    service.alert().await;
+    heroku.until(|_| shop.restarts().len() == 4).await;
+    tokio::time::sleep(seconds(20)).await;
+    shop.scale("web", 3);
+    service.passes(1).await;
+    assert_eq!(service.outcome("web.4"), Outcome::Skipped(Skip::Gone));
+    service.stop().await;
 }

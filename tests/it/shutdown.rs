@@ -156,3 +156,19 @@ async fn a_panic_during_shutdown_is_an_error() {
     let error = service.ended().await.expect_err("one task did not end well").to_string();
     assert!(error.contains("ended unexpectedly") && error.contains("panic"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_the_api_does_not_answer_does_not_outlive_the_deadline() {
+    let (heroku, shop) = shop(3).await;
+    shop.dyno("web.1").never_boots();
+    let mut service = Service::start(&heroku).await;
+    heroku.misbehave(On::Formation, Fault::Stall, usize::MAX);
+    service.alert().await;
+    heroku.until(|_| shop.restarts() == ["web.1"]).await;
+    service.terminate();
+    tokio::time::sleep(seconds(22)).await;
+    shop.dyno("web.1").vanish();
+    service.ended().await.expect("it ends well");
+    assert!(matches!(service.end(), Some(End::Stopped { .. })));
+    assert!(matches!(service.outcome("web.1"), Outcome::Failed(Failure::NotSeenUp)));
+}
