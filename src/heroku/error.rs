@@ -26,7 +26,7 @@ pub enum Error {
         reason: String,
     },
     /// 5xx. A restart may have taken effect.
-    #[error("Heroku is in trouble: {0}")]
+    #[error("Heroku is unavailable: {0}")]
     Unavailable(Answer),
     /// 429: the rate limit of the account is reached. Nothing was done.
     #[error("Heroku's rate limit is reached: {answer}")]
@@ -37,22 +37,22 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// A success with an invalid body: half a document, a proxy's page.
-    #[error("Heroku's answer cannot be read: {0}")]
+    #[error("invalid response from Heroku: {0}")]
     Unreadable(String),
     /// Too many pages, or a body that is too large.
-    #[error("Heroku's answer does not end: {0}")]
+    #[error("response from Heroku is too large: {0}")]
     Endless(String),
     /// 401.
-    #[error("Heroku does not accept the token: {0}")]
+    #[error("Heroku rejected the token: {0}")]
     Unauthorized(Answer),
     /// 403.
-    #[error("Heroku forbids it: {0}")]
+    #[error("Heroku denied access: {0}")]
     Forbidden(Answer),
     /// 404.
-    #[error("Heroku does not find it: {0}")]
+    #[error("not found at Heroku: {0}")]
     NotFound(Answer),
     /// Any other status that is not a success. That includes redirects: none is followed with the token.
-    #[error("Heroku refused: {0}")]
+    #[error("Heroku rejected the request: {0}")]
     Refused(Answer),
 }
 

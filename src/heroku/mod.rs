@@ -122,7 +122,7 @@ impl Client {
                 None => return Ok(listing),
             }
         }
-        Err(Error::Endless(format!("after {MOST_PAGES} pages of dynos there is still another one")))
+        Err(Error::Endless(format!("more than {MOST_PAGES} pages of dynos")))
     }
 
     /// Restarts one dyno: `DELETE /apps/{app}/dynos/{name}`. Success means only that the API accepted the restart. The dyno

@@ -67,7 +67,7 @@ pub enum Note {
     AnswerLost(DynoName, Error),
     /// A restart whose answer was lost did not happen, and is asked for again.
     NotRestarted(DynoName),
-    /// These many records of the list cannot be read.
+    /// This many records of the list are invalid.
     Unreadable(usize),
     /// The list is empty, although dynos were listed a moment ago. It is asked for once more.
     EmptyList,
