@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use tracing::{debug, info, warn};
 
-use super::detector::{Threshold, Trouble, TroubleDetector};
+use super::detector::{Trouble, TroubleDetector};
+use super::settings::Threshold;
 use super::symptom::Symptom;
 use crate::heroku::{AppName, DynoName};
 use crate::logplex;

@@ -1,12 +1,12 @@
 //! Decides which dynos are in trouble: those with enough reports within a time window. One spike is not a leak.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::settings::Threshold;
 use super::symptom::{CauseKind, Symptom};
 use crate::heroku::{DynoName, LONGEST_LIFE};
 
@@ -16,15 +16,6 @@ const MAX_TRACKED: usize = 1_000;
 
 /// How often the log repeats that a dyno is in trouble. The report of each pass says what the service does about it.
 const NEWS_INTERVAL: Duration = Duration::from_secs(10 * 60);
-
-/// A dyno with this many reports within the window is in trouble.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Threshold {
-    /// How many reports.
-    pub reports: NonZeroUsize,
-    /// The window in which they count.
-    pub window: Duration,
-}
 
 /// A dyno is in trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,8 +20,7 @@ use tracing::debug;
 use app_drain::AppDrain;
 use symptom::{Cause, Symptom};
 
-pub use detector::Threshold;
-pub use settings::{MemoryLimit, Settings};
+pub use settings::{MemoryLimit, Settings, Threshold};
 
 use crate::heroku::AppName;
 use crate::logplex::{Event, Interest, Line, Pieces};

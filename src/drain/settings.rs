@@ -1,11 +1,11 @@
 //! What counts as trouble.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tracing::warn;
 
-use super::detector::Threshold;
 use crate::logplex::Code;
 use crate::util::text::human;
 
@@ -21,6 +21,15 @@ pub struct Settings {
     pub threshold: Threshold,
     /// The memory use from which a measurement counts; `None` ignores all measurements.
     pub memory_limit: Option<MemoryLimit>,
+}
+
+/// A dyno with this many reports within the window is in trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// How many reports.
+    pub reports: NonZeroUsize,
+    /// The window in which they count.
+    pub window: Duration,
 }
 
 /// How much memory a dyno may use.

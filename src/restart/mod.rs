@@ -4,14 +4,15 @@
 //! - `target`: what alerts ask for, and how that merges; `queue`: where it waits;
 //! - `worker`: the app's own task;
 //! - `rollout`: the decisions of a pass, pure, with `event`; `pass`: the driver that does what it says;
-//! - `policy`: which dynos are due; `fleet`: the dynos as a look shows them; `history`: what is remembered of them, and
-//!   `our_dyno`: of one that we restarted;
+//! - `policy`: the settings; `due`: which dynos are due; `fleet`: the dynos as a look shows them; `history`: what is
+//!   remembered of them, and `our_dyno`: of one that we restarted;
 //! - `retry` and `pacing`: how often the API is called; `clock`: our clock;
 //! - `report` and `report_text`: what happened, as data and in words; `pass_log`: what of it the log says;
 //!
 //! Nothing here knows where alerts come from.
 
 mod clock;
+mod due;
 mod event;
 mod fleet;
 mod history;
@@ -39,10 +40,9 @@ pub use fleet::Look;
 pub use history::History;
 pub use our_dyno::HoldEnd;
 pub use policy::{GiveUp, Policy};
-pub use report::{End, Failure, Outcome, Report, Skip};
+pub use report::{DryRun, End, Failure, Outcome, Report, Skip};
 pub use rollout::Rollout;
 pub use target::{AlertTime, MergedTarget, Receipt, Target, Trigger, When};
-pub use worker::DryRun;
 
 use crate::heroku::Client;
 use crate::shutdown::Stop;

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::pacing::IdlePace;
+use super::report::DryRun;
 use super::target::{MergedTarget, Receipt, Trigger};
-use super::worker::DryRun;
 use super::{DryRunError, Stopping};
 
 /// One app's queue.

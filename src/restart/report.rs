@@ -29,6 +29,15 @@ pub struct Report {
     pub end: Option<End>,
 }
 
+/// What a pass would restart now.
+#[derive(Clone, Debug)]
+pub struct DryRun {
+    /// What would become of each dyno.
+    pub report: Report,
+    /// How old the list is on which it stands.
+    pub age: Duration,
+}
+
 /// What became of one dyno.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {

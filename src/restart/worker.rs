@@ -15,7 +15,7 @@ use super::pass::Driver;
 use super::pass_log::{PassLog, warn_of_unreadable};
 use super::policy::Policy;
 use super::queue::{DryRunRequest, PassRequest, Queue, Work};
-use super::report::{End, Report};
+use super::report::{DryRun, End, Report};
 use super::rollout::Rollout;
 use crate::heroku::{AppName, Client, Listing};
 use crate::shutdown::Stop;
@@ -32,15 +32,6 @@ const RECENT: Duration = Duration::from_secs(60);
 pub(super) struct SharedApp {
     pub(super) queue: Queue,
     reports: Mutex<VecDeque<Arc<Report>>>,
-}
-
-/// What a pass would restart now.
-#[derive(Clone, Debug)]
-pub struct DryRun {
-    /// What would become of each dyno.
-    pub report: Report,
-    /// How old the list is on which it stands.
-    pub age: Duration,
 }
 
 /// An app's own task.
