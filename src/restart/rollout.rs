@@ -3,7 +3,7 @@
 //! [`Rollout::step`] takes what happened and says what to do next; `pass` does it. The rules, and where to find them:
 //!
 //! 1. *A trigger is never dropped*: every dyno that was asked for is in the report ([`Rollout::choose`]).
-//! 2. *Only the process that was in trouble*: `due`, and once more right before the restart ([`changed`]).
+//! 2. *Only the process that was in trouble*: `due`, and once more right before the restart (`restarting`).
 //! 3. *In turn*: [`Rollout::next_restart`] and `fleet::Capacity`.
 //! 4. *Stop on failure, and hold*: `history`, and [`Rollout::conclude`].
 //! 5. *Give up when restarts do not help*: `due` and `history`.
