@@ -92,10 +92,6 @@ impl AffectedApps {
         self.by_app.values().any(|affected| !affected.mentions.is_empty())
     }
 
-    pub(super) fn add_names(&mut self, apps: impl Iterator<Item = AppName>) {
-        apps.for_each(|app| self.add(Some(app), AffectedDynos::default()));
-    }
-
     /// Removes what says nothing: an unnamed app without dynos and without a time. Unless `is_event`, only the times of
     /// dynos count.
     pub(super) fn keep_known(&mut self, is_event: bool) {

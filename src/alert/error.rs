@@ -9,8 +9,8 @@ pub enum ParseError {
     /// The body ended before its announced length.
     #[error("it was cut off")]
     CutOff,
-    /// The body is compressed. No sender compresses its webhooks.
-    #[error("it is compressed")]
+    /// The body is compressed in a way that is not supported, or the compressed data are broken.
+    #[error("it is compressed in a way that cannot be read")]
     Compressed,
     /// The body begins like JSON, but is invalid.
     #[error("it is broken JSON, around line {line}, column {column}")]

@@ -3,31 +3,22 @@
 //! Each object in a list is an element with its own state, time, app and dynos: one of several alerts, an event, or a row
 //! of data. An element takes what it does not say from what contains it, and ends up there.
 //!
-//! Only the state of an alert itself counts, and not that of its parts. The time of a part counts only if the part is an
-//! event, or names a dyno. An alert that has recovered names no dynos, and the text of its group names none either.
+//! The time of a part counts only if the part is an event, or names a dyno.
 
 use axum::http::HeaderMap;
 
-use super::affected::{AffectedApps, AffectedDynos, Mention};
-use super::fields::{self, FieldKind, Inactive};
+use super::affected::{AffectedApps, Mention};
+use super::element::{Element, Scope};
+use super::error::ParseError;
+use super::fields::{self, FieldKind};
 use super::flatten::{self, Field, Value};
-use super::{Alert, line, time};
+use super::signal::Signal;
+use super::states::Inactive;
+use super::{Alert, Handshake, MAX_OPENED, UnknownState, line, time};
 use crate::heroku::{AppName, DynoName};
 
 /// A few numbers identify a delivery.
 const MAX_SEQUENCE: usize = 200;
-
-/// Which fields of an object count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Scope {
-    /// An alert: state and time count.
-    #[default]
-    Alert,
-    /// An event or a row of data: the time counts.
-    Row,
-    /// A part of something: neither counts.
-    Part,
-}
 
 /// An object or a list that the walk is in.
 #[derive(Clone, Copy, Debug)]
@@ -35,23 +26,6 @@ struct Container {
     kind: FieldKind,
     scope: Scope,
     is_element: bool,
-}
-
-/// What one element says. The request as a whole is one too.
-#[derive(Debug, Default)]
-struct Element {
-    scope: Scope,
-    is_event: bool,
-    inactive: Option<Inactive>,
-    app: Option<AppName>,
-    own: AffectedDynos,
-    /// What log lines name.
-    lines: AffectedDynos,
-    /// The app printed the lines, so that they prove nothing.
-    is_app_output: bool,
-    inner: AffectedApps,
-    has_active_alert: bool,
-    inactive_alert: Option<Inactive>,
 }
 
 /// What has been collected so far.
@@ -64,6 +38,18 @@ pub(super) struct Extraction {
     open: Vec<Element>,
     deliveries: Vec<String>,
     sequence: String,
+    unknown_state: Option<UnknownState>,
+    handshake: Option<Handshake>,
+    /// The name in a pair of a name and a value, `["dyno", "web.2"]` or `{ "key": "dyno", "value": "web.2" }`.
+    pair: Option<FieldKind>,
+    /// JSON is mended before it is read.
+    is_mending: bool,
+    /// How many texts in fields the walk is in.
+    opened: usize,
+    /// The next value is JSON that was the text of a field.
+    is_opening: bool,
+    /// What is wrong with the first text that looks like JSON and is none.
+    pub(super) error: Option<ParseError>,
 }
 
 impl Container {
@@ -72,9 +58,8 @@ impl Container {
     /// The kind of a field in this container.
     fn kind_of(self, name: Option<&str>) -> FieldKind {
         match (self.kind, name) {
-            (kind, None) | (kind @ FieldKind::Ignored, _) => kind,
-            (FieldKind::ByDyno, _) => FieldKind::Other,
-            (_, Some(name)) => FieldKind::of(name),
+            (kind, None) => kind,
+            (kind, Some(name)) => kind.of_inner(name),
         }
     }
 
@@ -83,7 +68,7 @@ impl Container {
         let scope = match (self.scope, kind) {
             (Scope::Alert, FieldKind::Alerts) => Scope::Alert,
             _ if is_in_list => Scope::Row,
-            (Scope::Alert, FieldKind::Wrapper | FieldKind::State) => Scope::Alert,
+            (Scope::Alert, FieldKind::Wrapper | FieldKind::State | FieldKind::Heartbeat) => Scope::Alert,
             _ => Scope::Part,
         };
         Self { kind, scope, is_element: is_in_list && kind != FieldKind::Ignored }
@@ -92,9 +77,9 @@ impl Container {
 
 impl Extraction {
     /// Begins with what headers and query say.
-    pub(super) fn of_head(headers: &HeaderMap, query: &str) -> Self {
-        let mut extraction = Self::default();
-        extraction.whole.inactive = Inactive::of_headers(headers);
+    pub(super) fn of_head(headers: &HeaderMap, query: &str, is_mending: bool) -> Self {
+        let mut extraction = Self { is_mending, ..Self::default() };
+        extraction.whole.signal = Signal::of_headers(headers);
         extraction.deliveries.extend(fields::deliveries(headers));
         flatten::query(query, &mut |field| extraction.add(field));
         extraction
@@ -104,19 +89,35 @@ impl Extraction {
     pub(super) fn add(&mut self, field: Field<'_>) {
         self.leave(field.depth);
         let container = self.containers.last().copied().unwrap_or(Container::ROOT);
-        let (kind, scope) = (container.kind_of(field.name), container.scope);
+        let (mut kind, scope) = (container.kind_of(field.name), container.scope);
+        if std::mem::take(&mut self.is_opening) {
+            kind = kind.opened(matches!(field.value, Value::List));
+        }
         if let (FieldKind::ByDyno, Some(name)) = (container.kind, field.name) {
             self.source(name);
         }
+        if matches!(field.value, Value::Object | Value::List) {
+            self.pair = None;
+        }
         match field.value {
-            Value::Text(text) => self.text(kind, scope, text),
-            Value::Bool(value) => self.text(kind, scope, if value { "true" } else { "false" }),
-            Value::Integer(number) if kind.takes_numbers() => self.text(kind, scope, &number.to_string()),
+            Value::Text(text) if self.is_in_pair() => self.pair(field.name, text),
+            Value::Text(text) if self.opens(kind, scope, text) => self.open(field, text),
+            Value::Text(text) => {
+                self.state(kind, container, field.name, text);
+                self.text(kind, scope, field.name, text);
+            }
+            Value::Bool(value) => self.state(kind, container, field.name, if value { "true" } else { "false" }),
+            Value::Integer(number) if kind.takes_numbers() => {
+                let text = number.to_string();
+                self.state(kind, container, field.name, &text);
+                self.text(kind, scope, field.name, &text);
+            }
+            Value::Null if kind == FieldKind::Heartbeat => self.signal(Signal::News(Inactive::Test)),
             Value::Integer(_) | Value::Null => {}
             Value::List => self.containers.push(Container { kind, scope, is_element: false }),
             Value::Object => {
                 if kind == FieldKind::Deploy && scope == Scope::Alert {
-                    self.element().inactive.get_or_insert(Inactive::Deploy);
+                    self.signal(Signal::News(Inactive::Deploy));
                 }
                 let object = container.object(kind, field.name.is_none());
                 if object.is_element {
@@ -125,6 +126,31 @@ impl Extraction {
                 }
                 self.containers.push(object);
             }
+        }
+    }
+
+    /// Whether the walk is in a list or an object that is an element of a list of tags.
+    fn is_in_pair(&self) -> bool {
+        let mut around = self.containers.iter().rev();
+        around.next().is_some_and(|pair| pair.kind == FieldKind::Tags)
+            && around.next().is_some_and(|list| list.kind == FieldKind::Tags)
+    }
+
+    /// Not the fields of rows and parts: what the app has printed may stand there.
+    fn opens(&self, kind: FieldKind, scope: Scope, text: &str) -> bool {
+        scope == Scope::Alert && kind != FieldKind::Ignored && self.opened < MAX_OPENED && flatten::is_json(text)
+    }
+
+    /// Reads JSON that is the text of a field as if it stood there.
+    fn open(&mut self, field: Field<'_>, text: &str) {
+        self.opened += 1;
+        self.is_opening = true;
+        let parsed = flatten::json(text, self.is_mending, Some(&field), &mut |field| self.add(field));
+        self.is_opening = false;
+        self.opened -= 1;
+        if let Err(error) = parsed {
+            self.error.get_or_insert(error);
+            self.lines(text);
         }
     }
 
@@ -141,36 +167,58 @@ impl Extraction {
         }
     }
 
+    /// Bytes are missing: another alert of the list that the walk is in may be among them.
+    pub(super) fn cut_off(&mut self) {
+        if self.containers.iter().any(|container| container.kind == FieldKind::Alerts) {
+            self.open.iter_mut().chain([&mut self.whole]).for_each(|element| element.has_active_alert = true);
+        }
+    }
+
     /// What all fields together say.
     pub(super) fn finish(mut self) -> Alert {
         self.leave(0);
         if !self.sequence.is_empty() {
             self.deliveries.push(format!("sequence{}", self.sequence));
         }
+        let has_trouble = self.whole.has_trouble();
         let (inactive, affected) = match self.whole.finish() {
             Ok(affected) => (None, affected),
             Err(reason) => (Some(reason), AffectedApps::default()),
         };
-        Alert { inactive, affected, deliveries: self.deliveries, error: None }
-    }
-
-    /// The apps that have been named, whatever else is said about them.
-    pub(super) fn apps(&self) -> impl Iterator<Item = AppName> {
-        let elements = self.open.iter().chain([&self.whole]);
-        elements.flat_map(|element| element.app.iter().chain(element.inner.names())).cloned()
+        let unknown_state = self.unknown_state.filter(|_| inactive.is_none() && !has_trouble);
+        let handshake = self.handshake.filter(|_| inactive == Some(Inactive::Handshake));
+        Alert { inactive, affected, deliveries: self.deliveries, unknown_state, handshake, error: self.error }
     }
 
     fn element(&mut self) -> &mut Element {
         self.open.last_mut().unwrap_or(&mut self.whole)
     }
 
-    fn text(&mut self, kind: FieldKind, scope: Scope, text: &str) {
-        // The name of a rule is one of the labels of an alert.
-        if (scope == Scope::Alert || kind == FieldKind::Rule)
-            && let Some(reason) = Inactive::of_field(kind, text)
-        {
-            self.element().inactive.get_or_insert(reason);
+    fn signal(&mut self, signal: Signal) {
+        let element = self.element();
+        element.signal = element.signal.or_stronger(signal);
+    }
+
+    /// What a field says about the state of its alert.
+    fn state(&mut self, kind: FieldKind, container: Container, name: Option<&str>, text: &str) {
+        let counts = match kind {
+            // The name of a rule is one of the labels of an alert.
+            FieldKind::Rule => true,
+            // Not a text further inside, for that may be a log line.
+            FieldKind::Text => container.scope == Scope::Alert && (container.is_element || self.containers.is_empty()),
+            _ => container.scope == Scope::Alert,
+        };
+        if !counts {
+            return;
         }
+        let signal = Signal::of_field(kind, text);
+        if signal == Signal::Unknown && self.unknown_state.is_none() {
+            self.unknown_state = UnknownState::new(name, text);
+        }
+        self.signal(signal);
+    }
+
+    fn text(&mut self, kind: FieldKind, scope: Scope, name: Option<&str>, text: &str) {
         match kind {
             FieldKind::Time if scope != Scope::Part => {
                 let own = &mut self.element().own;
@@ -186,9 +234,13 @@ impl Extraction {
                 self.sequence.push('/');
                 self.sequence.push_str(text.trim());
             }
+            FieldKind::Challenge | FieldKind::ConfirmUrl if self.handshake.is_none() => {
+                self.handshake = Handshake::new(kind, name.unwrap_or_default(), text);
+            }
             FieldKind::Dyno => words(text).for_each(|name| self.dyno(name.trim_start_matches("heroku/"), true)),
             FieldKind::Source => self.source(text.trim()),
             FieldKind::App => self.app(text),
+            FieldKind::Host => self.host(text.trim()),
             FieldKind::Tags => self.tags(text),
             _ => self.lines(text),
         }
@@ -197,7 +249,8 @@ impl Extraction {
     fn app(&mut self, name: &str) {
         let app = &mut self.element().app;
         if app.is_none() {
-            *app = AppName::parse(name.trim());
+            // In the fields of syslog, these are the platform and the app itself.
+            *app = AppName::parse(name.trim()).filter(|name| !matches!(name.as_str(), "heroku" | "app"));
         }
     }
 
@@ -218,55 +271,46 @@ impl Extraction {
         }
     }
 
+    /// `shop.web.2` is a dyno of an app, if there is one of that type.
+    fn host(&mut self, host: &str) {
+        if let Some((app, dyno)) = host.split_once('.')
+            && let Some(name) = DynoName::parse(dyno).filter(DynoName::is_numbered)
+        {
+            self.app(app);
+            self.element().own.add(name, Mention { at: None, is_certain: false });
+        }
+    }
+
     fn tags(&mut self, tags: &str) {
         for tag in words(tags) {
-            match tag.split_once(':') {
-                Some(("dyno", name)) => self.dyno(name, true),
-                Some(("app", name)) => self.app(name),
-                _ => {}
+            if let Some((name, value)) = tag.split_once(':') {
+                self.tag(FieldKind::of(name), value);
             }
+        }
+    }
+
+    fn tag(&mut self, kind: FieldKind, value: &str) {
+        match kind {
+            FieldKind::Dyno => self.dyno(value, true),
+            FieldKind::App => self.app(value),
+            FieldKind::Source => self.source(value),
+            FieldKind::Host => self.host(value),
+            _ => {}
+        }
+    }
+
+    /// What a part of a pair says, in a list of tags.
+    fn pair(&mut self, name: Option<&str>, text: &str) {
+        match (name, self.pair.take()) {
+            (None | Some("value"), Some(kind)) => self.tag(kind, text),
+            (None | Some("key" | "name" | "tag"), _) => self.pair = Some(FieldKind::of(text)),
+            (_, pair) => self.pair = pair,
         }
     }
 
     fn lines(&mut self, text: &str) {
         let lines = &mut self.element().lines;
         line::dynos(text).for_each(|(name, mention)| lines.add(name, mention));
-    }
-}
-
-impl Element {
-    fn take_in(&mut self, element: Self) {
-        let (is_alert, is_event) = (element.scope == Scope::Alert, element.is_event);
-        match element.finish() {
-            Ok(mut affected) => {
-                self.has_active_alert |= is_alert;
-                if !is_alert {
-                    affected.keep_known(is_event);
-                }
-                self.inner.merge(affected);
-            }
-            Err(reason) if is_alert => {
-                self.inactive_alert.get_or_insert(reason);
-            }
-            Err(_) => {}
-        }
-    }
-
-    /// What is affected, by app; or why nothing is.
-    fn finish(self) -> Result<AffectedApps, Inactive> {
-        let Self { inactive, app, mut own, lines, is_app_output, inner, has_active_alert, inactive_alert, .. } = self;
-        if let Some(reason) = inactive.or(inactive_alert.filter(|_| !has_active_alert)) {
-            return Err(reason);
-        }
-        if !is_app_output {
-            own.complete(lines);
-        }
-        if inactive_alert.is_some() || (has_active_alert && inner.has_dynos()) {
-            // What is said about all alerts together includes those that have recovered.
-            own.clear_names();
-        }
-        own.fill_times(None);
-        Ok(inner.inside(app, own))
     }
 }
 

@@ -1,30 +1,13 @@
-//! The rules: which field names mean what, and which values say that an alert asks for nothing. They come from what
-//! monitoring services document about their webhooks; each word is there because some sender uses it. To add a sender,
-//! add its words to a row.
+//! The rules about names: which field means what. They come from what monitoring services document about their webhooks;
+//! each word is there because some sender uses it. To add a sender, add its words to a row, here or in `states`.
 //!
-//! Names and values match as a whole, without regard to case and punctuation: `Re-Triggered` is `retriggered`, and
-//! `startsAt` is `starts_at`. Nothing is searched for in a text: a log line may contain the word "resolved".
+//! Names match as a whole, without regard to case and punctuation: `startsAt` is `starts_at`.
 
-use std::collections::HashMap;
-use std::fmt;
 use std::sync::LazyLock;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::HeaderMap;
 
-/// Why an alert asks for nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inactive {
-    /// The trouble has passed.
-    Recovered,
-    /// A person takes care of the trouble.
-    Acknowledged,
-    /// The sender tries out its webhook.
-    Test,
-    /// The message is about a deploy.
-    Deploy,
-    /// The message is about something else, such as a comment.
-    NoAlert,
-}
+use super::word::{Word, WordMap, words};
 
 /// What a field means. Each kind has its row in [`NAMES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,23 +16,31 @@ pub(super) enum FieldKind {
     AlertType,
     App,
     ByDyno,
+    Challenge,
     Clear,
+    ConfirmUrl,
     Delivery,
     Deploy,
     Dyno,
     Events,
+    Heartbeat,
+    Host,
     Ignored,
     LeftOut,
     /// Nothing in particular. A text may still be a log line.
     Other,
     Rule,
     Sequence,
+    Severity,
     Source,
     State,
     Tags,
     Test,
+    Text,
     Time,
     Title,
+    Trigger,
+    Type,
     Wrapper,
 }
 
@@ -58,39 +49,62 @@ const NAMES: &[(FieldKind, &str)] = &[
     // The state of an alert, in one word. As an object, it contains the alert.
     (
         FieldKind::State,
-        "status state action event event_type trigger trigger_type transition lifecycle message_type \
-         notification_type alert_status alert_state alert_action alert_transition alert_type_friendly_name \
-         current_state current_status new_state new_state_value incident_status incident_state",
+        "status state action event event_type event_name event_status event_state trigger_type transition lifecycle \
+         message_type notification_type alert_status alert_state alert_action alert_event alert_transition \
+         alert_type_friendly_name action_group current_state current_status new_state new_status new_state_value \
+         state_value status_text incident_status incident_state incident_event issue_status issue_state \
+         problem_status problem_state monitor_condition monitor_status monitor_state check_status check_state \
+         check_state_name service_status service_state host_status host_state alarm_status alarm_state \
+         trigger_status trigger_state",
     ),
+    // What kind of message it is, which may be that of a recovery.
+    (FieldKind::Type, "type kind hub_mode"),
+    // What triggered the alert: an event, or a rule by its name.
+    (FieldKind::Trigger, "trigger"),
+    // How bad it is. Some senders say here that all is well.
+    (FieldKind::Severity, "level severity"),
+    // An object with the status as a number. None is there in a test.
+    (FieldKind::Heartbeat, "heartbeat"),
     // The alert has recovered, unless the value is empty or false.
     (FieldKind::Clear, "clear"),
     // The state as a number or a word.
     (FieldKind::AlertType, "alert_type"),
-    // A headline, which may begin with states in brackets.
+    // A headline, which may begin with a state.
     (FieldKind::Title, "title subject headline event_title alert_title incident_title issue_title"),
+    // A text for people, which may begin with a state. It may be a log line, too.
+    (FieldKind::Text, "text content message msg summary fallback"),
     (FieldKind::Rule, "alert_name rule_name"),
-    (FieldKind::Test, "triggered_by_user_test is_test test"),
+    (FieldKind::Test, "triggered_by_user_test is_test test ssl_check"),
+    // What the sender wants to be answered, or a person to open, before it sends alerts.
+    (FieldKind::Challenge, "validation_code challenge hub_challenge"),
+    (FieldKind::ConfirmUrl, "subscribe_url"),
     // As an object, a deploy.
     (FieldKind::Deploy, "marker"),
     // Contains an alert, or a part of one.
-    (FieldKind::Wrapper, "payload data attributes alert incident issue alarm anomaly check exception performance body"),
+    (
+        FieldKind::Wrapper,
+        "payload data attributes alert alert_group incident issue alarm anomaly check exception performance body detail \
+         essentials problem notification",
+    ),
     // A list of alerts, each with its own state.
-    (FieldKind::Alerts, "alerts incidents"),
+    (FieldKind::Alerts, "alerts incidents messages attachments embeds"),
     // How many alerts the list does not show.
     (FieldKind::LeftOut, "truncated_alerts"),
     // A list of events that the alert is about.
     (FieldKind::Events, "events recent_hits hits matches rows"),
-    (FieldKind::Dyno, "dyno dynos dyno_name"),
+    (FieldKind::Dyno, "dyno dynos dyno_name heroku_dyno"),
     // A dyno, or anything else.
-    (FieldKind::Source, "program source process procid ps entity impacted_entities"),
+    (FieldKind::Source, "program ident source process proc_id pid ps entity impacted_entities"),
+    // `shop.web.2`, or the name of any host.
+    (FieldKind::Host, "host host_name"),
     // An object whose field names are sources.
     (FieldKind::ByDyno, "violations"),
     // `dyno:web.1,app:shop`.
-    (FieldKind::Tags, "tags scope host_tags event_tags"),
-    (FieldKind::App, "app app_name application heroku_app source_name"),
+    (FieldKind::Tags, "tags labels scope host_tags event_tags"),
+    (FieldKind::App, "app app_name application heroku_app heroku_app_name source_name"),
     (
         FieldKind::Time,
-        "t time timestamp date datetime event_time alert_timestamp alert_date_time trigger_time trigger_time_end \
+        "t time timestamp date datetime event_time fired_date_time state_change_time alert_timestamp alert_date_time trigger_time trigger_time_end \
          received_at generated_at recorded_at starts_at started_at fired_at occurred_at triggered_at activated_at \
          down_at last_updated",
     ),
@@ -104,164 +118,52 @@ const NAMES: &[(FieldKind, &str)] = &[
 /// A field whose name ends like this is ignored as a link, unless the name is in the table.
 const LINK_ENDINGS: [&str; 3] = ["url", "uri", "link"];
 
-/// The values of fields of one kind that say that an alert asks for nothing.
-const VALUES: &[(FieldKind, Inactive, &str)] = &[
-    (
-        FieldKind::State,
-        Inactive::Recovered,
-        "resolved resolve recovered recover recovery closed close ok okay normal up end ended cleared clear fixed \
-         healthy inactive back_to_normal check_in_reporting resolved_critical resolved_warning resolved_missing_data",
-    ),
-    (FieldKind::State, Inactive::Acknowledged, "acknowledged acknowledge acknowledgement acknowledgment acked ack"),
-    (FieldKind::State, Inactive::Test, "test ping test_notification test_alert"),
-    (FieldKind::State, Inactive::Deploy, "deployed deploy deployment"),
-    (
-        FieldKind::State,
-        Inactive::NoAlert,
-        "commented comment assigned assign unassigned snoozed muted ignored archived annotated note_added \
-         cert_will_expire",
-    ),
-    // 1 is down, 2 is up, 3 is about a certificate. The words of a state count too.
-    (FieldKind::AlertType, Inactive::Recovered, "2 success"),
-    (FieldKind::AlertType, Inactive::NoAlert, "3"),
-    // Only a few, for `[test]` may be the name of a stage, and `[closed]` of anything.
-    (FieldKind::Title, Inactive::Recovered, "resolved recovered recovery ok"),
-    (FieldKind::Title, Inactive::Acknowledged, "acknowledged"),
-    (FieldKind::Rule, Inactive::Test, "test_alert test_notification"),
-    (FieldKind::Test, Inactive::Test, "true"),
-];
-
-/// What may precede the value of a state: `incident.resolved`, `ISSUE_CLOSED`, `alarm_ok`, `check.up`.
-const SUBJECTS: [&str; 7] = ["incident", "issue", "alert", "alarm", "monitor", "check", "event"];
-
 /// Headers that identify a delivery, so that a repeated one is recognised. Only the sender's own: what a router adds
 /// differs each time.
 const DELIVERY_HEADERS: &[&str] =
     &["idempotency-key", "request-id", "webhook-id", "x-delivery-id", "x-honeycomb-webhook-delivery-id", "x-le-nonce"];
 
-/// The values of headers that say that an alert asks for nothing.
-const HEADER_VALUES: &[(&str, &str, Inactive)] = &[
-    ("x-rapid7-event", "test", Inactive::Test),
-    ("sentry-hook-resource", "installation", Inactive::NoAlert),
-    ("sentry-hook-resource", "comment", Inactive::NoAlert),
-];
-
-static KINDS: LazyLock<HashMap<Word, FieldKind>> =
+static KINDS: LazyLock<WordMap<Word, FieldKind>> =
     LazyLock::new(|| NAMES.iter().flat_map(|(kind, names)| words(names).map(|name| (name, *kind))).collect());
-
-static INACTIVE: LazyLock<HashMap<(FieldKind, Word), Inactive>> = LazyLock::new(|| {
-    let rows = VALUES.iter();
-    rows.flat_map(|(kind, reason, values)| words(values).map(|value| ((*kind, value), *reason))).collect()
-});
-
-fn words(row: &str) -> impl Iterator<Item = Word> {
-    row.split_whitespace().filter_map(Word::of)
-}
 
 impl FieldKind {
     /// The kind of a field with this name.
     pub(super) fn of(name: &str) -> Self {
         let Some(name) = Word::of(name) else { return Self::Other };
-        let is_link = || LINK_ENDINGS.iter().any(|ending| name.as_str().ends_with(ending));
-        KINDS.get(&name).copied().unwrap_or_else(|| if is_link() { Self::Ignored } else { Self::Other })
+        let other = || if name.ends_with(&LINK_ENDINGS) { Self::Ignored } else { Self::Other };
+        KINDS.get(&name).copied().unwrap_or_else(other)
+    }
+
+    /// The kind of a field with this name inside an object of this kind.
+    pub(super) fn of_inner(self, name: &str) -> Self {
+        match (self, name) {
+            (Self::Ignored, _) => Self::Ignored,
+            (Self::ByDyno, _) => Self::Other,
+            (Self::State, "value") => Self::State,
+            (Self::State, "name") => Self::Type,
+            (Self::Dyno | Self::App, "name") => self,
+            (Self::Heartbeat, "status") => Self::Heartbeat,
+            _ => Self::of(name),
+        }
+    }
+
+    /// The kind of a list or an object that was the text of a field of this kind.
+    pub(super) fn opened(self, is_list: bool) -> Self {
+        match self {
+            Self::Wrapper | Self::Text if is_list => Self::Alerts,
+            Self::Text | Self::Title | Self::Other if !is_list => Self::Wrapper,
+            _ => self,
+        }
     }
 
     /// Whether a number means something in such a field.
     pub(super) fn takes_numbers(self) -> bool {
-        matches!(self, Self::Time | Self::AlertType | Self::Sequence | Self::LeftOut)
+        matches!(self, Self::Time | Self::AlertType | Self::Sequence | Self::LeftOut | Self::Heartbeat | Self::Test)
     }
-}
-
-impl Inactive {
-    /// What a field of this kind says with this value.
-    pub(super) fn of_field(kind: FieldKind, value: &str) -> Option<Self> {
-        match kind {
-            FieldKind::State => Self::of_state(value),
-            FieldKind::AlertType => Self::of_value(kind, value).or_else(|| Self::of_state(value)),
-            FieldKind::Clear => (!matches!(value.trim(), "" | "false")).then_some(Self::Recovered),
-            FieldKind::Title => in_brackets(value).find_map(|word| Self::of_value(kind, word)),
-            FieldKind::Rule | FieldKind::Test => Self::of_value(kind, value),
-            _ => None,
-        }
-    }
-
-    fn of_value(kind: FieldKind, value: &str) -> Option<Self> {
-        INACTIVE.get(&(kind, Word::of(value)?)).copied()
-    }
-
-    fn of_state(value: &str) -> Option<Self> {
-        let word = Word::of(value)?;
-        let without_subject = || SUBJECTS.iter().find_map(|subject| word.as_str().strip_prefix(subject));
-        Self::of_value(FieldKind::State, word.as_str()).or_else(|| Self::of_value(FieldKind::State, without_subject()?))
-    }
-
-    /// What the headers say.
-    pub(super) fn of_headers(headers: &HeaderMap) -> Option<Self> {
-        let of_header = |(name, value): (&HeaderName, &HeaderValue)| {
-            let says = |row: &str, word: &str| name == row && value.as_bytes().eq_ignore_ascii_case(word.as_bytes());
-            HEADER_VALUES.iter().find(|(name, value, _)| says(name, value)).map(|(_, _, reason)| *reason)
-        };
-        headers.iter().find_map(of_header)
-    }
-}
-
-/// The first words of the brackets in front of a title: `[RESOLVED:1] ...`, `[Recovered on host] ...`,
-/// `[TEST] [Recovered] ...`.
-fn in_brackets(title: &str) -> impl Iterator<Item = &str> {
-    let mut rest = title;
-    std::iter::from_fn(move || {
-        let (inside, after) = rest.trim_start().strip_prefix('[')?.split_once(']')?;
-        rest = after;
-        inside.split([':', ' ']).next()
-    })
 }
 
 /// What identifies the delivery by its headers.
 pub(super) fn deliveries(headers: &HeaderMap) -> impl Iterator<Item = String> {
     let ids = headers.iter().filter(|(name, _)| DELIVERY_HEADERS.contains(&name.as_str()));
     ids.filter_map(|(name, value)| Some(format!("{name}/{}", value.to_str().ok()?)))
-}
-
-/// A name or a value as the rules compare it: only letters and digits, in lower case, padded with zeros.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Word {
-    bytes: [u8; Word::MAX_LEN],
-    len: usize,
-}
-
-impl Word {
-    /// No word of the rules is longer.
-    const MAX_LEN: usize = 24;
-
-    /// `None` for an empty text, one longer than any word, and one with other characters.
-    fn of(text: &str) -> Option<Self> {
-        let mut word = Self { bytes: [0; Self::MAX_LEN], len: 0 };
-        for byte in text.trim().bytes() {
-            match byte {
-                b'_' | b'-' | b'.' | b' ' => {}
-                _ if byte.is_ascii_alphanumeric() => {
-                    *word.bytes.get_mut(word.len)? = byte.to_ascii_lowercase();
-                    word.len += 1;
-                }
-                _ => return None,
-            }
-        }
-        (word.len > 0).then_some(word)
-    }
-
-    fn as_str(&self) -> &str {
-        str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Inactive {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Recovered => "the alert has recovered",
-            Self::Acknowledged => "the alert has been acknowledged",
-            Self::Test => "the alert is a test",
-            Self::Deploy => "the message is about a deploy",
-            Self::NoAlert => "the message is not an alert",
-        })
-    }
 }

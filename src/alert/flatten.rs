@@ -1,16 +1,19 @@
-//! Turns a request of any form into one flat list of fields: JSON, a form, a form with JSON in `payload`, plain text,
-//! and the query of the URL. This module knows the forms; what a field means is up to `fields` and `extract`.
+//! Turns a request of any form into one flat list of fields: JSON, a form of either kind, plain text, and the query of
+//! the URL. This module knows the forms; what a field means is up to `fields` and `extract`.
 //!
 //! The list is never stored: the fields are handed over one by one, in the order of the request. A tree of 8 MiB of JSON
 //! would take many times as much memory, and even a list of its fields as much again.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::encoding::multipart;
 use super::error::ParseError;
+use super::repair::repair;
 use crate::util::query::{KEY, MOST_PARAMETERS, PARAMETERS, parameters};
 
 /// How many containers are around a top-level field: the request itself.
@@ -18,6 +21,9 @@ const TOP: usize = 1;
 
 /// A body that is a list is read as an object with this one field: each element is an alert.
 const ROOT_LIST: &str = "alerts";
+
+/// A body that is plain text is read as this field.
+const PLAIN_TEXT: &str = "text";
 
 /// A field. An object or a list is a field too, and comes in front of what it contains.
 #[derive(Clone, Copy, Debug)]
@@ -47,34 +53,31 @@ pub(super) fn query(query: &str, sink: &mut impl FnMut(Field<'_>)) {
     }
 }
 
-/// Hands over a body. On an error, the fields in front of it have been handed over.
+/// Hands over a body that is not compressed. On an error, the fields in front of it have been handed over.
 ///
 /// What a body looks like counts for more than its content type: `curl -d '{...}'` calls JSON a form.
-pub(super) fn body(headers: &HeaderMap, bytes: &[u8], sink: &mut impl FnMut(Field<'_>)) -> Result<(), ParseError> {
-    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(ParseError::Compressed);
-    }
+pub(super) fn body(
+    headers: &HeaderMap,
+    bytes: &[u8],
+    is_mended: bool,
+    sink: &mut impl FnMut(Field<'_>),
+) -> Result<(), ParseError> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii();
     // A log line may contain any bytes; the rest of the message is good all the same.
     let utf8 = || String::from_utf8_lossy(bytes);
     match bytes.first() {
         None => {}
-        Some(b'{') => json(&utf8(), sink)?,
-        Some(b'[') if is_list(bytes) => json(&utf8(), sink)?,
-        Some(_) if is_form(headers) || bytes.starts_with(b"payload=") => form(bytes, sink)?,
-        Some(_) => text(None, &utf8(), sink),
-    }
-    Ok(())
-}
-
-fn form(bytes: &[u8], sink: &mut impl FnMut(Field<'_>)) -> Result<(), ParseError> {
-    for (name, value) in form_urlencoded::parse(bytes).take(MOST_PARAMETERS) {
+        Some(b'{') => json(&utf8(), is_mended, None, sink)?,
+        Some(b'[') if is_list(bytes) => json(&utf8(), is_mended, None, sink)?,
         // Decoded only once: a log line may contain a bare `%`.
-        if name == "payload" && value.trim_start().starts_with(['{', '[']) {
-            json(&value, sink)?;
-        } else {
-            text(Some(&name), &value, sink);
+        Some(_) if is_form(headers) || bytes.starts_with(b"payload=") => {
+            let fields = form_urlencoded::parse(bytes).take(MOST_PARAMETERS);
+            fields.for_each(|(name, value)| text(Some(&name), &value, sink));
         }
+        Some(_) => match multipart(bytes) {
+            Some(fields) => fields.for_each(|(name, value)| text(Some(name), value, sink)),
+            None => text(Some(PLAIN_TEXT), &utf8(), sink),
+        },
     }
     Ok(())
 }
@@ -83,10 +86,30 @@ fn text(name: Option<&str>, text: &str, sink: &mut impl FnMut(Field<'_>)) {
     sink(Field { depth: TOP, name, value: Value::Text(text) });
 }
 
+/// Whether a text looks like JSON that a sender has put into a field.
+pub(super) fn is_json(text: &str) -> bool {
+    let text = text.trim_start().as_bytes();
+    let inner = text.get(1..).unwrap_or_default().trim_ascii_start().first();
+    match text.first() {
+        Some(b'{') => matches!(inner, Some(b'"' | b'\'' | b'}')),
+        Some(b'[') => matches!(inner, Some(b'{' | b'[' | b'"')),
+        _ => false,
+    }
+}
+
+/// Hands over JSON; `field` is the one that contains it as a text.
+///
 /// `serde_json` rejects what is nested more than 128 levels deep.
-fn json(text: &str, sink: &mut impl FnMut(Field<'_>)) -> Result<(), ParseError> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    let root = Node { path: &mut String::new(), sink, depth: 0, name: None };
+pub(super) fn json(
+    text: &str,
+    is_mended: bool,
+    field: Option<&Field<'_>>,
+    sink: &mut impl FnMut(Field<'_>),
+) -> Result<(), ParseError> {
+    let text = if is_mended { repair(text).into() } else { Cow::Borrowed(text) };
+    let mut json = serde_json::Deserializer::from_str(&text);
+    let (depth, name) = field.map_or((0, None), |field| (field.depth, field.name));
+    let root = Node { path: &mut name.unwrap_or_default().to_owned(), sink, depth, name: name.map(|_| 0) };
     let parsed = root.deserialize(&mut json).and_then(|()| json.end());
     parsed.map_err(|error| ParseError::BrokenJson { line: error.line(), column: error.column() })
 }

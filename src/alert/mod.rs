@@ -5,27 +5,39 @@
 //! message that a person makes up works too. A message that the rules do not know is an ordinary alert: something is
 //! wrong now, with unknown dynos.
 //!
-//! `flatten` turns a request of any form into one flat list of fields. `fields` is the table of rules, which is all that a
-//! new sender needs. `extract` walks over the list and collects what the alert says. Nothing is decided here, and nothing
+//! `flatten` turns a request of any form into one flat list of fields. `fields` and `states` are the tables of names and of
+//! values, which are all that a new sender needs. `extract` walks over the list and collects what the alert says. Nothing is decided here, and nothing
 //! fails: the input may be any bytes.
 
 mod affected;
+mod condition;
+mod element;
+mod encoding;
 mod error;
 mod extract;
 mod fields;
 mod flatten;
 mod line;
+mod repair;
+mod signal;
+mod states;
 mod time;
+mod word;
 
 use axum::http::HeaderMap;
 
 pub use affected::AffectedDynos;
+pub use condition::{Condition, Unmet};
 pub use error::ParseError;
-pub use fields::Inactive;
+pub use states::Inactive;
 
 use crate::heroku::AppName;
 use affected::AffectedApps;
 use extract::Extraction;
+use fields::FieldKind;
+
+/// How deep JSON may be nested as text in JSON. Amazon SNS has one level, and a second if it forwards a webhook.
+const MAX_OPENED: usize = 3;
 
 /// What an alert says.
 #[derive(Debug)]
@@ -35,26 +47,89 @@ pub struct Alert {
     affected: AffectedApps,
     /// Each of these identifies the delivery, so that a repeated one is recognised.
     pub deliveries: Vec<String>,
+    /// The first state in a word that no rule knows, if the alert counts and no other word says that something is wrong.
+    pub unknown_state: Option<UnknownState>,
+    /// What the sender or a person must be told before the sender sends alerts.
+    pub handshake: Option<Handshake>,
     /// Why the body was not understood, if it was not. The alert is an ordinary one then.
     pub error: Option<ParseError>,
+}
+
+/// A field of a state, with a word that no rule knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownState {
+    /// The name of the field.
+    pub field: String,
+    /// The word.
+    pub word: String,
+}
+
+/// What a sender asks for before it sends alerts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Handshake {
+    /// The response must have this field with this value; without a name, the value alone.
+    Answer(&'static str, String),
+    /// A person must open this URL. The service never does: anybody could make it call any address.
+    OpenUrl(String),
+}
+
+impl Handshake {
+    /// URLs of Amazon have about 400 bytes.
+    const MAX_LEN: usize = 2000;
+
+    fn new(kind: FieldKind, name: &str, text: &str) -> Option<Self> {
+        let is_plain = text.len() <= Self::MAX_LEN && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_plain {
+            return None;
+        }
+        if kind == FieldKind::ConfirmUrl {
+            return text.starts_with("https://").then(|| Self::OpenUrl(text.to_owned()));
+        }
+        let answer = match name {
+            "validationCode" => "validationResponse",
+            "hub.challenge" => "",
+            _ => "challenge",
+        };
+        Some(Self::Answer(answer, text.to_owned()))
+    }
+}
+
+impl UnknownState {
+    /// No name and no code is longer. Sentences are no words, and are not logged.
+    const MAX_LEN: usize = 60;
+
+    fn new(name: Option<&str>, word: &str) -> Option<Self> {
+        let is_code = |text: &str| text.len() <= Self::MAX_LEN && word::parts(text).is_some();
+        let (name, word) = (name?, word.trim());
+        (is_code(name) && is_code(word)).then(|| Self { field: name.to_owned(), word: word.to_owned() })
+    }
 }
 
 impl Alert {
     /// Reads a request: `query` as in the URL, and `body`; `incomplete` says why a part of the body is missing.
     ///
-    /// If the body is not understood, only headers, query and the apps named in the body count.
+    /// Broken JSON is mended as far as possible. Of what cannot be read to its end, the part in front counts.
     #[must_use]
     pub fn read(headers: &HeaderMap, query: &str, body: &[u8], incomplete: Option<ParseError>) -> Self {
-        let mut extraction = Extraction::of_head(headers, query);
-        let parsed = flatten::body(headers, body, &mut |field| extraction.add(field));
-        match incomplete.map_or(parsed, Err) {
-            Ok(()) => extraction.finish(),
-            Err(error) => {
-                let mut alert = Extraction::of_head(headers, query).finish();
-                alert.affected.add_names(extraction.apps());
-                Self { error: Some(error), ..alert }
-            }
+        let (body, not_decompressed) = encoding::decompressed(headers, body);
+        let missing = incomplete.or(not_decompressed);
+        let read = |is_mended| {
+            let mut extraction = Extraction::of_head(headers, query, is_mended);
+            let parsed = flatten::body(headers, &body, is_mended, &mut |field| extraction.add(field));
+            extraction.error = parsed.err().or(extraction.error);
+            extraction
+        };
+        let mut extraction = read(false);
+        if let Some(error) = extraction.error {
+            extraction = read(true);
+            // The place in the body as it came.
+            extraction.error = extraction.error.and(Some(error));
         }
+        if missing.is_some() {
+            extraction.error = missing;
+            extraction.cut_off();
+        }
+        extraction.finish()
     }
 
     /// The apps that the alert names.

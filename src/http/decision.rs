@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::params::{ParamError, RestartParams, Scope};
-use crate::alert::{AffectedDynos, Alert, Inactive};
+use crate::alert::{AffectedDynos, Alert, Inactive, Unmet};
 use crate::heroku::{AppName, DynoName};
 use crate::restart::{Target, Trigger, Watched, When};
 use crate::util::text::list;
@@ -29,24 +29,30 @@ pub(crate) enum Decision {
 pub(crate) enum IgnoreReason {
     /// The alert itself says that there is nothing to do.
     Inactive(Inactive),
+    /// A condition in the URL is not met.
+    OnlyIf(Unmet),
     /// All dynos that it names are of process types that are not watched.
     NotWatched(BTreeSet<DynoName>),
     /// It names only apps other than the one in the URL.
     OtherApp(BTreeSet<AppName>),
 }
 
-/// Decides what to do about an alert that arrived at `arrived`.
+/// Decides what to do about an alert that arrived at `arrived`; `unmet` is the condition in the URL that it does not meet.
 ///
 /// # Errors
 /// When several apps are watched and neither the URL nor the alert names one of them.
 pub(crate) fn decide(
     alert: &Alert,
+    unmet: Option<Unmet>,
     params: &RestartParams,
     watched: &Watched,
     arrived: Instant,
 ) -> Result<Decision, ParamError> {
     if let Some(inactive) = alert.inactive {
         return Ok(Decision::Ignore(IgnoreReason::Inactive(inactive)));
+    }
+    if let Some(unmet) = unmet {
+        return Ok(Decision::Ignore(IgnoreReason::OnlyIf(unmet)));
     }
     let is_watched = |app: &AppName| watched.has_app(app);
     let apps: BTreeSet<&AppName> = match &params.app {
@@ -67,6 +73,7 @@ pub(crate) fn decide(
     match ignored {
         _ if !triggers.is_empty() => Ok(Decision::Restart(triggers)),
         Some(reason) => Ok(Decision::Ignore(reason)),
+        None if alert.apps().next().is_some() => Err(ParamError::NotWatched(alert.apps().cloned().collect())),
         None => Err(ParamError::no_app(watched)),
     }
 }
@@ -105,6 +112,7 @@ impl fmt::Display for IgnoreReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inactive(reason) => write!(f, "{reason}"),
+            Self::OnlyIf(unmet) => write!(f, "{unmet}"),
             Self::NotWatched(dynos) => {
                 write!(f, "it names only {}, of no process type in PROCESS_TYPES", list(dynos))
             }

@@ -1,7 +1,11 @@
 //! The query parameters of an alert's URL: which app, which dynos, how.
 
 use crate::restart::{AppName, DynoName, Watched};
-use crate::util::query::{PARAMETERS, own_parameters, parameters};
+use crate::util::text::list;
+use std::collections::BTreeSet;
+
+use crate::alert::Condition;
+use crate::util::query::{ONLY_IF, PARAMETERS, own_parameters, parameters};
 
 /// The checked query parameters of an alert.
 #[derive(Debug)]
@@ -14,6 +18,8 @@ pub(crate) struct RestartParams {
     pub(crate) scope: Scope,
     /// Restart even young dynos, and dynos that automatic restarts have given up on.
     pub(crate) force: bool,
+    /// The alert counts only if it meets all of these.
+    pub(crate) only_if: Vec<Condition>,
     /// Only say what would be restarted.
     pub(crate) dry_run: bool,
 }
@@ -38,6 +44,12 @@ pub(crate) enum ParamError {
     /// An app that is not watched.
     #[error("app: not one of the apps watched here; accepted: {0}")]
     UnknownApp(String),
+    /// The alert names only apps that are not watched.
+    #[error("the alert names {}, which {} not watched here", list(.0), if .0.len() == 1 { "is" } else { "are" })]
+    NotWatched(BTreeSet<AppName>),
+    /// Not a condition.
+    #[error("only_if: accepted: FIELD:VALUE or FIELD:VALUE,VALUE, such as only_if=status:firing")]
+    InvalidCondition,
     /// Not the name of a dyno.
     #[error("dyno: no dyno can have that name; accepted: one name such as web.1")]
     InvalidDyno,
@@ -63,29 +75,35 @@ pub(crate) enum ParamError {
 }
 
 /// What people write instead of the names in [`PARAMETERS`], in the same order.
-const SIMILAR: [&str; 5] = ["apps", "dynos", "scopes", "forced", "dry"];
+const SIMILAR: [&str; 6] = ["apps", "dynos", "scopes", "forced", "dry", "if_only"];
 
 impl RestartParams {
     /// Parses a query.
     pub(crate) fn parse(query: &str, watched: &Watched) -> Result<Self, ParamError> {
+        let mut only_if = Vec::new();
         let mut given: [Option<String>; PARAMETERS.len()] = Default::default();
         for (name, value) in own_parameters(query) {
             let Some(at) = position(&name) else { continue };
             if PARAMETERS[at] != name {
                 return Err(ParamError::Misspelt(PARAMETERS[at]));
             }
+            if name == ONLY_IF {
+                only_if.push(Condition::parse(&value).ok_or(ParamError::InvalidCondition)?);
+                continue;
+            }
             if given[at].replace(value.into_owned()).is_some() {
                 return Err(ParamError::Repeated(PARAMETERS[at]));
             }
         }
         // Parameters behind a URL are ignored, but to ignore one of these would restart more than was asked for.
-        for name in ["dyno", "dry_run"] {
+        for name in ["dyno", "dry_run", ONLY_IF] {
             let is_given = PARAMETERS.iter().zip(&given).any(|(known, given)| *known == name && given.is_some());
+            let is_given = is_given || (name == ONLY_IF && !only_if.is_empty());
             if !is_given && parameters(query).any(|(found, _)| found == name) {
                 return Err(ParamError::Misplaced(name));
             }
         }
-        let [app, dyno, scope, force, dry_run] = given;
+        let [app, dyno, scope, force, dry_run, _] = given;
         let app = parse_app(app.as_deref(), watched)?;
         let dyno = dyno.map(|name| DynoName::parse(&name).ok_or(ParamError::InvalidDyno)).transpose()?;
         let scope = parse_scope(scope.as_deref())?;
@@ -94,7 +112,7 @@ impl RestartParams {
         }
         let force = parse_boolean("force", force.as_deref())?;
         let dry_run = parse_boolean("dry_run", dry_run.as_deref())?;
-        Ok(Self { app, dyno, scope, force, dry_run })
+        Ok(Self { app, dyno, scope, force, only_if, dry_run })
     }
 }
 

@@ -89,6 +89,10 @@ async fn respond(outcome: AlertOutcome, restarter: &Restarter, format: ResponseF
         AlertOutcome::Ignored(text) => {
             format.response(StatusCode::OK, &text, &json!({ "ignored": true, "message": text }))
         }
+        AlertOutcome::Answered("", value) => ResponseFormat::Text.response(StatusCode::OK, &value, &json!(null)),
+        AlertOutcome::Answered(field, value) => {
+            ResponseFormat::Json.response(StatusCode::OK, "", &json!({ field: value }))
+        }
         AlertOutcome::DryRun(app, trigger) => dry_run(restarter, &app, trigger, format).await,
     }
 }

@@ -17,7 +17,7 @@ use super::auth::{Access, Authorized, Keys};
 use super::body::{BodyReader, Completeness, ReceivedBody};
 use super::decision::{Decision, decide};
 use super::params::{ParamError, RestartParams};
-use crate::alert::{self, Alert};
+use crate::alert::{self, Alert, Condition, Handshake, UnknownState};
 use crate::restart::{AppName, Receipt, Restarter, Stopping, Trigger};
 use crate::util::dedup::SeenIds;
 use crate::util::log_throttle::{LogThrottle, count_suffix};
@@ -53,6 +53,8 @@ pub(crate) enum AlertOutcome {
     Repeated,
     /// Nothing is restarted, for this reason.
     Ignored(String),
+    /// The sender asks whether this is the right address, and expects this field with this value.
+    Answered(&'static str, String),
     /// The alert asks what would be restarted for it.
     DryRun(AppName, Trigger),
 }
@@ -115,14 +117,26 @@ impl AlertIntake {
             return Err(IntakeError::Stopping);
         }
         let alert = self.read(&head, &received, &params);
-        let triggers = match decide(&alert, &params, self.restarter.watched(), arrived)? {
+        let unmet = Condition::first_unmet(&params.only_if, &head.headers, query(&head), &received.bytes);
+        let triggers = match decide(&alert, unmet, &params, self.restarter.watched(), arrived)? {
             Decision::Restart(triggers) => triggers,
             Decision::Ignore(reason) => {
                 let about = params.app.as_ref().map(|app| format!(" for {app}")).unwrap_or_default();
                 info!("an alert{about} was ignored: {reason}");
+                match alert.handshake {
+                    Some(Handshake::Answer(field, value)) => return Ok(AlertOutcome::Answered(field, value)),
+                    Some(Handshake::OpenUrl(url)) => warn!("to receive alerts, confirm the subscription: open {url}"),
+                    None => {}
+                }
                 return Ok(AlertOutcome::Ignored(format!("Ignored: {reason}")));
             }
         };
+        if let Some(UnknownState { field, word }) = &alert.unknown_state {
+            info!(
+                "an alert says {word} in its field {field}, a word that is not known: it counts as trouble. To decide by \
+                 this field, add only_if={field}:{word} to the URL, with every word that means trouble"
+            );
+        }
         if params.dry_run {
             return self.dry_run(triggers, &authorized);
         }
@@ -149,7 +163,7 @@ impl AlertIntake {
             && let Some(count) = self.not_understood.should_log()
         {
             let suffix = count_suffix(count);
-            warn!("the body of an alert was not understood: {error}{suffix}. Only the head of the alert counts");
+            warn!("the body of an alert was not understood: {error}{suffix}. What stands in front of the fault counts");
         }
         alert
     }

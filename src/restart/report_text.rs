@@ -10,11 +10,52 @@ use super::report::{End, Failure, Outcome, Report, Skip};
 use crate::heroku::DynoName;
 use crate::util::text::{human, list};
 
+/// What a pass did with dynos, in the order in which the report says it.
+const VERBS: [&str; 6] = [
+    "restarted",
+    "restarted without confirmation",
+    "restarted, then replaced by a deploy",
+    "failed",
+    "left alone",
+    "did not get to",
+];
+
 impl Report {
-    /// The dynos of which `tell` has something to say, with what it says.
-    fn told(&self, verb: &str, tell: impl Fn(&Outcome) -> Option<String>) -> Option<String> {
-        let told = self.dynos.iter().filter_map(|(name, outcome)| Some(format!("{name}{}", tell(outcome)?)));
-        Some(list(told)).filter(|told| !told.is_empty()).map(|told| format!("{verb} {told}"))
+    /// What became of the dynos, those with the same outcome together: `left alone web.2 and web.3 (why)`.
+    fn phrases(&self) -> Vec<String> {
+        let mut groups: Vec<((usize, String), Vec<&DynoName>)> = Vec::new();
+        for (dyno, outcome) in &self.dynos {
+            let key = (outcome.verb(), outcome.reason());
+            match groups.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, dynos)) => dynos.push(dyno),
+                None => groups.push((key, vec![dyno])),
+            }
+        }
+        groups.sort_by_key(|((verb, _), _)| *verb);
+        groups.into_iter().map(|((verb, reason), dynos)| format!("{} {}{reason}", VERBS[verb], list(dynos))).collect()
+    }
+}
+
+impl Outcome {
+    /// Its place in [`VERBS`].
+    fn verb(&self) -> usize {
+        match self {
+            Self::Restarted { .. } => 0,
+            Self::Unconfirmed => 1,
+            Self::Deployed { .. } => 2,
+            Self::Failed(_) => 3,
+            Self::Skipped(_) => 4,
+            Self::Due => 5,
+        }
+    }
+
+    /// The reason in parentheses, where there is one.
+    fn reason(&self) -> String {
+        match self {
+            Self::Failed(failure) => format!(" ({failure})"),
+            Self::Skipped(skip) => format!(" ({skip})"),
+            _ => String::new(),
+        }
     }
 }
 
@@ -30,24 +71,7 @@ fn version(release: Option<u64>) -> String {
 impl fmt::Display for Report {
     /// The whole pass in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |is_it: bool| is_it.then(String::new);
-        let told = [
-            self.told("restarted", |outcome| plain(matches!(outcome, Outcome::Restarted { .. }))),
-            self.told("restarted without confirmation", |outcome| plain(matches!(outcome, Outcome::Unconfirmed))),
-            self.told("restarted, then replaced by a deploy", |outcome| {
-                plain(matches!(outcome, Outcome::Deployed { .. }))
-            }),
-            self.told("failed", |outcome| match outcome {
-                Outcome::Failed(failure) => Some(format!(" ({failure})")),
-                _ => None,
-            }),
-            self.told("left alone", |outcome| match outcome {
-                Outcome::Skipped(skip) => Some(format!(" ({skip})")),
-                _ => None,
-            }),
-            self.told("did not get to", |outcome| plain(matches!(outcome, Outcome::Due))),
-        ];
-        let told: Vec<String> = told.into_iter().flatten().collect();
+        let told = self.phrases();
         let told = if told.is_empty() { "restarted nothing".to_owned() } else { told.join("; ") };
         let alerts = if self.alerts == 1 { "1 alert".to_owned() } else { format!("{} alerts", self.alerts) };
         write!(f, "pass over {} ({alerts}, {}): {told}", self.app, human(self.took))?;

@@ -6,7 +6,10 @@ use std::borrow::Cow;
 pub(crate) const KEY: &str = "key";
 
 /// The service's other parameters.
-pub(crate) const PARAMETERS: [&str; 5] = ["app", "dyno", "scope", "force", "dry_run"];
+pub(crate) const PARAMETERS: [&str; 6] = ["app", "dyno", "scope", "force", "dry_run", ONLY_IF];
+
+/// The parameter that may be given several times.
+pub(crate) const ONLY_IF: &str = "only_if";
 
 /// How many parameters of a query or form are read. No sender has a hundredth of these; the limit bounds the work.
 pub(crate) const MOST_PARAMETERS: usize = 10_000;

@@ -203,7 +203,7 @@ async fn an_alert_names_the_app_where_the_url_does_not() {
     assert_eq!(post(&service, "scope=affected", &alerts).await.0, 202);
     service.passes(2).await;
     let answer = post(&service, "", &json!({ "app": "elsewhere" })).await;
-    assert_eq!(answer, (400, "app is missing; accepted: blog, news, shop".to_owned()));
+    assert_eq!(answer, (400, "the alert names elsewhere, which is not watched here".to_owned()));
     service.stop().await;
     assert_eq!((shop.restarts(), blog.restarts()), (vec!["web.1".to_owned()], vec!["web.2".to_owned()]));
     assert!(news.restarts().is_empty());

@@ -14,6 +14,7 @@ mod dry_run;
 mod force;
 mod keys;
 mod logplex;
+mod reports;
 mod senders;
 mod signed;
 

@@ -1,0 +1,89 @@
+//! What one element of an alert says, and what comes of it together with its own elements.
+//!
+//! Only the state of an alert itself counts, and not that of its parts. An alert that has recovered names no dynos, and
+//! the text of its group names none either.
+
+use super::affected::{AffectedApps, AffectedDynos};
+use super::signal::Signal;
+use super::states::Inactive;
+use crate::heroku::AppName;
+
+/// Which fields of an object count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// An alert: state and time count.
+    #[default]
+    Alert,
+    /// An event or a row of data: the time counts.
+    Row,
+    /// A part of something: neither counts.
+    Part,
+}
+
+/// What one element says. The request as a whole is one too.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that an alert may say")]
+pub(super) struct Element {
+    pub(super) scope: Scope,
+    pub(super) is_event: bool,
+    pub(super) signal: Signal,
+    pub(super) app: Option<AppName>,
+    pub(super) own: AffectedDynos,
+    /// What log lines name.
+    pub(super) lines: AffectedDynos,
+    /// The app printed the lines, so that they prove nothing.
+    pub(super) is_app_output: bool,
+    pub(super) inner: AffectedApps,
+    pub(super) has_active_alert: bool,
+    /// One of them says in so many words that something is wrong.
+    pub(super) has_trouble: bool,
+    pub(super) inactive_alert: Option<Inactive>,
+}
+
+impl Element {
+    pub(super) fn take_in(&mut self, element: Self) {
+        let (is_alert, is_event) = (element.scope == Scope::Alert, element.is_event);
+        let has_trouble = is_alert && element.has_trouble();
+        match element.finish() {
+            Ok(mut affected) => {
+                self.has_active_alert |= is_alert;
+                self.has_trouble |= has_trouble;
+                if !is_alert {
+                    affected.keep_known(is_event);
+                }
+                self.inner.merge(affected);
+            }
+            Err(reason) if is_alert => {
+                self.inactive_alert.get_or_insert(reason);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Whether something is wrong in so many words.
+    pub(super) fn has_trouble(&self) -> bool {
+        self.has_trouble || self.signal == Signal::Trouble
+    }
+
+    /// What is affected, by app; or why nothing is.
+    pub(super) fn finish(self) -> Result<AffectedApps, Inactive> {
+        let Self { signal, app, mut own, lines, is_app_output, inner, inactive_alert, .. } = self;
+        let inactive = match signal {
+            Signal::News(reason) => Some(reason),
+            Signal::Quiet(reason) | Signal::Told(reason) if !self.has_trouble => Some(reason),
+            _ => inactive_alert.filter(|_| !self.has_active_alert),
+        };
+        if let Some(reason) = inactive {
+            return Err(reason);
+        }
+        if !is_app_output {
+            own.complete(lines);
+        }
+        if inactive_alert.is_some() || (self.has_active_alert && inner.has_dynos()) {
+            // What is said about all alerts together includes those that have recovered.
+            own.clear_names();
+        }
+        own.fill_times(None);
+        Ok(inner.inside(app, own))
+    }
+}

@@ -1,0 +1,234 @@
+//! What a field says about the state of its alert, by the tables in `states`.
+//!
+//! The order of precedence is that of [`Signal`], and nowhere else: news about an incident comes first, then trouble, then
+//! a recovery. Whole values count, and the words of a compound code in a field of a state. No sentence is searched: a log
+//! line may contain the word "resolved".
+
+use std::sync::LazyLock;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::fields::FieldKind;
+use super::states::{CHANGES, HEADER_VALUES, Inactive, NEGATIONS, PARTS, SUBJECTS, VALUES};
+use super::word::{Word, WordMap, parts, words};
+
+/// What the fields of an alert say about its state. The later of these counts for more; of two equal ones, the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Signal {
+    /// Nothing about the state.
+    #[default]
+    Nothing,
+    /// A text for people begins with the word of a recovery. It counts only where no field gives a state.
+    Told(Inactive),
+    /// A state in a word that no rule knows.
+    Unknown,
+    /// The trouble has passed, or there never was any.
+    Quiet(Inactive),
+    /// Something is wrong.
+    Trouble,
+    /// Something else happened to an incident, whatever its state is.
+    News(Inactive),
+}
+
+use Signal::{News, Nothing, Quiet, Told, Trouble, Unknown};
+
+/// The roles of a word in a compound code.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Role {
+    Subject,
+    Negation,
+    Thing(usize),
+    Change(usize),
+}
+
+static SIGNALS: LazyLock<WordMap<(FieldKind, Word), Signal>> = LazyLock::new(|| {
+    let rows = VALUES.iter();
+    rows.flat_map(|(kind, signal, values)| words(values).map(|value| ((*kind, value), *signal))).collect()
+});
+
+static PART_SIGNALS: LazyLock<WordMap<Word, Signal>> =
+    LazyLock::new(|| PARTS.iter().flat_map(|(signal, row)| words(row).map(|word| (word, *signal))).collect());
+
+static ROLES: LazyLock<WordMap<Word, Vec<Role>>> = LazyLock::new(|| {
+    let mut roles: WordMap<Word, Vec<Role>> = WordMap::default();
+    let mut add = |role, row| words(row).for_each(|word| roles.entry(word).or_default().push(role));
+    add(Role::Subject, SUBJECTS);
+    add(Role::Negation, NEGATIONS);
+    for (index, (_, things, changes)) in CHANGES.iter().enumerate() {
+        add(Role::Thing(index), things);
+        add(Role::Change(index), changes);
+    }
+    roles
+});
+
+impl Signal {
+    /// What a field of this kind says with this value.
+    pub(super) fn of_field(kind: FieldKind, value: &str) -> Self {
+        match kind {
+            FieldKind::State => of_state(value),
+            FieldKind::AlertType => of_value(kind, value).unwrap_or_else(|| of_state(value)),
+            FieldKind::Type => of_value(kind, value).unwrap_or_else(|| of_type(value)),
+            FieldKind::Trigger => of_trigger(value),
+            FieldKind::Clear if !matches!(value.trim(), "" | "false") => Quiet(Inactive::Recovered),
+            FieldKind::Title => of_beginning(value),
+            FieldKind::Text => match of_beginning(value) {
+                Quiet(reason) | News(reason) => Told(reason),
+                other => other,
+            },
+            FieldKind::Rule | FieldKind::Test | FieldKind::Heartbeat | FieldKind::Severity => {
+                of_value(kind, value).unwrap_or_default()
+            }
+            _ => Nothing,
+        }
+    }
+
+    /// What the headers say.
+    pub(super) fn of_headers(headers: &HeaderMap) -> Self {
+        let of_header = |(name, value): (&HeaderName, &HeaderValue)| {
+            let says = |row: &str, word: &str| name == row && value.as_bytes().eq_ignore_ascii_case(word.as_bytes());
+            HEADER_VALUES.iter().find(|(name, value, _)| says(name, value)).map(|(_, _, reason)| News(*reason))
+        };
+        headers.iter().find_map(of_header).unwrap_or_default()
+    }
+
+    /// Of two signals about the same alert, the one that counts.
+    pub(super) fn or_stronger(self, other: Self) -> Self {
+        if other.rank() > self.rank() { other } else { self }
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Nothing => 0,
+            Told(_) => 1,
+            Unknown => 2,
+            Quiet(_) => 3,
+            Trouble => 4,
+            News(_) => 5,
+        }
+    }
+}
+
+/// `None` if the value is not in the table.
+fn of_value(kind: FieldKind, value: &str) -> Option<Signal> {
+    SIGNALS.get(&(kind, Word::of(value)?)).copied()
+}
+
+/// A type says what happened only as a code of several words, or as that of a recovery: `ping` and `error` are types of
+/// monitors and of errors.
+fn of_type(value: &str) -> Signal {
+    match of_state(value) {
+        signal @ Quiet(Inactive::Recovered) => signal,
+        signal @ (News(_) | Quiet(Inactive::Test)) if parts(value).is_some_and(|parts| parts.len() > 1) => signal,
+        _ => Nothing,
+    }
+}
+
+/// The name that a person gave to a rule, such as `Ping` or `Disk is down`, is no state. Its recovery is one.
+fn of_trigger(value: &str) -> Signal {
+    let begins_with_subject = || parts(value).is_some_and(|parts| has_role(parts[0], Role::Subject));
+    match of_state(value) {
+        signal @ Quiet(Inactive::Recovered) => signal,
+        signal @ News(_) if is_constant(value) || begins_with_subject() => signal,
+        _ => Nothing,
+    }
+}
+
+/// Whether a program has named it, such as `PRIORITY_CHANGED`.
+fn is_constant(value: &str) -> bool {
+    value.contains('_') && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+}
+
+/// What a value says in a field of a state.
+fn of_state(value: &str) -> Signal {
+    let value = undecorated(value);
+    if let Some(known) = of_value(FieldKind::State, value) {
+        return known;
+    }
+    if value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Nothing;
+    }
+    let Some(mut parts) = parts(value) else { return Unknown };
+    if let Some(signal) = of_change(&parts) {
+        return signal;
+    }
+    // What it is now, and not what it was: `CRITICAL_TO_OK`, `recovered from failure`.
+    if let Some(to) = parts.iter().rposition(|part| part.eq_ignore_ascii_case("to")) {
+        parts.drain(..=to);
+    }
+    if let Some(from) = parts.iter().position(|part| part.eq_ignore_ascii_case("from")) {
+        parts.truncate(from);
+    }
+    of_parts(&parts)
+}
+
+fn of_change(parts: &[&str]) -> Option<Signal> {
+    let row = |index: &usize| {
+        let has = |role| parts.iter().any(|part| has_role(part, role));
+        has(Role::Thing(*index)) && has(Role::Change(*index))
+    };
+    // The rows further down are the more specific ones.
+    (0..CHANGES.len()).rev().find(row).map(|index| News(CHANGES[index].0))
+}
+
+fn of_parts(parts: &[&str]) -> Signal {
+    if let Some(known) = behind_subjects(FieldKind::State, parts) {
+        return known;
+    }
+    if parts.iter().all(|part| has_role(part, Role::Subject)) {
+        return Nothing;
+    }
+    let signal_of = |part: &&str| PART_SIGNALS.get(&Word::of(part)?).copied();
+    let signals: Vec<_> = parts.iter().filter_map(signal_of).collect();
+    let is_negated = parts.iter().any(|part| has_role(part, Role::Negation));
+    let begins_resolved = parts[0].to_ascii_lowercase().ends_with("ed") && signal_of(&parts[0]).is_some();
+    let news = signals.iter().find(|signal| matches!(signal, News(_)));
+    let last = if begins_resolved { signals.first() } else { signals.last() };
+    let signal = news.or(last).filter(|signal| !is_negated || **signal == Trouble);
+    signal.copied().unwrap_or(Unknown)
+}
+
+/// The signal of a whole value, without the subjects in front of it.
+fn behind_subjects(kind: FieldKind, parts: &[&str]) -> Option<Signal> {
+    let subjects = parts.iter().take_while(|part| has_role(part, Role::Subject)).count();
+    (0..=subjects).find_map(|start| SIGNALS.get(&(kind, Word::join(&parts[start..])?)).copied())
+}
+
+fn has_role(part: &str, role: Role) -> bool {
+    Word::of(part).and_then(|word| ROLES.get(&word)).is_some_and(|roles| roles.contains(&role))
+}
+
+/// The states with which a headline or a text for people begins: `[RESOLVED:1] ...`, `✅ [Recovered on host] ...`,
+/// `[TEST] [Recovered] ...`, `RESOLVED: ...`.
+fn of_beginning(text: &str) -> Signal {
+    let mut rest = undecorated_start(text);
+    while let Some((inside, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        let inside = undecorated(inside);
+        let (word, is_whole) = inside.split_once([':', ' ']).map_or((inside, true), |(word, _)| (word, false));
+        let known = of_value(FieldKind::Title, word);
+        let known = known.or_else(|| of_value(FieldKind::Text, word).filter(|_| is_whole));
+        if known.is_some() || of_value(FieldKind::State, word) == Some(Trouble) {
+            return known.unwrap_or_default();
+        }
+        rest = undecorated_start(after);
+    }
+    let ends = [":", "\n", "!", "|", " - ", " – ", " — "];
+    let end = ends.iter().filter_map(|end| rest.find(end)).min();
+    let known = match end {
+        Some(end) => parts(undecorated(&rest[..end])).and_then(|parts| behind_subjects(FieldKind::Text, &parts)),
+        None => of_value(FieldKind::Title, undecorated(rest)),
+    };
+    known.unwrap_or_default()
+}
+
+/// Without emojis and marks around it: `✅ **Resolved**`.
+fn undecorated(text: &str) -> &str {
+    text.trim_matches(is_decoration)
+}
+
+fn undecorated_start(text: &str) -> &str {
+    text.trim_start_matches(is_decoration)
+}
+
+fn is_decoration(c: char) -> bool {
+    !c.is_ascii() || c.is_whitespace() || matches!(c, '*' | '_' | '~' | '#' | '>' | '`' | '!' | '.')
+}
