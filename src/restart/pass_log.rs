@@ -31,7 +31,7 @@ impl PassLog {
         match note {
             Note::Plan { dynos, asked, forced } => {
                 let in_turn = if dynos.len() > 1 { ", in turn" } else { "" };
-                let force = if forced { ", by force" } else { "" };
+                let force = if forced { " (force=true)" } else { "" };
                 info!(%app, "restarting {} of {app}{in_turn}: alerts asked for {asked}{force}", list(dynos));
             }
             Note::Outcome(dyno, outcome) => self.write_outcome(app, &dyno, &outcome),

@@ -102,10 +102,7 @@ impl fmt::Display for Skip {
             Self::Young { age, min_age } => {
                 write!(f, "started {} before the alert, MIN_AGE is {}", human(*age), human(*min_age))
             }
-            Self::BeganLater { by } if by.as_secs() == 0 => {
-                f.write_str("started, or was restarted, after the alert arrived")
-            }
-            Self::BeganLater { by } => write!(f, "started, or was restarted, {} after the alert arrived", human(*by)),
+            Self::BeganLater { .. } => f.write_str("it was restarted after the alert arrived"),
             Self::Late { ago, age: Some(age) } => {
                 let which =
                     if ago > age { "before this process started" } else { "while this process took over, started" };
