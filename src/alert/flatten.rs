@@ -46,8 +46,11 @@ pub(super) enum Value<'a> {
     Null,
 }
 
+/// Takes the fields. A trait object, so that the parser of JSON is compiled once and not for each sink.
+pub(super) type Sink<'a> = dyn FnMut(Field<'_>) + 'a;
+
 /// Hands over the query of the URL. The service's own parameters say nothing about the alert.
-pub(super) fn query(query: &str, sink: &mut impl FnMut(Field<'_>)) {
+pub(super) fn query(query: &str, sink: &mut Sink<'_>) {
     for (name, value) in parameters(query).filter(|(name, _)| name != KEY && !PARAMETERS.contains(&name.as_ref())) {
         text(Some(&name), &value, sink);
     }
@@ -56,12 +59,7 @@ pub(super) fn query(query: &str, sink: &mut impl FnMut(Field<'_>)) {
 /// Hands over a body that is not compressed. On an error, the fields in front of it have been handed over.
 ///
 /// What a body looks like counts for more than its content type: `curl -d '{...}'` calls JSON a form.
-pub(super) fn body(
-    headers: &HeaderMap,
-    bytes: &[u8],
-    is_mended: bool,
-    sink: &mut impl FnMut(Field<'_>),
-) -> Result<(), ParseError> {
+pub(super) fn body(headers: &HeaderMap, bytes: &[u8], is_mended: bool, sink: &mut Sink<'_>) -> Result<(), ParseError> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii();
     // A log line may contain any bytes; the rest of the message is good all the same.
     let utf8 = || String::from_utf8_lossy(bytes);
@@ -82,7 +80,7 @@ pub(super) fn body(
     Ok(())
 }
 
-fn text(name: Option<&str>, text: &str, sink: &mut impl FnMut(Field<'_>)) {
+fn text(name: Option<&str>, text: &str, sink: &mut Sink<'_>) {
     sink(Field { depth: TOP, name, value: Value::Text(text) });
 }
 
@@ -104,7 +102,7 @@ pub(super) fn json(
     text: &str,
     is_mended: bool,
     field: Option<&Field<'_>>,
-    sink: &mut impl FnMut(Field<'_>),
+    sink: &mut Sink<'_>,
 ) -> Result<(), ParseError> {
     let text = if is_mended { repair(text).into() } else { Cow::Borrowed(text) };
     let mut json = serde_json::Deserializer::from_str(&text);
@@ -127,8 +125,8 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 /// A JSON value that is about to be read.
-struct Node<'a, F> {
-    sink: &'a mut F,
+struct Node<'a> {
+    sink: &'a mut Sink<'a>,
     /// All names around the value, and its own.
     path: &'a mut String,
     /// 0 for the root.
@@ -137,14 +135,14 @@ struct Node<'a, F> {
     name: Option<usize>,
 }
 
-impl<F: FnMut(Field<'_>)> Node<'_, F> {
+impl Node<'_> {
     fn add(self, value: Value<'_>) {
         let name = self.name.map(|start| &self.path[start..]);
         (self.sink)(Field { depth: self.depth, name, value });
     }
 }
 
-impl<'de, F: FnMut(Field<'_>)> DeserializeSeed<'de> for Node<'_, F> {
+impl<'de> DeserializeSeed<'de> for Node<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -152,7 +150,7 @@ impl<'de, F: FnMut(Field<'_>)> DeserializeSeed<'de> for Node<'_, F> {
     }
 }
 
-impl<'de, F: FnMut(Field<'_>)> Visitor<'de> for Node<'_, F> {
+impl<'de> Visitor<'de> for Node<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
