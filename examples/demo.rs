@@ -1,9 +1,9 @@
 //! The whole thing on one machine, no account needed: a simulated Heroku with an app that leaks, the service in front of
-//! it, and an alert as `LogEntries` sends it, or the app's own log drain.
+//! it, and an alert as a monitoring service sends it, or the app's own log drain.
 //!
 //! ```sh
 //! cargo run --example demo             # shows one alert and what it leads to, in under a minute
-//! cargo run --example demo -- --drain  # shows a leak that the log drain tells of, in a minute and a half
+//! cargo run --example demo -- --drain  # shows a leak that the log drain reports, in a minute and a half
 //! cargo run --example demo -- --serve  # keeps running, to play with
 //! ```
 
@@ -60,7 +60,7 @@ async fn show() -> ExitCode {
     }
 }
 
-/// No alert: the app's log drain tells of the leak.
+/// No alert: the app's log drain reports the leak.
 async fn show_the_drain() -> ExitCode {
     let heroku = Heroku::start().await;
     let stage = Stage::set(&heroku, 0, "5m").expect("the machine has a free port");
@@ -196,7 +196,7 @@ impl Stage {
         let (url, api) = (&self.url, heroku.url().replace("127.0.0.1", "localhost"));
         println!("The service:      curl -H 'Authorization: Bearer {KEY}' '{url}?dry_run=true'");
         println!("                  curl -X POST -H 'Authorization: Bearer {KEY}' '{url}'");
-        println!("As LogEntries:    curl -X POST '{url}?key={KEY}' --data-urlencode 'payload={{}}'");
+        println!("Key in the URL:   curl -X POST '{url}?key={KEY}' --data-urlencode 'payload={{}}'");
         println!("Its log drain:    HEROKU_HOST={api} HEROKU_API_KEY=any heroku drains:add {} -a shop", self.drain);
         println!("Just one dyno:    curl -X POST '{url}?key={KEY}&dyno=web.2&force=true'");
         println!("The real CLI:     HEROKU_HOST={api} HEROKU_API_KEY=any heroku ps -a shop   (ps, ps:restart)");
@@ -220,7 +220,7 @@ impl Stage {
         }
     }
 
-    /// Plays `LogEntries`: it sees the line in the log and pokes the webhook.
+    /// Plays a monitoring service: it sees the line in the log and calls the webhook.
     async fn wait_for_r14_and_send_the_alert(&self, heroku: &Heroku) {
         let r14 = || self.shop.log().into_iter().find(|line| line.contains("Error R14"));
         heroku.until(|_| r14().is_some()).await;
@@ -235,7 +235,7 @@ impl Stage {
             .body(form);
         let answer = request.send().await.expect("the service answers");
         let (status, text) = (answer.status(), answer.text().await.expect("the answer is whole"));
-        self.say(format_args!("LogEntries    POST /restart_web_dynos?key=... -> {status}: {text}"));
+        self.say(format_args!("an alert      POST /restart_web_dynos?key=... -> {status}: {text}"));
     }
 
     async fn until_all_are_up_again(&self, heroku: &Heroku) {

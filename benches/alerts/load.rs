@@ -47,7 +47,7 @@ pub(crate) struct Answer {
 
 /// A request as `LogEntries` sends it, with the key where it can be put.
 pub(crate) fn alert(address: SocketAddr, key: &str) -> Vec<u8> {
-    // Without the number of the line: each of them is an alert of its own.
+    // Without the number of the line: each request is a separate alert.
     let line = |at: u64, text: &str| json!({ "t": 1_583_724_489_081 + at, "m": text });
     let running = "<45>1 2020-03-09T03:28:09.081396+00:00 heroku web.1 - - Process running mem=1132M(110.5%)";
     let r14 = "<45>1 2020-03-09T03:28:09.081517+00:00 heroku web.1 - - Error R14 (Memory quota exceeded)";
@@ -69,7 +69,7 @@ pub(crate) fn alert(address: SocketAddr, key: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A request as Heroku's log drain sends it, but for its `Logplex-Frame-Id`: each of them is a batch of its own.
+/// A request as Heroku's log drain sends it, without `Logplex-Frame-Id`: each request is a separate batch.
 fn batch(address: SocketAddr, key: &str, body: &[u8]) -> Vec<u8> {
     let credentials = BASE64_STANDARD.encode(format!("drain:{key}"));
     let head = format!(
@@ -93,7 +93,7 @@ impl Load {
         Self { address, request: batch(address, key, body).into(), status: 204 }
     }
 
-    /// Sends so many alerts over all connections together, or fewer when the time is over before.
+    /// Sends this many alerts over all connections together, or fewer if the time is over before.
     #[tokio::main]
     pub(crate) async fn run(&self, alerts: usize, time: Duration) -> Outcome {
         let mut streams = Vec::new();
@@ -168,7 +168,7 @@ impl Answer {
             headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
         };
         let status = head.split(' ').nth(1)?.parse().ok()?;
-        // 204 has no body, and so no length of one.
+        // 204 has no body and no `Content-Length`.
         let length: usize = if status == 204 { 0 } else { header("content-length")?.parse().ok()? };
         let closes = header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
         (bytes.len() >= end + BLANK_LINE.len() + length).then_some(Self { status, closes })

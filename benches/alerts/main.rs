@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo bench                  # about a minute and a half
-//! cargo test --bench alerts    # the same in a few seconds: tells that it works, and nothing else
+//! cargo test --bench alerts    # the same in a few seconds: checks that it works, measures nothing
 //! ```
 //!
 //! How to read what it prints:

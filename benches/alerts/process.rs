@@ -83,7 +83,7 @@ async fn simulate_heroku() {
     println!("calls {lists} {restarts}");
 }
 
-/// Whoever started this process is done with it, or gone.
+/// The process that started this one has finished with it, or has exited.
 async fn end_of_input() {
     let read = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     read.await.expect("reading does not panic").ok();

@@ -7,7 +7,7 @@ use crate::load::{CONNECTIONS, Load, Outcome};
 use crate::process::Process;
 use crate::verdict;
 
-/// The share of a bare route's throughput that the service is to reach, the route doing as much with the body.
+/// The share of the throughput of a route that does as much with the body, which the service should reach.
 const GOAL: f64 = 0.8;
 
 /// Some servers under the same load, in turns.
@@ -15,7 +15,7 @@ pub(crate) struct Race<'a> {
     pub(crate) rivals: Vec<Rival<'a>>,
     /// The rivals that the others are compared with: in the columns at the right.
     pub(crate) references: [usize; 2],
-    /// Which rival is to reach [`GOAL`] of which other.
+    /// Which route should reach [`GOAL`] of which other one.
     pub(crate) goals: Vec<(usize, usize)>,
 }
 

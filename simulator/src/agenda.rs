@@ -1,4 +1,4 @@
-//! What is to happen when, and the counter behind every id.
+//! The queue of future events, and the counter that all ids come from.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -53,7 +53,7 @@ fn with_app<T>(
     })
 }
 
-/// As [`with_app`], and tells those who wait for changes.
+/// As [`with_app`], and wakes the tasks that wait for changes.
 fn change_app<T>(
     simulation: &Simulation,
     app: &str,

@@ -137,7 +137,7 @@ impl App {
         self.change(|app, agenda| app.leak(agenda, process_type, megabytes_per_minute));
     }
 
-    /// From now on the router logs so many requests a second, for the web dynos that are up in turn,
+    /// From now on the router logs this many requests a second, for the web dynos that are up in turn,
     /// and the dyno that has answered prints a line. While none is up, it logs H10. One path in 47 has
     /// a query. Zero ends it.
     ///

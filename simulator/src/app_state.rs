@@ -1,4 +1,4 @@
-//! One app of the world: its dynos, its formation, and what has been seen of them.
+//! One app of the world: its dynos, its formation, and statistics about them.
 //!
 //! What happens to them in time is in `lifecycle`.
 

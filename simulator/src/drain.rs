@@ -36,7 +36,7 @@ pub(crate) struct Batch {
     pub(crate) messages: usize,
     /// How many of them are lines of the app.
     lines: usize,
-    /// How many lost lines it tells of.
+    /// How many lost lines it reports.
     lost: usize,
 }
 
@@ -81,7 +81,7 @@ impl Drain {
         self.before_batch.unwrap_or(self.given - self.buffer.len() as u64)
     }
 
-    /// What has been told of need not be told again; what has not arrived is lost.
+    /// Lost lines are reported once; lines that did not arrive are lost.
     pub(crate) fn settle(&mut self, now: Timestamp, batch: &Batch, arrived: bool) {
         self.before_batch = None;
         if arrived {

@@ -1,4 +1,4 @@
-//! The handle of one dyno: what a test does to it, and how it is to behave at its restarts.
+//! The handle of one dyno: a test changes it, and sets how it behaves at its restarts.
 
 use std::time::Duration;
 

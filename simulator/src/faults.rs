@@ -175,7 +175,7 @@ fn verbatim(status: u16, headers: Vec<(&'static str, String)>, body: String) -> 
     response
 }
 
-/// Marks an answer that nothing is to be added to.
+/// Marks an answer to which no header is added.
 #[derive(Clone, Copy)]
 pub(crate) struct Verbatim;
 

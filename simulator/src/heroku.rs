@@ -121,13 +121,13 @@ impl Heroku {
         self.simulation.change(|state| state.account.any_token = true);
     }
 
-    /// Waits until it is so. Looks again at each change.
+    /// Waits until the condition holds. Checks it at each change.
     ///
     /// # Panics
     ///
-    /// When it is not so within an hour.
+    /// When the condition does not hold within an hour.
     pub async fn until(&self, what: impl Fn(&Heroku) -> bool) {
         let so = self.simulation.until(|| what(self)).await;
-        assert!(so, "not so within an hour; the calls so far: {:#?}", self.calls());
+        assert!(so, "the condition did not hold within an hour; the calls so far: {:#?}", self.calls());
     }
 }

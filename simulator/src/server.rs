@@ -26,7 +26,7 @@ use crate::faults::{self, Fault, Verbatim};
 use crate::page::NEXT_RANGE;
 use crate::simulation::Simulation;
 
-/// The connection is to be dropped without an answer.
+/// The connection is dropped without an answer.
 #[derive(Debug)]
 struct Dropped;
 
@@ -41,7 +41,7 @@ impl std::error::Error for Dropped {}
 pub(crate) async fn serve(listener: TcpListener, simulation: Arc<Simulation>) {
     let router = api::router(Arc::clone(&simulation));
     loop {
-        // A connection that was gone before it was accepted is nobody's concern here.
+        // The client closed the connection before it was accepted.
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
@@ -113,7 +113,7 @@ async fn misbehave(
     }
 }
 
-/// The whole list as a page, whichever page was asked for, and the word that there is another.
+/// The whole list as a page, whichever page was asked for, with a header that says that there is a next one.
 async fn endless_list(simulation: &Arc<Simulation>, router: Router, mut request: Request<Body>) -> Response {
     request.headers_mut().remove(RANGE);
     let mut response = handle(simulation, router, request).await;

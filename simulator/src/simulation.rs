@@ -1,7 +1,7 @@
 //! The one lock, the notification of every change, and the engine that lets time pass.
 //!
-//! Whoever takes the lock finds the world brought up to the present: every event that is due has
-//! happened, each at its own time. The engine does the same when nobody asks.
+//! Taking the lock brings the world up to the present: every event that is due has happened, each at
+//! its own time. The engine does the same when nobody takes the lock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -50,29 +50,29 @@ impl Simulation {
         }
     }
 
-    /// Changes the state and tells everyone who waits.
+    /// Changes the state and wakes all waiting tasks.
     pub(crate) fn change<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let result = self.with(act);
         self.tell();
         result
     }
 
-    /// Wakes everyone who waits for a change.
+    /// Wakes all tasks that wait for a change.
     pub(crate) fn tell(&self) {
         self.changed.send_replace(());
     }
 
-    /// Reads the state, or changes what nobody waits for.
+    /// Reads the state, or changes a part that no task waits for.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         act(&mut self.present())
     }
 
-    /// Is marked at each change from now on.
+    /// A receiver that is notified of each change from now on.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// Waits until it is so, and looks again at each change; false when it is not so within an hour.
+    /// Waits until the condition holds, and checks it at each change; false after an hour.
     pub(crate) async fn until(&self, what: impl Fn() -> bool) -> bool {
         let mut changes = self.changes();
         let so = async {
@@ -94,7 +94,7 @@ impl Simulation {
     }
 }
 
-/// Makes each event happen on time, so that those who wait for it hear of it.
+/// Makes each event happen on time, and wakes the tasks that wait for it.
 pub(crate) async fn run_engine(simulation: Arc<Simulation>) {
     let mut changes = simulation.changes();
     loop {

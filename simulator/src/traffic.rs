@@ -1,4 +1,4 @@
-//! Traffic: what the router logs of requests that nobody sent, and what the dynos print of them.
+//! Traffic: the router logs requests that nobody sent, and the dynos print lines about them.
 //!
 //! A request takes no time here: its lines are logged at once, even of one that is said to have
 //! timed out after 30 s.
@@ -9,14 +9,14 @@ use crate::agenda::{Agenda, What};
 use crate::app_state::AppState;
 use crate::dyno::Dyno;
 
-/// One request in so many has the odd path; a prime number, so that each dyno gets its share.
+/// One request in this many has the unusual path; a prime number, so that each dyno gets some.
 const ODD_EVERY: usize = 47;
 
 /// Quoted because of what is in it: all of it is legal in the path of a request.
 const ODD_PATH: &str = "/search?q=%22Error+R14%22&dyno=web.9&at=error&code=H12&sort[]='new';x=a,b|c";
 
 impl AppState {
-    /// From now on the app gets so many requests; a rate of zero ends it.
+    /// From now on the app gets this many requests a second; a rate of zero ends the traffic.
     pub(crate) fn set_traffic(&mut self, agenda: &mut Agenda, requests_per_second: f64) {
         agenda.forget(|due| due.app == self.name && matches!(due.what, What::Request));
         self.traffic.pause = (requests_per_second > 0.0).then(|| Duration::from_secs_f64(1.0 / requests_per_second));
