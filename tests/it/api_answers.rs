@@ -134,3 +134,17 @@ async fn every_call_has_the_user_agent_of_the_service() {
     let user_agent = format!("dyno-restarter/{}", env!("CARGO_PKG_VERSION"));
     assert!(heroku.calls().iter().all(|call| call.user_agent.as_ref() == Some(&user_agent)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_out_of_date_restarts_no_process_that_began_since() {
+    let (heroku, shop) = shop(1).await;
+    let request = reqwest::Client::new().get(format!("{}/apps/shop/dynos", heroku.url())).bearer_auth(Heroku::TOKEN);
+    let request = request.header("accept", "application/vnd.heroku+json; version=3");
+    let body = request.send().await.expect("answered").text().await.expect("whole");
+    shop.dyno("web.1").restart_from_outside();
+    let service = Service::start(&heroku).await;
+    heroku.misbehave(On::List, Fault::Answer { status: 200, headers: vec![], body }, 1);
+    service.alert_and_pass("").await;
+    service.stop().await;
+    assert_eq!(deletes(&heroku), 0);
+}
