@@ -6,8 +6,8 @@
 //! wrong now, with unknown dynos.
 //!
 //! `flatten` turns a request of any form into one flat list of fields. `fields` and `states` are the tables of names and of
-//! values, which are all that a new sender needs. `extract` walks over the list and collects what the alert says. Nothing is decided here, and nothing
-//! fails: the input may be any bytes.
+//! values; a new sender needs rows in them and nothing else. `extract` walks over the list and collects what the alert
+//! says. Nothing is decided here, and nothing fails: the input may be any bytes.
 
 mod affected;
 mod condition;
@@ -51,7 +51,7 @@ pub struct Alert {
     pub unknown_state: Option<UnknownState>,
     /// What the sender or a person must be told before the sender sends alerts.
     pub handshake: Option<Handshake>,
-    /// Why the body was not understood, if it was not. The alert is an ordinary one then.
+    /// Why the body could not be read to its end, if so. What stands in front of the fault counts.
     pub error: Option<ParseError>,
 }
 

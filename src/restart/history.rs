@@ -124,8 +124,8 @@ impl History {
     }
 
     /// The dynos that were restarted and are neither up nor failed.
-    pub(super) fn in_flight(&self) -> impl Iterator<Item = (&DynoName, &OurDyno)> {
-        self.ours.iter().filter(|(_, our)| our.is_in_flight())
+    pub(super) fn in_flight(&self) -> impl Iterator<Item = &OurDyno> {
+        self.ours.values().filter(|our| our.is_in_flight())
     }
 
     /// Whether this dyno was restarted and is neither up nor failed.
@@ -133,9 +133,9 @@ impl History {
         self.ours.get(dyno).is_some_and(OurDyno::is_in_flight)
     }
 
-    /// The dynos that put automatic restarts on hold.
-    pub(super) fn failed(&self) -> impl Iterator<Item = (&DynoName, &OurDyno)> {
-        self.ours.iter().filter(|(_, our)| our.is_failed())
+    /// The dynos that were restarted and did not come up, or are down again.
+    pub(super) fn failed(&self) -> impl Iterator<Item = &OurDyno> {
+        self.ours.values().filter(|our| our.is_failed())
     }
 
     /// The dynos that put automatic restarts on hold when a pass begins: those that failed, and those that an earlier pass

@@ -46,7 +46,7 @@ pub(super) enum OurState {
         /// The restart was never seen to happen; it may still come.
         unconfirmed: bool,
     },
-    /// It did not come up, is down again, or was lost sight of. Automatic restarts of the app are on hold.
+    /// It did not come up, or is down again. Automatic restarts of the app are on hold.
     Failed(Failure),
 }
 

@@ -219,13 +219,19 @@ impl Rollout {
     /// A look that failed: rule 6.
     fn look_failed(&mut self, error: Error, call_began: Timestamp) {
         self.calls += 1;
-        let Some(pause) = self.retry.pause_after_look(&error, elapsed(call_began, self.now), self.now) else {
+        let pause = self.retry.pause_after_look(&error, elapsed(call_began, self.now), self.now);
+        self.look_again(error, pause);
+    }
+
+    /// A call without which nothing is known has failed: looks again after a pause, or ends the pass without one.
+    fn look_again(&mut self, error: Error, pause: Option<Duration>) {
+        if let Some(pause) = pause {
+            self.notes.push(Note::Retry(error, pause));
+            self.look_after(pause);
+        } else {
             self.end.get_or_insert(End::Api(error));
             self.phase = Phase::Blind;
-            return;
-        };
-        self.notes.push(Note::Retry(error, pause));
-        self.look_after(pause);
+        }
     }
 
     /// Chooses the dynos that are due, and says of every other one that was asked for why it is left alone: rules 1, 2 and 5.
@@ -294,7 +300,7 @@ impl Rollout {
 
     /// The dynos that this pass restarted and has not seen up.
     fn in_flight_here(&self) -> impl Iterator<Item = &OurDyno> {
-        self.history.in_flight().map(|(_, our)| our).filter(|our| self.is_in_this_pass(our.restarted_as()))
+        self.history.in_flight().filter(|our| self.is_in_this_pass(our.restarted_as()))
     }
 
     /// The dynos in flight are left to the next pass.

@@ -115,14 +115,11 @@ impl Rollout {
     /// Nothing is assumed. What the look showed is of no use without the formation: both are asked for again.
     fn formation_failed(&mut self, error: Error, call_began: Timestamp) {
         let took = elapsed(call_began, self.now);
-        let Some(pause) = self.retry.pause_after_formation(&error, took, self.now) else {
-            self.end.get_or_insert(End::Api(error));
-            self.phase = Phase::Blind;
-            return;
-        };
-        self.notes.push(Note::Retry(error, pause));
-        self.look = None;
-        self.look_after(pause);
+        let pause = self.retry.pause_after_formation(&error, took, self.now);
+        if pause.is_some() {
+            self.look = None;
+        }
+        self.look_again(error, pause);
     }
 
     /// Draws the conclusions for missing dynos of a type that is scaled to this quantity.

@@ -23,8 +23,8 @@ impl Rollout {
                 self.refuse(error);
                 return None;
             }
-            let in_flight: Vec<_> = self.history.in_flight().map(|(_, our)| &our.record.process_type).collect();
-            let failed = self.history.failed().filter(|(_, our)| our.record.process_type == process_type).count();
+            let in_flight: Vec<_> = self.history.in_flight().map(|our| &our.record.process_type).collect();
+            let failed = self.history.failed().filter(|our| our.record.process_type == process_type).count();
             let most_down = self.policy.max_unavailable.get();
             // A dyno that failed is down because of us, too. Only forced restarts come here beside one, and one at a time.
             if self.history.is_in_flight(&next.name)
