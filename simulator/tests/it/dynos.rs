@@ -65,7 +65,7 @@ async fn an_unknown_dyno_is_named_in_the_panic() {
 }
 
 #[tokio::test(start_paused = true)]
-#[should_panic(expected = "not so within an hour")]
+#[should_panic(expected = "did not hold within an hour")]
 async fn until_gives_up_after_an_hour() {
     let (heroku, shop) = shop().await;
     heroku.until(|_| shop.up("web") == 4).await;
