@@ -42,7 +42,7 @@ pub use http::auth::signature;
 pub use http::listener::{Listen, bind};
 use http::{listener, router};
 use restart::{Restarter, Workers};
-use shutdown::Switch;
+use shutdown::{PanicAlarm, Switch};
 pub use util::dedup::SeenIds;
 
 /// How long the apps' tasks may take to end. They wait for restarts in progress for [`shutdown::GRACE`] (25 s), and Heroku
@@ -58,6 +58,9 @@ pub enum Error {
     /// The task of an app ended, so nobody would act on its alerts.
     #[error("the task that restarts dynos ended unexpectedly: {0}")]
     WorkerEnded(String),
+    /// The code that handles a request panicked, so its alert may be lost.
+    #[error("the code that handles a request panicked")]
+    RequestPanicked,
 }
 
 /// The service: the apps' tasks, which are running already, and the routes, which are not served yet.
@@ -67,6 +70,7 @@ pub struct Service {
     workers: Workers,
     switch: Switch,
     router: Router,
+    panics: PanicAlarm,
 }
 
 /// Runs the service on `listener` until `shutdown` completes: [`Service::new`] and [`Service::run`].
@@ -87,8 +91,9 @@ impl Service {
         let (switch, stop) = shutdown::switch();
         let (restarter, workers) = Restarter::start(&config.apps, &client, &config.policy, &stop);
         let drains = Drains::new(restarter.clone(), config.drain);
-        let router = router::router(restarter.clone(), drains, config.keys);
-        Ok(Self { restarter, workers, switch, router })
+        let panics = PanicAlarm::default();
+        let router = router::router(restarter.clone(), drains, config.keys, &panics);
+        Ok(Self { restarter, workers, switch, router, panics })
     }
 
     /// Takes triggers directly, and has the reports on the latest passes.
@@ -100,10 +105,10 @@ impl Service {
     /// Serves on `listener` until `shutdown` completes, then waits for the restarts in progress.
     ///
     /// # Errors
-    /// When the task of an app ends unexpectedly. The process must exit then, because nobody would act on the alerts that it
+    /// When the task of an app ends unexpectedly, or the code of a request panics. The process must exit then, because nobody would act on the alerts that it
     /// accepts; the other apps' restarts in progress are waited for first.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { mut workers, switch, router, .. } = self;
+        let Self { mut workers, switch, router, panics, .. } = self;
         let (work_is_done, no_more_requests) = oneshot::channel::<()>();
         let serving = listener::serve(listener, router, async {
             // An error means that the sender was dropped, which is the signal.
@@ -113,12 +118,13 @@ impl Service {
             let outcome = tokio::select! {
                 () = shutdown => Ok(()),
                 error = unexpected_end(&mut workers) => Err(error),
+                () = panics.raised() => Err(Error::RequestPanicked),
             };
             if outcome.is_ok() {
                 info!("shutting down: no new alerts are taken; restarts in progress are waited for");
             } else {
                 // The caller logs the error.
-                warn!("shutting down: the task of an app failed; restarts in progress of other apps are waited for");
+                warn!("shutting down: a part of the service failed; restarts in progress are waited for");
             }
             switch.stop();
             let finished = finish(&mut workers).await;
@@ -126,7 +132,7 @@ impl Service {
             outcome.and(finished)
         };
         let (outcome, ()) = tokio::join!(working, serving);
-        outcome
+        outcome.and(if panics.is_raised() { Err(Error::RequestPanicked) } else { Ok(()) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Shutdown: Heroku sends SIGTERM, and SIGKILL 30 s later
 //! (<https://devcenter.heroku.com/articles/dyno-shutdown-behavior>).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -18,11 +19,45 @@ pub struct Switch(watch::Sender<Option<Instant>>);
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Receiver<Option<Instant>>);
 
+/// Tells the service that the code of a request panicked. Clones share the news.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PanicAlarm(Arc<watch::Sender<bool>>);
+
+/// Raises the alarm when it is dropped by a panic.
+#[must_use = "it notices panics as long as it lives"]
+pub(crate) struct PanicGuard(PanicAlarm);
+
 /// A switch, and the [`Stop`] that it controls.
 #[must_use]
 pub fn switch() -> (Switch, Stop) {
     let (sender, receiver) = watch::channel(None);
     (Switch(sender), Stop(receiver))
+}
+
+impl PanicAlarm {
+    /// Notices a panic of the code that holds this guard.
+    pub(crate) fn guard(&self) -> PanicGuard {
+        PanicGuard(self.clone())
+    }
+
+    /// Waits for a panic.
+    pub(crate) async fn raised(&self) {
+        // The sender is a part of this alarm, so it is not dropped meanwhile.
+        self.0.subscribe().wait_for(|is_raised| *is_raised).await.ok();
+    }
+
+    /// Whether there was a panic.
+    pub(crate) fn is_raised(&self) -> bool {
+        *self.0.borrow()
+    }
+}
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.0.send_replace(true);
+        }
+    }
 }
 
 impl Switch {

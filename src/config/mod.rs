@@ -11,7 +11,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
 
-use crate::http::auth::Keys;
+use crate::http::auth::{Keys, NamedKey};
 use crate::http::listener::Listen;
 use crate::restart::{AppName, Policy};
 use crate::{drain, heroku, telemetry};
@@ -58,7 +58,8 @@ impl Config {
         let apps = env.required("APP_NAME", "shop", |text| parse::list(text, parse::app));
         let is_token = |key: &str| token.as_ref().is_some_and(|token: &SecretString| token.expose_secret() == key);
         let keys = env.required("RESTART_WEBHOOK_KEY", "the output of `openssl rand -hex 32`", |text| {
-            parse::list(text, |key| parse::key(key, is_token(key))).map(Keys::new)
+            let keys = parse::keys(text, is_token)?;
+            Ok(Keys::new(keys.iter().map(|(name, secret)| NamedKey { name: name.as_deref(), secret })))
         });
         let listen = env.optional("PORT", "3000", "3000", parse::listen);
         let process_types =

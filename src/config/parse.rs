@@ -17,6 +17,9 @@ use crate::telemetry::Format;
 /// Anybody who guesses the key can restart the dynos.
 const SHORTEST_KEY: usize = 16;
 
+/// A name is one short word in the log.
+const LONGEST_KEY_NAME: usize = 20;
+
 /// A longer wait is a mistake.
 const LONGEST_DURATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -65,7 +68,35 @@ pub(super) fn app(text: &str) -> Result<AppName, String> {
         .ok_or_else(|| "the name of an app consists of lower-case letters, digits and dashes".to_owned())
 }
 
-pub(super) fn key(text: &str, is_the_token: bool) -> Result<String, String> {
+/// The name of a key and the key: `KEY`, or `name:KEY`. A text whose part in front of the first colon is no name, or whose
+/// part behind it is too short for a key, is a key as a whole.
+pub(super) fn key(text: &str, is_token: impl Fn(&str) -> bool) -> Result<(Option<String>, String), String> {
+    let is_name = |name: &str| {
+        name.len() <= LONGEST_KEY_NAME
+            && name.starts_with(|first: char| first.is_ascii_lowercase())
+            && name.bytes().all(is_in_key_name)
+    };
+    let named = text.split_once(':').filter(|(name, key)| is_name(name) && key.len() >= SHORTEST_KEY);
+    let (name, key) = named.map_or((None, text), |(name, key)| (Some(name.to_owned()), key));
+    secret(key, is_token(key) || is_token(text)).map(|key| (name, key))
+}
+
+/// Keys that are different, and so are their names: the log must tell them apart.
+pub(super) fn keys(text: &str, is_token: impl Fn(&str) -> bool) -> Result<Vec<(Option<String>, String)>, String> {
+    let keys = list(text, |key| self::key(key, &is_token))?;
+    for (at, (name, key)) in keys.iter().enumerate() {
+        if keys[..at].iter().any(|(known_name, known)| known == key || (name.is_some() && known_name == name)) {
+            return Err(format!("is invalid at entry {}: the key or its name is repeated", at + 1));
+        }
+    }
+    Ok(keys)
+}
+
+fn is_in_key_name(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
+}
+
+fn secret(text: &str, is_the_token: bool) -> Result<String, String> {
     if is_the_token || text.starts_with("HRKU-") {
         return Err("a key appears in URLs and so in logs, so it must not be a Heroku token".to_owned());
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::printable;
+use crate::util::text::printable;
 
 /// Messages of the API are cut to this length, in characters.
 const LONGEST_MESSAGE: usize = 500;

@@ -23,6 +23,8 @@ pub use dyno::{Dyno, LONGEST_LIFE, State};
 pub use error::{Answer, Error};
 pub use names::{AppName, DynoName, ProcessType};
 
+use crate::util::text::printable;
+
 /// The API rejects requests without a version (406).
 const API_VERSION: &str = "application/vnd.heroku+json; version=3";
 
@@ -208,16 +210,6 @@ impl Client {
 
 /// Makes text from outside safe for one line of a log: control characters become spaces, and it is cut to `longest`
 /// characters.
-fn printable(text: &str, longest: usize) -> String {
-    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let mut words = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((cut, _)) = words.char_indices().nth(longest) {
-        words.truncate(cut);
-        words.push('…');
-    }
-    words
-}
-
 async fn read(mut response: Response) -> Result<Vec<u8>, Error> {
     let url = response.url().clone();
     let mut body = Vec::new();

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::params::{ParamError, RestartParams, Scope};
+use super::unintended::Unintended;
 use crate::alert::{AffectedDynos, Alert, Inactive, Unmet};
 use crate::heroku::{AppName, DynoName};
 use crate::restart::{Target, Trigger, Watched, When};
@@ -29,6 +30,8 @@ pub(crate) enum Decision {
 pub(crate) enum IgnoreReason {
     /// The alert itself says that there is nothing to do.
     Inactive(Inactive),
+    /// Nobody sent it on purpose.
+    Unintended(Unintended),
     /// A condition in the URL is not met.
     OnlyIf(Unmet),
     /// All dynos that it names are of process types that are not watched.
@@ -112,6 +115,7 @@ impl fmt::Display for IgnoreReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inactive(reason) => write!(f, "{reason}"),
+            Self::Unintended(why) => write!(f, "{why}"),
             Self::OnlyIf(unmet) => write!(f, "{unmet}"),
             Self::NotWatched(dynos) => {
                 write!(f, "it names only {}, of no process type in PROCESS_TYPES", list(dynos))

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::http::header::{HOST, HeaderName};
+use axum::http::header::{CONTENT_TYPE, HOST, HeaderName, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use tracing::warn;
 
-use super::auth::{Access, Keys};
+use super::auth::{Access, CHALLENGE, Keys};
 use super::body::{self, Completeness};
 use super::params::{ParamError, parse_drain_app};
 use crate::drain::{Drains, Label};
@@ -29,6 +30,17 @@ struct DrainRoute {
     misdirected: LogThrottle,
 }
 
+/// Whether a request is a delivery of a log drain, wherever it was sent.
+pub(super) fn is_log_drain(headers: &HeaderMap) -> bool {
+    let is_of_logplex = |name: &HeaderName| name.as_str().starts_with("logplex-");
+    content_type(headers).is_some_and(|value| value.starts_with("application/logplex"))
+        || headers.keys().any(is_of_logplex)
+}
+
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CONTENT_TYPE)?.to_str().ok()
+}
+
 /// The route `/drain`.
 pub(super) fn router(drains: Drains, watched: Watched, keys: Keys) -> Router {
     let (refused, misdirected) = (LogThrottle::default(), LogThrottle::default());
@@ -37,12 +49,12 @@ pub(super) fn router(drains: Drains, watched: Watched, keys: Keys) -> Router {
 }
 
 /// A batch of the log of an app.
-async fn receive_batch(State(route): State<Arc<DrainRoute>>, request: Request) -> StatusCode {
+async fn receive_batch(State(route): State<Arc<DrainRoute>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     match route.keys.check(&head) {
         Ok(Access::Key(_)) => {}
         Ok(Access::Signature(_)) => return route.refuse("a log drain does not sign"),
-        Err(problem) => return route.refuse(&problem),
+        Err(refusal) => return route.refuse(&refusal.problem),
     }
     let app = match parse_drain_app(head.uri.query().unwrap_or_default(), &route.watched) {
         Ok(app) => app,
@@ -53,12 +65,12 @@ async fn receive_batch(State(route): State<Arc<DrainRoute>>, request: Request) -
     let mut batch = route.drains.open(&app, label);
     let completeness = body::stream(body, |piece| batch.read(piece)).await;
     let taken = batch.finish(completeness == Completeness::Complete);
-    taken.map_or(StatusCode::SERVICE_UNAVAILABLE, |()| StatusCode::NO_CONTENT)
+    taken.map_or(StatusCode::SERVICE_UNAVAILABLE, |()| StatusCode::NO_CONTENT).into_response()
 }
 
 impl DrainRoute {
     /// Only the log tells that the lines are lost: Heroku drops them silently.
-    fn refuse(&self, problem: &str) -> StatusCode {
+    fn refuse(&self, problem: &str) -> Response {
         if let Some(batches) = self.refused.should_log() {
             warn!(
                 batches,
@@ -67,13 +79,13 @@ impl DrainRoute {
                 count_suffix(batches)
             );
         }
-        StatusCode::UNAUTHORIZED
+        (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, CHALLENGE)]).into_response()
     }
 
-    fn reject(&self, error: &ParamError) -> StatusCode {
+    fn reject(&self, error: &ParamError) -> Response {
         if let Some(count) = self.misdirected.should_log() {
             warn!("a log drain was not read: {error}{}. Correct the URL of the drain", count_suffix(count));
         }
-        StatusCode::BAD_REQUEST
+        StatusCode::BAD_REQUEST.into_response()
     }
 }

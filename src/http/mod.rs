@@ -2,17 +2,24 @@
 //!
 //! - `listener`: the port and its connections; `router`: the routes;
 //! - `auth`: who may ask for a restart;
+//! - `path`: other spellings of a path; `request_id`: an ID for each request;
 //! - `params`: the query of an alert's URL; `body`: reading a body, within limits;
-//! - `webhook`: receives one alert, and `decision`: what it leads to;
+//! - `webhook`: receives one alert; `unintended`: requests that nobody sent on purpose; `decision`: what an alert leads to;
+//! - `caller`: who sent an alert, and `alert_log`: what the log says of it;
 //! - `drain`: the route for Heroku's log drains;
 //! - `respond`: responses as text or JSON.
 
+mod alert_log;
 pub(crate) mod auth;
 mod body;
+mod caller;
 mod decision;
 mod drain;
 pub(crate) mod listener;
 mod params;
+pub(crate) mod path;
+mod request_id;
 mod respond;
 pub(crate) mod router;
+mod unintended;
 mod webhook;

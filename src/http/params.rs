@@ -1,11 +1,12 @@
 //! The query parameters of an alert's URL: which app, which dynos, how.
 
-use crate::restart::{AppName, DynoName, Watched};
-use crate::util::text::list;
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::alert::Condition;
-use crate::util::query::{ONLY_IF, PARAMETERS, own_parameters, parameters};
+use crate::restart::{AppName, DynoName, Watched};
+use crate::util::query::{DRY_RUN, KEY, ONLY_IF, PARAMETERS, own_parameters, parameters};
+use crate::util::text::list;
 
 /// The checked query parameters of an alert.
 #[derive(Debug)]
@@ -70,12 +71,25 @@ pub(crate) enum ParamError {
     Misplaced(&'static str),
     /// A parameter that is nearly one of ours, such as `dryrun=true`: to ignore that one would restart dynos. Other unknown
     /// parameters are ignored, because some senders add their own.
-    #[error("a parameter is misspelt; accepted: {0}")]
-    Misspelt(&'static str),
+    #[error("the parameter {0} is misspelt; accepted: {1}")]
+    Misspelt(Name, &'static str),
+    /// A parameter behind another separator than `&`.
+    #[error("{0} does not stand behind a plain &, so it is a part of another parameter; accepted: &{0}=VALUE")]
+    NotSeparated(&'static str),
+    /// A parameter of a log drain's URL that means nothing there.
+    #[error("the parameter {0} is not accepted; accepted: app")]
+    NotForDrains(Name),
 }
+
+/// A name as the query has it, to be repeated to the caller and in the log.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Name(String);
 
 /// What people write instead of the names in [`PARAMETERS`], in the same order.
 const SIMILAR: [&str; 6] = ["apps", "dynos", "scopes", "forced", "dry", "if_only"];
+
+/// Other words for `dry_run`, from tools that people know.
+const WORDS_FOR_DRY_RUN: [&str; 5] = ["noop", "preview", "simulate", "testrun", "whatif"];
 
 impl RestartParams {
     /// Parses a query.
@@ -83,9 +97,12 @@ impl RestartParams {
         let mut only_if = Vec::new();
         let mut given: [Option<String>; PARAMETERS.len()] = Default::default();
         for (name, value) in own_parameters(query) {
+            if let Some(hidden) = hidden_parameter(&name, &value) {
+                return Err(ParamError::NotSeparated(hidden));
+            }
             let Some(at) = position(&name) else { continue };
             if PARAMETERS[at] != name {
-                return Err(ParamError::Misspelt(PARAMETERS[at]));
+                return Err(ParamError::Misspelt(Name::new(&name), PARAMETERS[at]));
             }
             if name == ONLY_IF {
                 only_if.push(Condition::parse(&value).ok_or(ParamError::InvalidCondition)?);
@@ -96,7 +113,7 @@ impl RestartParams {
             }
         }
         // Parameters behind a URL are ignored, but to ignore one of these would restart more than was asked for.
-        for name in ["dyno", "dry_run", ONLY_IF] {
+        for name in ["dyno", DRY_RUN, ONLY_IF] {
             let is_given = PARAMETERS.iter().zip(&given).any(|(known, given)| *known == name && given.is_some());
             let is_given = is_given || (name == ONLY_IF && !only_if.is_empty());
             if !is_given && parameters(query).any(|(found, _)| found == name) {
@@ -111,8 +128,25 @@ impl RestartParams {
             return Err(ParamError::Contradiction);
         }
         let force = parse_boolean("force", force.as_deref())?;
-        let dry_run = parse_boolean("dry_run", dry_run.as_deref())?;
+        let dry_run = parse_boolean(DRY_RUN, dry_run.as_deref())?;
         Ok(Self { app, dyno, scope, force, only_if, dry_run })
+    }
+}
+
+impl Name {
+    /// Nobody gives a parameter a longer name.
+    const MAX_LEN: usize = 20;
+
+    /// Only a plain word is repeated: what stands there may be a key without its `key=`.
+    fn new(name: &str) -> Self {
+        let is_word = name.len() <= Self::MAX_LEN && name.chars().all(|c| c.is_ascii_alphabetic() || "_-".contains(c));
+        Self(if is_word { name.to_owned() } else { "with an unusual name".to_owned() })
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -126,12 +160,18 @@ impl ParamError {
 /// The app that the query of a log drain names.
 ///
 /// # Errors
-/// When the app is not watched, or several apps are watched and the query names none.
+/// When the app is not watched, or several apps are watched and the query names none; or when the query has another
+/// parameter, such as `dry_run`: a drain whose owner believes that it only looks must not restart.
 pub(crate) fn parse_drain_app(query: &str, watched: &Watched) -> Result<AppName, ParamError> {
-    let mut named = own_parameters(query).filter(|(name, _)| name == "app");
-    let app = named.next().map(|(_, app)| app);
-    if named.next().is_some() {
-        return Err(ParamError::Repeated("app"));
+    let mut app = None;
+    for (name, value) in parameters(query) {
+        match &*name {
+            KEY => {}
+            "app" if app.is_some() => return Err(ParamError::Repeated("app")),
+            "app" => app = Some(value),
+            "" if value.is_empty() => {}
+            other => return Err(ParamError::NotForDrains(Name::new(other))),
+        }
     }
     parse_app(app.as_deref(), watched)?.ok_or_else(|| ParamError::no_app(watched))
 }
@@ -140,7 +180,29 @@ pub(crate) fn parse_drain_app(query: &str, watched: &Watched) -> Result<AppName,
 fn position(name: &str) -> Option<usize> {
     let name = normalized(name);
     let is_meant = |known: &&str| normalized(known) == name;
-    PARAMETERS.iter().position(is_meant).or_else(|| SIMILAR.iter().position(is_meant))
+    let known = PARAMETERS.iter().position(is_meant).or_else(|| SIMILAR.iter().position(is_meant));
+    known.or_else(|| if is_dry_run(&name) { PARAMETERS.iter().position(|known| *known == DRY_RUN) } else { None })
+}
+
+/// Whether a normalized name is meant to be `dry_run`. To refuse a sender's own parameter that looks like it is better than
+/// to restart dynos for a person who wrote not to.
+fn is_dry_run(name: &str) -> bool {
+    let dry_run = normalized(DRY_RUN);
+    name.contains(&dry_run) || WORDS_FOR_DRY_RUN.contains(&name) || strsim::osa_distance(name, &dry_run) <= 1
+}
+
+/// The parameter of ours that is a part of this parameter, because its author separated them with `&amp;`, `;` or `%26`.
+/// Texts with spaces or quotation marks are left alone: a log line and JSON may contain `; app=`.
+fn hidden_parameter(name: &str, value: &str) -> Option<&'static str> {
+    if value.contains([' ', '"']) {
+        return None;
+    }
+    let begins_anew = |text: &str| {
+        let name = text.split_once('=').map_or(text, |(name, _)| name);
+        position(name).map(|at| PARAMETERS[at])
+    };
+    let parts = |text: &'static [char], of: &str| of.split(text).skip(1).find_map(begins_anew);
+    parts(&[';', '&'], name).or_else(|| parts(&[';', '&'], value))
 }
 
 /// A name without what people confuse: `dryRun` and `dry-run` are both meant to be `dry_run`.

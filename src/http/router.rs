@@ -3,23 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{FromRef, Request, State};
 use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Router, middleware};
 use serde_json::json;
 use tokio::time::Instant;
+use tracing::Instrument;
 
-use super::auth::{Access, Keys, refusal};
+use super::alert_log::AcceptedAlert;
+use super::auth::{Access, Keys, Refusal};
 use super::drain;
 use super::params::{ParamError, RestartParams};
+use super::path::with_lenient_paths;
+use super::request_id::with_request_id;
 use super::respond::ResponseFormat;
 use super::webhook::{AlertIntake, AlertOutcome, IncomingAlert, IntakeError};
 use crate::drain::Drains;
 use crate::restart::{AppName, DryRun, DryRunError, Outcome, Restarter, Trigger};
-use crate::util::text::human;
+use crate::shutdown::PanicAlarm;
+use crate::util::text::{human, list};
 
 type AppState = Arc<Shared>;
 
@@ -27,20 +33,31 @@ struct Shared {
     restarter: Restarter,
     keys: Keys,
     intake: AlertIntake,
+    panics: PanicAlarm,
 }
 
 /// The service's routes.
-pub(crate) fn router(restarter: Restarter, drains: Drains, keys: Keys) -> Router {
+pub(crate) fn router(restarter: Restarter, drains: Drains, keys: Keys, panics: &PanicAlarm) -> Router {
     // axum's `get` also answers HEAD, which must not restart anything.
     let alerts = post(restart_web_dynos).get(restart_web_dynos).head(only_get_and_post).fallback(only_get_and_post);
     let drain = drain::router(drains, restarter.watched().clone(), keys.clone());
     let intake = AlertIntake::new(restarter.clone(), keys.clone());
-    Router::new()
+    let state = Arc::new(Shared { restarter, keys, intake, panics: panics.clone() });
+    let routes = Router::new()
         .route("/restart_web_dynos", alerts)
         .route("/health", get(async || "ok"))
-        .fallback(no_such_path)
-        .with_state(Arc::new(Shared { restarter, keys, intake }))
-        .merge(drain)
+        .with_state(Arc::clone(&state))
+        .merge(drain);
+    let elsewhere = Router::new().fallback(no_such_path).with_state(state);
+    with_lenient_paths(routes, elsewhere)
+        .layer(middleware::from_fn(with_request_id))
+        .layer(middleware::from_fn_with_state(panics.clone(), with_panic_guard))
+}
+
+/// A panic in the code of a request ends the process: the alert would be lost without anybody noticing.
+async fn with_panic_guard(State(panics): State<PanicAlarm>, request: Request, next: Next) -> Response {
+    let _guard = panics.guard();
+    next.run(request).await
 }
 
 /// An alert.
@@ -52,6 +69,11 @@ async fn restart_web_dynos(
 ) -> Response {
     let arrived = Instant::now();
     let (head, body) = request.into_parts();
+    if drain::is_log_drain(&head.headers) {
+        state.intake.log_log_drain();
+        let text = "This is the URL for alerts; a log drain delivers to /drain";
+        return format.error(StatusCode::BAD_REQUEST, text);
+    }
     let params = match RestartParams::parse(head.uri.query().unwrap_or_default(), state.restarter.watched()) {
         Ok(params) => params,
         Err(error) => {
@@ -62,11 +84,15 @@ async fn restart_web_dynos(
     // A task of its own: when the connection breaks, this handler is dropped, but the alert still counts.
     let shared = Arc::clone(&state);
     let alert = IncomingAlert { access, params, head, arrived };
-    let task = tokio::spawn(async move { shared.intake.receive(alert, body).await });
+    let task = async move {
+        let _guard = shared.panics.guard();
+        shared.intake.receive(alert, body).await
+    };
+    let task = tokio::spawn(task.in_current_span());
     match task.await {
         Ok(Ok(outcome)) => respond(outcome, &state.restarter, format).await,
         Ok(Err(IntakeError::Params(error))) => bad_request(&error, format),
-        Ok(Err(IntakeError::Signature(_))) => refusal(format),
+        Ok(Err(IntakeError::Signature(error))) => Refusal::new(error.to_string()).response(format),
         Ok(Err(IntakeError::Stopping)) => shutting_down(format),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
@@ -78,9 +104,13 @@ async fn restart_web_dynos(
 
 async fn respond(outcome: AlertOutcome, restarter: &Restarter, format: ResponseFormat) -> Response {
     match outcome {
-        AlertOutcome::Triggered { apps } => {
-            let text = "Restart triggered";
-            format.response(StatusCode::ACCEPTED, text, &json!({ "app": apps, "message": text }))
+        AlertOutcome::Triggered(alerts) => {
+            let message = "Restart triggered";
+            let comes = |AcceptedAlert { app, outlook, .. }: &AcceptedAlert| format!("{app}: {outlook}");
+            let comes = alerts.iter().map(comes).collect::<Vec<_>>().join("\n");
+            let apps = list(alerts.iter().map(|alert| &alert.app));
+            let json = json!({ "app": apps, "message": message, "detail": comes });
+            format.response(StatusCode::ACCEPTED, &format!("{message}\n{comes}\n"), &json)
         }
         AlertOutcome::Repeated => {
             let text = "Already triggered: this alert came before";

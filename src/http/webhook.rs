@@ -10,18 +10,20 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::request::Parts;
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
+use super::alert_log::{AcceptedAlert, AlertLog};
 use super::auth::signature::SignatureError;
 use super::auth::{Access, Authorized, Keys};
 use super::body::{BodyReader, Completeness, ReceivedBody};
-use super::decision::{Decision, decide};
+use super::caller::Caller;
+use super::decision::{Decision, IgnoreReason, decide};
 use super::params::{ParamError, RestartParams};
+use super::unintended::Unintended;
 use crate::alert::{self, Alert, Condition, Handshake, UnknownState};
-use crate::restart::{AppName, Receipt, Restarter, Stopping, Trigger};
+use crate::restart::{Accepted, AppName, Receipt, Restarter, Stopping, Trigger};
 use crate::util::dedup::SeenIds;
 use crate::util::log_throttle::{LogThrottle, count_suffix};
-use crate::util::text::list;
 
 /// Receives alerts and recognises those that were delivered before.
 #[derive(Debug)]
@@ -31,8 +33,10 @@ pub(crate) struct AlertIntake {
     bodies: BodyReader,
     /// The IDs of the alerts that were handed over, each with the receipts of its triggers.
     seen: SeenIds<Arc<[Receipt]>>,
+    log: AlertLog,
     not_understood: LogThrottle,
     misdirected: LogThrottle,
+    log_drains: LogThrottle,
 }
 
 /// An alert whose head was accepted. Its body has not been read yet.
@@ -47,8 +51,8 @@ pub(crate) struct IncomingAlert {
 /// What became of an alert.
 #[derive(Debug)]
 pub(crate) enum AlertOutcome {
-    /// Dynos of these apps are going to be restarted.
-    Triggered { apps: String },
+    /// The apps whose dynos are restarted, each with what comes of the alert now.
+    Triggered(Vec<AcceptedAlert>),
     /// The alert was delivered before.
     Repeated,
     /// Nothing is restarted, for this reason.
@@ -80,8 +84,10 @@ impl AlertIntake {
             keys,
             bodies: BodyReader::default(),
             seen: SeenIds::default(),
+            log: AlertLog::default(),
             not_understood: LogThrottle::default(),
             misdirected: LogThrottle::default(),
+            log_drains: LogThrottle::default(),
         }
     }
 
@@ -110,19 +116,35 @@ impl AlertIntake {
         }
     }
 
+    /// Logs that a log drain has the URL for alerts: Heroku ignores the response.
+    pub(crate) fn log_log_drain(&self) {
+        if let Some(count) = self.log_drains.should_log() {
+            warn!(
+                "a log drain delivers to /restart_web_dynos, and nothing is restarted for it{}. Remove it with `heroku \
+                 drains:remove` and add it with the right URL: heroku drains:add \"https://drain:KEY@HOST/drain\" -a APP",
+                count_suffix(count)
+            );
+        }
+    }
+
     fn act_on(&self, alert: IncomingAlert, received: ReceivedBody) -> Result<AlertOutcome, IntakeError> {
         let IncomingAlert { access, params, head, arrived } = alert;
-        let (authorized, received) = access.with_body(received)?;
+        let (authorized, received) = access.with_body(received, &self.keys)?;
+        let caller = Caller::new(&authorized, &head.headers);
         if self.restarter.is_stopping() && !params.dry_run {
             return Err(IntakeError::Stopping);
         }
         let alert = self.read(&head, &received, &params);
         let unmet = Condition::first_unmet(&params.only_if, &head.headers, query(&head), &received.bytes);
-        let triggers = match decide(&alert, unmet, &params, self.restarter.watched(), arrived)? {
+        let decision = match Unintended::check(&head) {
+            Some(why) => Decision::Ignore(IgnoreReason::Unintended(why)),
+            None => decide(&alert, unmet, &params, self.restarter.watched(), arrived)?,
+        };
+        let triggers = match decision {
             Decision::Restart(triggers) => triggers,
             Decision::Ignore(reason) => {
-                let about = params.app.as_ref().map(|app| format!(" for {app}")).unwrap_or_default();
-                info!("an alert{about} was ignored: {reason}");
+                let reason = reason.to_string();
+                self.log.ignored(&caller, params.app.as_ref(), &reason);
                 match alert.handshake {
                     Some(Handshake::Answer(field, value)) => return Ok(AlertOutcome::Answered(field, value)),
                     Some(Handshake::OpenUrl(url)) => warn!("to receive alerts, confirm the subscription: open {url}"),
@@ -138,14 +160,20 @@ impl AlertIntake {
             );
         }
         if params.dry_run {
-            return self.dry_run(triggers, &authorized);
+            return self.dry_run(triggers, &authorized, &caller);
         }
-        let apps = list(triggers.keys());
         let ids = ids(&alert, &authorized, &head, &received.bytes);
-        match self.seen.insert_new_with(ids, is_lost, || self.trigger(triggers)) {
-            Ok(true) => Ok(AlertOutcome::Triggered { apps }),
+        let mut accepted = Vec::new();
+        let is_new = self.seen.insert_new_with(ids, is_lost, || self.trigger(triggers, &mut accepted));
+        match is_new {
+            Ok(true) => {
+                for alert in &accepted {
+                    self.log.accepted(&caller, alert);
+                }
+                Ok(AlertOutcome::Triggered(accepted))
+            }
             Ok(false) => {
-                debug!("an alert was delivered again");
+                self.log.repeated(&caller, params.app.as_ref());
                 Ok(AlertOutcome::Repeated)
             }
             Err(Stopping) => Err(IntakeError::Stopping),
@@ -168,10 +196,17 @@ impl AlertIntake {
         alert
     }
 
-    fn trigger(&self, triggers: BTreeMap<AppName, Trigger>) -> Result<Arc<[Receipt]>, Stopping> {
-        let trigger = |(app, trigger)| {
-            debug!(%app, "alert for {app}");
-            self.restarter.trigger(&app, trigger)
+    /// Hands over the triggers, and adds to `accepted` what comes of each.
+    fn trigger(
+        &self,
+        triggers: BTreeMap<AppName, Trigger>,
+        accepted: &mut Vec<AcceptedAlert>,
+    ) -> Result<Arc<[Receipt]>, Stopping> {
+        let trigger = |(app, trigger): (AppName, Trigger)| {
+            let asked = describe(&trigger);
+            let Accepted { receipt, outlook } = self.restarter.trigger(&app, trigger)?;
+            accepted.push(AcceptedAlert { app, asked, outlook });
+            Ok(receipt)
         };
         triggers.into_iter().map(trigger).collect()
     }
@@ -182,9 +217,11 @@ impl AlertIntake {
         &self,
         mut triggers: BTreeMap<AppName, Trigger>,
         authorized: &Authorized,
+        caller: &Caller<'_>,
     ) -> Result<AlertOutcome, IntakeError> {
         match triggers.pop_first() {
             Some((app, trigger)) if triggers.is_empty() => {
+                self.log.dry_run(caller, &app, &describe(&trigger));
                 let act = || Ok::<_, IntakeError>(Arc::default());
                 let is_new = self.seen.insert_new_with(nonce_id(authorized), is_lost, act)?;
                 Ok(if is_new { AlertOutcome::DryRun(app, trigger) } else { AlertOutcome::Repeated })
@@ -192,6 +229,11 @@ impl AlertIntake {
             _ => Err(ParamError::no_app(self.restarter.watched()).into()),
         }
     }
+}
+
+fn describe(trigger: &Trigger) -> String {
+    let force = if trigger.force { " (force=true)" } else { "" };
+    trigger.target.describe() + force
 }
 
 /// An ID, the query that it counts together with, and the body that it counts together with.

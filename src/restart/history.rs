@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fleet::{Look, elapsed};
 use super::our_dyno::{Change, HoldEnd, OurDyno, OurState};
+use super::outlook::Hold;
 use super::policy::Policy;
 use crate::heroku::{Dyno, DynoName, Error, ProcessType};
 
@@ -142,6 +143,12 @@ impl History {
     /// did not see up.
     pub(super) fn not_up(&self) -> impl Iterator<Item = &DynoName> {
         self.ours.iter().filter(|(_, our)| our.is_failed() || our.is_in_flight()).map(|(name, _)| name)
+    }
+
+    /// Why automatic restarts are on hold, if they are.
+    pub(super) fn hold(&self) -> Option<Hold> {
+        let our = self.ours.values().find(|our| our.is_failed() || our.is_in_flight())?;
+        Some(Hold { dyno: our.record.name.clone(), since: our.restarted_at })
     }
 
     /// When this dyno was restarted last.

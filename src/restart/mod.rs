@@ -1,7 +1,7 @@
 //! The restart logic: an alert comes in as a [`Trigger`], the app's own task makes a pass over the app's dynos, and a
 //! [`Report`] says what became of each.
 //!
-//! - `target`: what alerts ask for, and how that merges; `queue`: where it waits;
+//! - `target`: what alerts ask for, and how that merges; `queue`: where it waits, and `outlook`: for what;
 //! - `worker`: the app's own task;
 //! - `rollout`: the decisions of a pass, pure, with `event`; `pass`: the driver that does what it says;
 //! - `policy`: the settings; `due`: which dynos are due; `fleet`: the dynos as a look shows them; `history`: what is
@@ -17,6 +17,7 @@ mod event;
 mod fleet;
 mod history;
 mod our_dyno;
+mod outlook;
 mod pacing;
 mod pass;
 mod pass_log;
@@ -39,6 +40,7 @@ pub use event::{Action, Event, Note};
 pub use fleet::Look;
 pub use history::History;
 pub use our_dyno::HoldEnd;
+pub use outlook::{Accepted, Hold, Outlook};
 pub use policy::{GiveUp, Policy};
 pub use report::{DryRun, End, Failure, Outcome, Report, Skip};
 pub use rollout::Rollout;
@@ -123,7 +125,7 @@ impl Restarter {
     ///
     /// # Panics
     /// When `app` is not one of [`Watched::apps`].
-    pub fn trigger(&self, app: &AppName, trigger: Trigger) -> Result<Receipt, Stopping> {
+    pub fn trigger(&self, app: &AppName, trigger: Trigger) -> Result<Accepted, Stopping> {
         if self.stop.is_requested() {
             return Err(Stopping);
         }

@@ -7,6 +7,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::clock::Clock;
+use super::outlook::{Accepted, Hold, Outlook};
 use super::pacing::IdlePace;
 use super::report::DryRun;
 use super::target::{MergedTarget, Receipt, Trigger};
@@ -26,6 +27,10 @@ struct Waiting {
     pass: PassRequest,
     dry_runs: Vec<DryRunRequest>,
     state: QueueState,
+    /// When the allowance of idle calls lets a pass begin.
+    ready_at: Option<Instant>,
+    /// Why automatic restarts are paused, if they are.
+    hold: Option<Hold>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,21 +66,36 @@ pub(super) enum Work {
     DryRuns(Vec<DryRunRequest>),
 }
 
+impl Waiting {
+    /// What comes of an alert that arrives now.
+    fn outlook(&self, is_forced: bool) -> Outlook {
+        match &self.hold {
+            Some(hold) if !is_forced => return Outlook::Held(hold.clone()),
+            _ if !self.pass.asked.is_empty() => return Outlook::Joins,
+            _ if self.state == QueueState::Busy => return Outlook::Follows,
+            _ => {}
+        }
+        let pause = self.ready_at.map(|at| at.saturating_duration_since(Instant::now())).unwrap_or_default();
+        if is_forced || pause.is_zero() { Outlook::Begins } else { Outlook::BeginsIn(pause) }
+    }
+}
+
 impl Queue {
     pub(super) fn new(clock: Clock, min_age: Duration) -> Self {
         Self { clock, min_age, waiting: Mutex::default(), changed: Notify::new() }
     }
 
     /// Adds a trigger. Does not wait.
-    pub(super) fn put(&self, trigger: Trigger) -> Result<Receipt, Stopping> {
+    pub(super) fn put(&self, trigger: Trigger) -> Result<Accepted, Stopping> {
         let mut waiting = self.lock();
         if waiting.state == QueueState::Closed {
             return Err(Stopping);
         }
+        let outlook = waiting.outlook(trigger.force);
         self.merge(&mut waiting.pass.asked, trigger);
         waiting.pass.alerts += 1;
         self.changed.notify_one();
-        Ok(waiting.pass.receipt.clone())
+        Ok(Accepted { receipt: waiting.pass.receipt.clone(), outlook })
     }
 
     /// Asks for a dry run, unless a pass is under way. The answer never comes when a pass begins instead.
@@ -95,8 +115,11 @@ impl Queue {
     }
 
     /// Waits for work. Dry runs and forced alerts do not wait for the allowance of idle calls.
-    pub(super) async fn next(&self, pace: &IdlePace) -> Work {
-        self.lock().state = QueueState::Idle;
+    pub(super) async fn next(&self, pace: &IdlePace, hold: Option<Hold>) -> Work {
+        {
+            let mut waiting = self.lock();
+            (waiting.state, waiting.ready_at, waiting.hold) = (QueueState::Idle, pace.ready_at(), hold);
+        }
         loop {
             let ready_at = match self.take(pace) {
                 Ok(work) => return work,

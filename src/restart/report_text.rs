@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
 use super::report::{End, Failure, Outcome, Report, Skip};
 use crate::heroku::DynoName;
-use crate::util::text::{human, list};
+use crate::util::text::{clock_time, human, list};
 
 /// What a pass did with dynos, in the order in which the report says it.
 const VERBS: [&str; 6] = [
@@ -57,11 +56,6 @@ impl Outcome {
             _ => String::new(),
         }
     }
-}
-
-/// `03:12:08 UTC`
-fn clock_time(time: Timestamp) -> impl fmt::Display {
-    time.strftime("%H:%M:%S UTC")
 }
 
 fn version(release: Option<u64>) -> String {

@@ -127,6 +127,12 @@ impl Target {
     pub fn is_empty(&self) -> bool {
         self.all.is_none() && self.named.is_empty()
     }
+
+    /// For a log line: `all watched dynos`, or the names.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        describe(self.all.is_some(), self.named.keys())
+    }
 }
 
 impl Receipt {
@@ -204,10 +210,7 @@ impl MergedTarget {
 
     /// For a log line: `all watched dynos`, or the names.
     pub(super) fn describe(&self) -> String {
-        if self.automatic.all.or(self.forced.all).is_some() {
-            return "all watched dynos".to_owned();
-        }
-        list(self.names())
+        describe(self.automatic.all.or(self.forced.all).is_some(), self.names())
     }
 }
 
@@ -219,4 +222,8 @@ impl AskedDynos {
     fn is_empty(&self) -> bool {
         self.all.is_none() && self.named.is_empty()
     }
+}
+
+fn describe<'a>(all: bool, named: impl IntoIterator<Item = &'a DynoName>) -> String {
+    if all { "all watched dynos".to_owned() } else { list(named) }
 }

@@ -85,7 +85,7 @@ impl Worker {
             let work = tokio::select! {
                 biased;
                 _ = stop.requested() => break,
-                work = self.app.queue.next(&self.state.pace) => work,
+                work = self.app.queue.next(&self.state.pace, self.state.history.hold()) => work,
             };
             match work {
                 Work::Pass(request) => self.pass(request).await,

@@ -6,7 +6,10 @@ use std::borrow::Cow;
 pub(crate) const KEY: &str = "key";
 
 /// The service's other parameters.
-pub(crate) const PARAMETERS: [&str; 6] = ["app", "dyno", "scope", "force", "dry_run", ONLY_IF];
+pub(crate) const PARAMETERS: [&str; 6] = ["app", "dyno", "scope", "force", DRY_RUN, ONLY_IF];
+
+/// The parameter with which a person asks what would be restarted.
+pub(crate) const DRY_RUN: &str = "dry_run";
 
 /// The parameter that may be given several times.
 pub(crate) const ONLY_IF: &str = "only_if";

@@ -1,8 +1,9 @@
 //! Lists and durations as text for a person.
 
+use std::fmt;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// Nobody reads more than this.
 const MAX_LISTED: usize = 100;
@@ -31,4 +32,20 @@ pub(crate) fn human(time: Duration) -> String {
         0 | 1 => format!("{:#}", SignedDuration::from_secs(seconds)),
         days => format!("{days} days"),
     }
+}
+
+/// `03:12:08 UTC`
+pub(crate) fn clock_time(time: Timestamp) -> impl fmt::Display {
+    time.strftime("%H:%M:%S UTC")
+}
+
+/// A text from outside for the log, in one line and cut.
+pub(crate) fn printable(text: &str, longest: usize) -> String {
+    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut words = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((cut, _)) = words.char_indices().nth(longest) {
+        words.truncate(cut);
+        words.push('…');
+    }
+    words
 }

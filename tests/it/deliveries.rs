@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::service::{KEY, Service, shop};
+use crate::service::{KEY, Service, first_line, shop};
 
 const TRIGGERED: &str = "Restart triggered";
 const REPEATED: &str = "Already triggered: this alert came before";
@@ -11,12 +11,12 @@ const REPEATED: &str = "Already triggered: this alert came before";
 /// The text of the answer to an alert with this ID and body.
 async fn deliver(service: &Service, query: &str, id: &str, body: Value) -> String {
     let request = service.request(Method::POST, query).bearer_auth(KEY).header("webhook-id", id);
-    request.body(body.to_string()).send().await.expect("answered").text().await.expect("whole")
+    first_line(&request.body(body.to_string()).send().await.expect("answered").text().await.expect("whole"))
 }
 
 async fn post(service: &Service, query: &str, body: &Value) -> String {
     let request = service.request(Method::POST, query).bearer_auth(KEY).body(body.to_string());
-    request.send().await.expect("answered").text().await.expect("whole")
+    first_line(&request.send().await.expect("answered").text().await.expect("whole"))
 }
 
 #[tokio::test(start_paused = true)]

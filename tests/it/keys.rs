@@ -28,7 +28,7 @@ async fn no_key_wrong_key_empty_key_and_doubled_key_are_refused_and_nothing_is_r
     let (heroku, _) = shop(2).await;
     let service = Service::start(&heroku).await;
     let right = format!("key={KEY}");
-    for query in ["", "key", "key=", "key=wrong", "key=%00%ff", &format!("{right}&{right}"), &format!("{right}x")] {
+    for query in ["key", "key=", "key=wrong", "key=%00%ff", &format!("{right}&{right}"), &format!("{right}x")] {
         assert_eq!(status(&service, &[], query).await, 403, "{query}");
     }
     let bearer = format!("Bearer {KEY}");
@@ -37,6 +37,42 @@ async fn no_key_wrong_key_empty_key_and_doubled_key_are_refused_and_nothing_is_r
     }
     assert_eq!(status(&service, &[bearer.clone(), bearer.clone()], "").await, 403);
     assert_eq!(deletes(&heroku), 0);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_no_key_is_asked_for_one_and_sends_it_then() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let first = service.request(Method::GET, "").send().await.expect("answered");
+    let challenge = first.headers().get("www-authenticate").expect("a challenge").to_str().expect("text").to_owned();
+    assert_eq!(
+        (first.status().as_u16(), challenge.as_str()),
+        (401, r#"Basic realm="dyno-restarter", charset="UTF-8""#)
+    );
+    assert_eq!(first.text().await.expect("whole"), REFUSAL);
+    let second = service.request(Method::GET, "").header("authorization", basic("any", KEY)).send().await;
+    assert_eq!(second.expect("answered").status(), 202);
+    service.passes(1).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_names_the_key_by_its_name_or_its_number() {
+    let (heroku, _) = shop(1).await;
+    let keys = "the-old-key-0123456789,papertrail:the-new-key-0123456789,short:but-a-key-x";
+    let service = Service::with(&heroku, &[("RESTART_WEBHOOK_KEY", keys)]).await;
+    for (key, name) in [
+        ("the-old-key-0123456789", "key 1,"),
+        ("the-new-key-0123456789", "key papertrail,"),
+        ("short:but-a-key-x", "key 3,"),
+    ] {
+        assert_eq!(status(&service, &[basic("ops", key)], "").await, 202, "{key}");
+        assert_eq!(service.log.count(&format!("({name} user ops)")), 1, "{name}");
+    }
+    assert_eq!(status(&service, &["Bearer papertrail:the-new-key-0123456789".to_owned()], "").await, 403);
+    assert_eq!(service.log.count("0123456789"), 0);
     service.stop().await;
 }
 
@@ -102,8 +138,8 @@ async fn while_a_key_is_rotated_the_old_and_the_new_one_are_taken() {
 async fn refusals_are_logged_once_a_minute_with_their_number_and_a_reason() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    for query in ["", "key=wrong", "key=wrong"] {
-        assert_eq!(status(&service, &[], query).await, 403);
+    for (query, refusal) in [("", 401), ("key=wrong", 403), ("key=wrong", 403)] {
+        assert_eq!(status(&service, &[], query).await, refusal);
     }
     assert_eq!(service.log.count("refused a request: it has no key"), 1);
     tokio::time::sleep(crate::service::seconds(61)).await;

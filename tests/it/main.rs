@@ -5,6 +5,7 @@ mod service;
 
 // Requests: keys, alerts, log drains.
 mod affected;
+mod alert_log;
 mod alert_semantics;
 mod alerts;
 mod bad_bodies;
@@ -17,6 +18,8 @@ mod logplex;
 mod reports;
 mod senders;
 mod signed;
+mod unintended;
+mod urls;
 
 // The rules of restarting.
 mod api_answers;

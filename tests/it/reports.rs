@@ -319,7 +319,7 @@ async fn only_if_decides_by_any_field_of_any_form() {
         ("only_if=color:red", r#"{"colors":[{"color":"blue"},{"color":"red"}]}"#, ALL),
         ("only_if=color:red", r#"{"color":"red","status":"resolved"}"#, RECOVERED),
         ("only_if=color", "{}", "only_if: accepted: FIELD:VALUE or FIELD:VALUE,VALUE, such as only_if=status:firing"),
-        ("onlyIf=color:red", "{}", "a parameter is misspelt; accepted: only_if"),
+        ("onlyIf=color:red", "{}", "the parameter onlyIf is misspelt; accepted: only_if"),
     ] {
         assert_eq!(decision(&service, query, "application/json", body.into()).await, expected, "{query} {body}");
     }

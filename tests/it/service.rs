@@ -116,7 +116,8 @@ impl Service {
 
     /// Sends an alert, which must be accepted.
     pub(crate) async fn alert(&self) {
-        assert_eq!(self.ask("").await, (202, "Restart triggered".to_owned()));
+        let (status, text) = self.ask("").await;
+        assert_eq!((status, text.lines().next()), (202, Some("Restart triggered")));
     }
 
     /// Waits until this number of passes have ended, over all apps. The 50 latest reports of each app are counted.
@@ -254,6 +255,11 @@ impl Write for Log {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The answer without what it says of each app.
+pub(crate) fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
 }
 
 /// How many times an app's dynos were listed.

@@ -56,6 +56,8 @@ async fn invalid_values_are_rejected() {
         ("HEROKU_API_URL", "https://:secret@api.heroku.com"),
         ("HEROKU_API_URL", "https://api.heroku.com/?x"),
         ("RESTART_WEBHOOK_KEY", "a-good-key-0123456789,,"),
+        ("RESTART_WEBHOOK_KEY", "a:a-good-key-0123456789,b:a-good-key-0123456789"),
+        ("RESTART_WEBHOOK_KEY", "a:a-good-key-0123456789,a:another-key-0123456789"),
     ] {
         let told = config(&environment(&heroku, &[(variable, value)])).map(|_| ()).expect_err(value).to_string();
         assert!(told.contains(&format!("\n  {variable} ")) && told.lines().count() == 2, "{value}: {told}");

@@ -3,7 +3,7 @@
 use dyno_restarter::restart::{End, Failure, Outcome};
 use simulator::{App, Fault, Heroku, On};
 
-use crate::service::{Service, deletes, lists, seconds, shop};
+use crate::service::{KEY, Service, deletes, lists, seconds, shop};
 
 /// What the task of the app `shop` logs at the end of a pass, where the tests make it panic.
 const END_OF_PASS: &str = "pass over shop";
@@ -146,6 +146,32 @@ async fn after_a_panic_the_dyno_in_flight_of_another_app_is_waited_for_25_second
     assert_eq!(service.ask("app=shop").await.0, 202);
     service.ended().await.expect_err("it does not live on");
     assert!(began.elapsed() < seconds(28), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_code_of_a_request_ends_the_service_with_an_error() {
+    for (line, path, key) in [
+        ("an alert for shop was accepted", "restart_web_dynos", KEY),
+        ("refused a request", "restart_web_dynos", "wrong"),
+        ("was not read: app: not one of the apps", "drain?app=nosuch", KEY),
+    ] {
+        let (heroku, _) = shop(1).await;
+        let mut service = Service::start(&heroku).await;
+        service.log.panic_at(line);
+        let request = reqwest::Client::new().post(format!("http://{}/{path}", service.address)).bearer_auth(key);
+        assert!(request.send().await.is_err(), "{line}");
+        let error = service.ended().await.expect_err("it does not live on").to_string();
+        assert_eq!(error, "the code that handles a request panicked", "{line}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_code_of_a_request_during_shutdown_is_an_error() {
+    let (heroku, shop) = shop(2).await;
+    let mut service = Service::ending(&heroku, &shop).await;
+    service.log.panic_at("refused a request");
+    assert!(service.request(reqwest::Method::POST, "key=wrong").send().await.is_err());
+    service.ended().await.expect_err("a request was not handled");
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, RequestBuilder};
 
-use crate::service::{KEY, Service, deletes, shop};
+use crate::service::{KEY, Service, deletes, first_line, shop};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const BODY: &str = "payload=%7B%22event%22%3A%7B%22m%22%3A%22heroku%5Bweb.2%5D%3A+Error+R14%22%7D%7D";
@@ -53,7 +53,7 @@ impl SignedAlert {
 
 async fn answer(request: RequestBuilder) -> (u16, String) {
     let answer = request.send().await.expect("the service answers");
-    (answer.status().as_u16(), answer.text().await.expect("the answer is whole"))
+    (answer.status().as_u16(), first_line(&answer.text().await.expect("the answer is whole")))
 }
 
 /// The signed head of `alert` and the beginning of a body; the connection stays open.

@@ -4,6 +4,7 @@
 //! request that carries a key is then [`Authorized`]; a signed one ([`signature`]) only once its body has been compared
 //! with what was signed, see [`Access::with_body`].
 
+mod presented;
 pub mod signature;
 
 use std::convert::Infallible;
@@ -13,21 +14,19 @@ use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use aws_lc_rs::hmac;
 use axum::body::Bytes;
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
-use axum::http::StatusCode;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
-use axum::response::Response;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use signature::{Signature, SignatureError, SignedHead};
-use subtle::{Choice, ConstantTimeEq};
+use presented::Presented;
+use signature::{SignatureError, SignedHead};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use tracing::warn;
 
 use super::body::{Completeness, ReceivedBody};
 use super::respond::ResponseFormat;
 use crate::util::log_throttle::LogThrottle;
-use crate::util::query::{KEY, own_parameters};
 
 /// The configured keys.
 #[derive(Clone, Debug)]
@@ -36,8 +35,19 @@ pub(crate) struct Keys {
     refusals: LogThrottle,
 }
 
+/// A key as `RESTART_WEBHOOK_KEY` gives it.
+#[derive(Debug)]
+pub(crate) struct NamedKey<'a> {
+    /// The name by which the log calls the key.
+    pub(crate) name: Option<&'a str>,
+    /// The secret itself.
+    pub(crate) secret: &'a str,
+}
+
 #[derive(Debug)]
 struct Key {
+    /// What the log calls it: its name, or its place in `RESTART_WEBHOOK_KEY`, counted from 1.
+    name: Arc<str>,
     /// Comparing digests takes the same time whatever key was sent, and however long it is.
     digest: Digest,
     signing: hmac::Key,
@@ -46,7 +56,18 @@ struct Key {
 /// Proof that a request may ask for a restart. Only this module can make one.
 #[derive(Debug)]
 pub(crate) struct Authorized {
+    key: Arc<str>,
+    user: Option<String>,
     nonce: Option<String>,
+}
+
+/// Why a request is not authorised.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// For the log.
+    pub(crate) problem: String,
+    /// Whether the request has no credentials at all. Some clients send them only when they are asked to.
+    pub(crate) is_anonymous: bool,
 }
 
 /// A request whose head was accepted.
@@ -60,62 +81,71 @@ pub(crate) enum Access {
 
 type Digest = [u8; SHA256_OUTPUT_LEN];
 
-/// The keys that a request carries.
-#[derive(Default)]
-struct Presented {
-    /// The token of `Bearer`, or user name and password of `Basic`: some senders put the key in one, some in the other.
-    header: Option<(String, String)>,
-    /// `?key=`.
-    query: Option<String>,
-    /// The same including the text behind a second question mark, which may be a part of the key.
-    long_query: Option<String>,
-    signature: Option<Result<Signature, SignatureError>>,
-    /// There is more than one key in the same place; nobody sends that in good faith.
-    is_repeated: bool,
-}
+/// Asks a client for a user name and a password, of which one is the key (RFC 7617).
+pub(crate) const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Basic realm="dyno-restarter", charset="UTF-8""#);
 
 impl Keys {
     /// Accepts any of these keys, so that a key can be rotated without a gap.
     #[must_use]
-    pub(crate) fn new<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Self {
-        let key = |key: K| Key { digest: sha256(key.as_ref()), signing: signature::key(key.as_ref()) };
-        Self { keys: keys.into_iter().map(key).collect(), refusals: LogThrottle::default() }
+    pub(crate) fn new<'a>(keys: impl IntoIterator<Item = NamedKey<'a>>) -> Self {
+        let key = |(at, NamedKey { name, secret }): (usize, NamedKey<'_>)| Key {
+            name: name.map_or_else(|| (at + 1).to_string().into(), Arc::from),
+            digest: sha256(secret),
+            signing: signature::key(secret),
+        };
+        Self { keys: keys.into_iter().enumerate().map(key).collect(), refusals: LogThrottle::default() }
     }
 
     /// Checks the head of a request.
     ///
     /// # Errors
-    /// When the request carries no key or a wrong one. The text says which; it is meant for the log.
-    pub(crate) fn check(&self, request: &Parts) -> Result<Access, String> {
+    /// When the request carries no key or a wrong one.
+    pub(crate) fn check(&self, request: &Parts) -> Result<Access, Refusal> {
         let mut presented = Presented::in_request(request);
         let has_key = presented.header.is_some() || presented.query.is_some() || presented.is_repeated;
         match presented.signature.take() {
             Some(signature) if !has_key => {
                 let keys = self.keys.iter().map(|key| &key.signing);
                 let signed = signature.and_then(|signature| signature.verify(keys, Timestamp::now()));
-                signed.map(Access::Signature).map_err(|error| error.to_string())
+                signed.map(Access::Signature).map_err(|error| Refusal::new(error.to_string()))
             }
-            _ if self.accepts(&presented) => Ok(Access::Key(Authorized { nonce: None })),
-            _ => Err(presented.problem().to_owned()),
+            _ => match self.accepted(&presented) {
+                Some((key, user)) => Ok(Access::Key(Authorized { key, user, nonce: None })),
+                None if !has_key && !request.headers.contains_key(AUTHORIZATION) => Err(Refusal::anonymous()),
+                None => Err(Refusal::new(presented.problem().to_owned())),
+            },
         }
     }
 
-    /// Whether there is a key and every key is right.
-    fn accepts(&self, presented: &Presented) -> bool {
+    /// The name of the key, and the user name beside it, if there is a key and every key is right.
+    fn accepted(&self, presented: &Presented) -> Option<(Arc<str>, Option<String>)> {
         // An absent key takes no time to check. That tells a sender of no key only that it sent none.
-        let knows = |key: Option<&String>| key.map_or(Choice::from(0), |key| self.knows(key));
+        let number = |key: Option<&String>| key.map_or(0, |key| self.number(key));
         let (user, password) = presented.header.as_ref().map(|(user, password)| (user, password)).unzip();
-        let header_is_right = knows(user) | knows(password.filter(|password| !password.is_empty()));
-        let query_is_right = knows(presented.query.as_ref()) | knows(presented.long_query.as_ref());
+        let (by_user, by_password) = (number(user), number(password.filter(|password| !password.is_empty())));
+        let (by_query, by_long_query) = (number(presented.query.as_ref()), number(presented.long_query.as_ref()));
+        let (header, query) = (by_user | by_password, by_query | by_long_query);
         let no_header = Choice::from(u8::from(presented.header.is_none()));
         let no_query = Choice::from(u8::from(presented.query.is_none()));
-        let is_right = (no_header | header_is_right) & (no_query | query_is_right) & !(no_header & no_query);
-        (is_right & !Choice::from(u8::from(presented.is_repeated))).into()
+        let is_right = (no_header | !header.ct_eq(&0)) & (no_query | !query.ct_eq(&0)) & !(no_header & no_query);
+        if !bool::from(is_right & !Choice::from(u8::from(presented.is_repeated))) {
+            return None;
+        }
+        let number = [by_password, by_user, by_query, by_long_query].into_iter().find(|number| *number > 0)?;
+        let user = user.filter(|user| by_user == 0 && by_password > 0 && !user.is_empty()).cloned();
+        Some((self.name(number), user))
     }
 
-    fn knows(&self, key: &str) -> Choice {
+    /// The number of this key, counted from 1; 0 for any other text. It takes the same time for every text.
+    fn number(&self, key: &str) -> u64 {
         let given = sha256(key);
-        self.keys.iter().fold(Choice::from(0), |known, key| known | key.digest.ct_eq(&given))
+        let numbered = (1..).zip(self.keys.iter());
+        numbered.fold(0, |known, (number, key)| u64::conditional_select(&known, &number, key.digest.ct_eq(&given)))
+    }
+
+    fn name(&self, number: u64) -> Arc<str> {
+        let at = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+        at.and_then(|at| self.keys.get(at)).map(|key| Arc::clone(&key.name)).unwrap_or_default()
     }
 
     /// Counts a refused request and logs the reason, at most once a minute.
@@ -134,7 +164,11 @@ impl Access {
     ///
     /// # Errors
     /// When the body is not the one that was signed.
-    pub(crate) fn with_body(self, body: ReceivedBody) -> Result<(Authorized, ReceivedBody), SignatureError> {
+    pub(crate) fn with_body(
+        self,
+        body: ReceivedBody,
+        keys: &Keys,
+    ) -> Result<(Authorized, ReceivedBody), SignatureError> {
         match self {
             Self::Key(authorized) => Ok((authorized, body)),
             Self::Signature(signed) => {
@@ -142,13 +176,24 @@ impl Access {
                     Completeness::Complete => ReceivedBody { bytes: signed.verify_body(body.bytes)?, ..body },
                     Completeness::TooLarge | Completeness::CutOff => ReceivedBody { bytes: Bytes::new(), ..body },
                 };
-                Ok((Authorized { nonce: Some(signed.into_nonce()) }, body))
+                let key = keys.name(signed.key_number());
+                Ok((Authorized { key, user: None, nonce: Some(signed.into_nonce()) }, body))
             }
         }
     }
 }
 
 impl Authorized {
+    /// What the log calls the key of the request.
+    pub(crate) fn key(&self) -> &Arc<str> {
+        &self.key
+    }
+
+    /// The user name of HTTP Basic, where the password is the key. Only the sender chooses it.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
     /// The nonce of a signed request, which must not be accepted twice.
     pub(crate) fn nonce(&self) -> Option<&str> {
         self.nonce.as_deref()
@@ -164,9 +209,9 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let keys = Keys::from_ref(state);
-        keys.check(parts).map_err(|problem| {
-            keys.log_refusal(&problem);
-            refusal(ResponseFormat::requested(&parts.headers))
+        keys.check(parts).map_err(|refusal| {
+            keys.log_refusal(&refusal.problem);
+            refusal.response(ResponseFormat::requested(&parts.headers))
         })
     }
 }
@@ -184,62 +229,25 @@ where
     }
 }
 
-/// The response to a request that is not authorised.
-pub(crate) fn refusal(format: ResponseFormat) -> Response {
-    format.error(StatusCode::FORBIDDEN, "You are not allowed to restart the dynos")
-}
-
-impl Presented {
-    fn in_request(request: &Parts) -> Self {
-        let mut presented = Self { signature: Signature::in_request(request), ..Self::default() };
-        for header in request.headers.get_all(AUTHORIZATION) {
-            let credentials = header.to_str().map_or_else(|_| Some(Default::default()), credentials);
-            if let Some(credentials) = credentials {
-                presented.is_repeated |= presented.header.replace(credentials).is_some();
-            }
-        }
-        let query = request.uri.query().unwrap_or_default();
-        // No key contains a space, so a space here is a `+` that should have been encoded as `%2B`.
-        for (_, key) in own_parameters(query).filter(|(name, _)| name == KEY) {
-            presented.is_repeated |= presented.query.replace(key.replace(' ', "+")).is_some();
-        }
-        if query.contains('?') {
-            let mut keys = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == KEY);
-            presented.long_query = keys.next().map(|(_, key)| key.replace(' ', "+"));
-        }
-        presented
+impl Refusal {
+    pub(crate) fn new(problem: String) -> Self {
+        Self { problem, is_anonymous: false }
     }
 
-    /// Why the request is refused, given that it is refused. Only for the log.
-    fn problem(&self) -> &'static str {
-        match self {
-            Self { is_repeated: true, .. } => "it has more than one key in the same place",
-            Self { header: None, query: None, .. } => {
-                "it has no key: send `Authorization: Bearer KEY`, or ?key=KEY in the URL"
-            }
-            Self { header: Some(_), query: Some(_), .. } => {
-                "it has a key in its Authorization header and one in its URL, and at least one of them is wrong"
-            }
-            Self { header: Some(_), .. } => "the key in its Authorization header is not one of RESTART_WEBHOOK_KEY",
-            Self { .. } => "the key in its URL is not one of RESTART_WEBHOOK_KEY",
+    fn anonymous() -> Self {
+        let problem = "it has no key: send `Authorization: Bearer KEY`, or ?key=KEY in the URL".to_owned();
+        Self { problem, is_anonymous: true }
+    }
+
+    /// The response to the request. It asks for credentials where none came: clients such as wget send them only then.
+    pub(crate) fn response(&self, format: ResponseFormat) -> Response {
+        let text = "You are not allowed to restart the dynos";
+        if self.is_anonymous {
+            ([(WWW_AUTHENTICATE, CHALLENGE)], format.error(StatusCode::UNAUTHORIZED, text)).into_response()
+        } else {
+            format.error(StatusCode::FORBIDDEN, text)
         }
     }
-}
-
-/// User name and password of a header. `None` for another scheme, such as that of a signature.
-fn credentials(header: &str) -> Option<(String, String)> {
-    let (scheme, rest) = header.split_once(' ').unwrap_or((header, ""));
-    let rest = rest.trim();
-    if scheme.eq_ignore_ascii_case("bearer") {
-        return Some((rest.to_owned(), String::new()));
-    }
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = BASE64_STANDARD.decode(rest).unwrap_or_default();
-    let decoded = String::from_utf8_lossy(&decoded);
-    let (user, password) = decoded.split_once(':').unwrap_or((&decoded, ""));
-    Some((user.to_owned(), password.to_owned()))
 }
 
 fn sha256(key: &str) -> Digest {

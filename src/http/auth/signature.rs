@@ -18,7 +18,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+use crate::http::path::SentUri;
 
 const SCHEME: &str = "LE ";
 const CONTENT_MD5: &str = "content-md5";
@@ -41,6 +43,8 @@ pub struct Signature {
 /// A head that was signed with a key within the last minutes. Its body has not been compared yet.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SignedHead {
+    /// Which of the keys, counted from 1.
+    key_number: u64,
     body_md5: Vec<u8>,
     nonce: String,
 }
@@ -77,8 +81,10 @@ impl Signature {
         let (_, tag) = credentials.trim().rsplit_once(':')?;
         let (body_md5, date, nonce) = (header(CONTENT_MD5)?, header(DATE.as_str())?, header(NONCE)?);
         let content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default();
-        let path = request.uri.path();
-        let with_query = request.uri.path_and_query().map_or(path, |both| both.as_str());
+        // A path that is spelt differently was signed as it was sent.
+        let uri = request.extensions.get().map_or(&request.uri, |SentUri(sent)| sent);
+        let path = uri.path();
+        let with_query = uri.path_and_query().map_or(path, |both| both.as_str());
         let text = |path| format!("{}\n{content_type}\n{body_md5}\n{date}\n{path}\n{nonce}", request.method);
         Some(Self {
             tag: BASE64_STANDARD.decode(tag).ok()?,
@@ -104,15 +110,17 @@ impl Signature {
                 is_valid | expected.as_ref().ct_eq(&self.tag)
             })
         };
-        let is_valid = keys.into_iter().fold(Choice::from(0), |is_valid, key| is_valid | is_made_with(key));
-        if !bool::from(is_valid) {
+        let numbered = (1..).zip(keys);
+        let key_number =
+            numbered.fold(0, |found, (number, key)| u64::conditional_select(&found, &number, is_made_with(key)));
+        if key_number == 0 {
             return Err(SignatureError::Invalid);
         }
         let is_recent = self.date.is_some_and(|date| now.duration_since(date).abs() <= TOLERANCE);
         if !is_recent {
             return Err(SignatureError::Expired);
         }
-        Ok(SignedHead { body_md5: self.body_md5, nonce: self.nonce })
+        Ok(SignedHead { key_number, body_md5: self.body_md5, nonce: self.nonce })
     }
 }
 
@@ -121,6 +129,12 @@ impl SignedHead {
     pub(super) fn verify_body(&self, body: Bytes) -> Result<Bytes, SignatureError> {
         let is_signed: bool = md5::compute(&body).0.as_slice().ct_eq(&self.body_md5).into();
         if is_signed { Ok(body) } else { Err(SignatureError::BodyMismatch) }
+    }
+
+    /// Which of the keys it was signed with, counted from 1.
+    #[must_use]
+    pub fn key_number(&self) -> u64 {
+        self.key_number
     }
 
     /// A text that is different in each signed request.

@@ -15,7 +15,7 @@ async fn batches_are_not_logged_at_info() {
     tokio::time::sleep(seconds(60)).await;
     shop.traffic(0.0);
     shop.drained().await;
-    assert_eq!(service.log.count("INFO dyno_restarter::drain::app_drain: receiving the log of shop from drain d."), 1);
+    assert_eq!(service.log.count("dyno_restarter::drain::app_drain: receiving the log of shop from drain d."), 1);
     assert_eq!(lines(&service), before + 1);
     service.stop().await;
 }
@@ -59,7 +59,7 @@ async fn a_dyno_that_stays_in_trouble_is_logged_every_ten_minutes() {
             shop.platform_line("web.1", R14, seconds(0));
             tokio::time::sleep(seconds(20)).await;
         }
-        assert_eq!(service.log.count("INFO dyno_restarter::drain::app_drain: web.1 of shop is in trouble"), logged);
+        assert_eq!(service.log.count("dyno_restarter::drain::app_drain: web.1 of shop is in trouble"), logged);
     }
     service.stop().await;
     assert_eq!(deletes(&heroku), 0);

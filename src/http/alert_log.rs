@@ -1,0 +1,80 @@
+//! What the log says of each alert: who sent it, what it asks for, and what comes of it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::info;
+
+use super::caller::Caller;
+use crate::restart::{AppName, Outlook};
+use crate::util::log_throttle::{LogThrottle, count_suffix};
+
+/// How many alerts of one kind are told one by one in a minute. Heroku reports a dyno three times a minute, so this is three
+/// dynos in trouble.
+const BURST: u32 = 10;
+
+/// Tells each alert in one line, and a storm of alerts in a few lines and a count.
+#[derive(Debug, Default)]
+pub(super) struct AlertLog {
+    /// For each outcome, app and key: one sender's storm hides no alert of another one.
+    throttles: Mutex<HashMap<Kind, LogThrottle>>,
+}
+
+/// An alert that was handed over, for one of its apps.
+#[derive(Debug)]
+pub(crate) struct AcceptedAlert {
+    pub(crate) app: AppName,
+    /// The dynos that it asks for.
+    pub(crate) asked: String,
+    /// What comes of it now.
+    pub(crate) outlook: Outlook,
+}
+
+/// Alerts that are counted together: the same outcome, app and key.
+type Kind = (&'static str, Option<AppName>, Arc<str>);
+
+impl AlertLog {
+    /// An alert was handed over.
+    pub(super) fn accepted(&self, caller: &Caller<'_>, alert: &AcceptedAlert) {
+        let AcceptedAlert { app, asked, outlook } = alert;
+        self.tell("accepted", Some(app), caller, || format!("was accepted and asks for {asked}: {outlook}"));
+    }
+
+    /// An alert was delivered before.
+    pub(super) fn repeated(&self, caller: &Caller<'_>, app: Option<&AppName>) {
+        self.tell("repeated", app, caller, || "was delivered again and counts once".to_owned());
+    }
+
+    /// An alert asks for nothing.
+    pub(super) fn ignored(&self, caller: &Caller<'_>, app: Option<&AppName>, reason: &str) {
+        self.tell("ignored", app, caller, || format!("was ignored: {reason}"));
+    }
+
+    /// An alert asks only what would be restarted.
+    pub(super) fn dry_run(&self, caller: &Caller<'_>, app: &AppName, asked: &str) {
+        self.tell("dry_run", Some(app), caller, || format!("is a dry run and asks for {asked}: nothing is restarted"));
+    }
+
+    fn tell(&self, outcome: &'static str, app: Option<&AppName>, caller: &Caller<'_>, what: impl FnOnce() -> String) {
+        let kind = (outcome, app.cloned(), Arc::clone(caller.key));
+        let throttle = {
+            let mut throttles = self.throttles.lock().unwrap_or_else(PoisonError::into_inner);
+            throttles.entry(kind).or_insert_with(|| LogThrottle::new(BURST)).clone()
+        };
+        let Some(count) = throttle.should_log() else { return };
+        let about = app.map(|app| format!(" for {app}")).unwrap_or_default();
+        let Caller { key, user, agent, address } = caller;
+        info!(
+            event = "alert",
+            app = app.map(AppName::as_str),
+            outcome,
+            key = &***key,
+            user,
+            agent,
+            address = address.map(|address| address.to_string()),
+            "an alert{about} {}{} ({caller})",
+            what(),
+            count_suffix(count)
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! What comes of an alert, as far as that is known when it arrives.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::target::Receipt;
+use crate::heroku::DynoName;
+use crate::util::text::{clock_time, human};
+
+/// A trigger that was taken.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// Tells later whether the pass could act on it.
+    pub receipt: Receipt,
+    /// What comes of it now.
+    pub outlook: Outlook,
+}
+
+/// What comes of a trigger now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// A pass begins now.
+    Begins,
+    /// A pass begins after this time: the ones before restarted nothing, so they are made less often.
+    BeginsIn(Duration),
+    /// A pass begins when the one under way has ended.
+    Follows,
+    /// A pass that waits already is for this alert, too.
+    Joins,
+    /// A pass looks whether the dyno is up, and restarts nothing unless it is.
+    Held(Hold),
+}
+
+/// Automatic restarts of an app are paused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The dyno that we restarted and that is not up.
+    pub dyno: DynoName,
+    /// When it was restarted.
+    pub since: Timestamp,
+}
+
+impl fmt::Display for Outlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Begins => f.write_str("a pass begins"),
+            Self::BeginsIn(time) => {
+                write!(f, "a pass begins in {}, because the last one restarted nothing", human(*time))
+            }
+            Self::Follows => f.write_str("a pass begins when the one under way has ended"),
+            Self::Joins => f.write_str("joins the pass that is about to begin"),
+            Self::Held(Hold { dyno, since }) => {
+                write!(
+                    f,
+                    "held: {dyno} has not come up since its restart at {}; force=true overrides",
+                    clock_time(*since)
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! URLs as people write them: other spellings of a path, and of a wish that nothing be restarted.
+
+use crate::service::{KEY, Service, deletes, shop};
+
+async fn post(service: &Service, path_and_query: &str) -> (u16, String) {
+    let url = format!("http://{}{path_and_query}", service.address);
+    let answer = reqwest::Client::new().post(url).bearer_auth(KEY).send().await.expect("answered");
+    (answer.status().as_u16(), answer.text().await.expect("whole"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wish_not_to_restart_is_rejected_in_every_spelling_but_the_right_one() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for query in [
+        "dry_runs=true",
+        "dry-run=true",
+        "dryRun",
+        "DRY_RUN=true",
+        "dry_run=yes",
+        "dry_run",
+        "dry_rn=true",
+        "dryr_un=true",
+        "dyr_run=true",
+        "dry_run:true",
+        "dry_run%3Dtrue",
+        "is_dry_run=1",
+        "dry=1",
+        "noop=true",
+        "what-if=true",
+        "scope=all&amp;dry_run=true",
+        "&amp;dry_run=true",
+        "x=1&amp%3Bdry_run=true",
+        ";dry_run=true",
+        "x=1;dry_run=true",
+        "app=shop;dry_run=true",
+        "only_if=status:firing;dry_run=true",
+        "x=1%26dry_run=true",
+        "scope=all;dry_runs=true",
+    ] {
+        let (status, text) = post(&service, &format!("/restart_web_dynos?{query}")).await;
+        assert_eq!(status, 400, "{query}: {text}");
+    }
+    let (_, text) = post(&service, "/restart_web_dynos?dry_runs=true").await;
+    assert_eq!(text, "the parameter dry_runs is misspelt; accepted: dry_run");
+    service.stop().await;
+    assert_eq!(deletes(&heroku), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_that_is_not_separated_by_an_ampersand_does_not_become_all_dynos() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for query in ["x=1&amp;dyno=web.1", "x=1;dyno=web.1", "x=1%26scope=affected"] {
+        let (status, text) = post(&service, &format!("/restart_web_dynos?{query}")).await;
+        assert!(status == 400 && text.contains("does not stand behind a plain &"), "{query}: {text}");
+    }
+    service.stop().await;
+    assert_eq!(deletes(&heroku), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn parameters_that_a_sender_adds_by_itself_are_ignored() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for query in ["monitorID=7&alertType=1", "score=3&source=a&rerun=1", "text=at%3Derror;%20dyno=web.1%20x", "&&"] {
+        assert_eq!(post(&service, &format!("/restart_web_dynos?{query}")).await.0, 202, "{query}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_with_a_parameter_other_than_app_is_rejected_by_its_name() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for (query, name) in [
+        ("dry_run=true", "dry_run"),
+        ("app=shop&scope=affected", "scope"),
+        ("apps=shop", "apps"),
+        ("x=1", "x"),
+        ("abcdef0123456789abcdef0123456789", "with an unusual name"),
+    ] {
+        let (status, _) = post(&service, &format!("/drain?{query}")).await;
+        assert_eq!(status, 400, "{query}");
+        let line = format!("a log drain was not read: the parameter {name} is not accepted; accepted: app");
+        assert_eq!(service.log.count(&line), 1, "{query}:\n{}", service.log.text());
+        tokio::time::sleep(crate::service::seconds(61)).await;
+    }
+    assert_eq!(post(&service, "/drain?app=shop&").await.0, 204);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_path_with_more_slashes_or_percent_signs_is_the_same_route() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for path in ["/restart_web_dynos/", "//restart_web_dynos", "/restart%5Fweb%5fdynos//", "/%72estart_web_dynos"] {
+        assert_eq!(post(&service, &format!("{path}?app=shop")).await.0, 202, "{path}");
+        assert_eq!(post(&service, &format!("{path}?app=nosuch")).await.0, 400, "{path}");
+    }
+    for (path, status) in
+        [("//drain/", 204), ("/health/", 405), ("/restart_web_dynos/x", 404), ("/%ff", 404), ("//", 404)]
+    {
+        assert_eq!(post(&service, path).await.0, status, "{path}");
+    }
+    service.stop().await;
+}
