@@ -33,6 +33,8 @@ pub(super) struct AppDrain {
     own_drains: BTreeSet<String>,
     /// The unwatched dynos that the log has named.
     unwatched: BTreeSet<DynoName>,
+    /// The other apps of the space that the log has named.
+    other_apps: BTreeSet<AppName>,
     invalid: LogThrottle,
     full: LogThrottle,
 }
@@ -77,6 +79,15 @@ impl AppDrain {
     pub(super) fn note_unwatched(&mut self, app: &AppName, Symptom { dyno, cause, .. }: &Symptom) {
         if self.unwatched.len() < MAX_LOGGED && self.unwatched.insert(dyno.clone()) {
             info!(%app, %dyno, "ignoring {dyno} of {app} ({cause}): its process type is not in PROCESS_TYPES");
+        }
+    }
+
+    /// Logs once that the drain of a Private Space carries the log of another app, too.
+    pub(super) fn note_other_apps(&mut self, app: &AppName, others: BTreeSet<AppName>) {
+        for other in others {
+            if self.other_apps.len() < MAX_LOGGED && self.other_apps.insert(other.clone()) {
+                info!(%app, "the drain of {app} carries the log of {other}, too; errors in lines of {other} are ignored");
+            }
         }
     }
 

@@ -10,7 +10,7 @@ mod detector;
 mod settings;
 mod symptom;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +24,7 @@ pub use settings::{MemoryLimit, Settings, Threshold};
 
 use crate::heroku::AppName;
 use crate::logplex::{Event, Interest, Line, Pieces};
-use crate::restart::{Restarter, Stopping, Trigger};
+use crate::restart::{Restarter, Stopping, Trigger, Watched};
 use crate::util::dedup::SeenIds;
 
 /// How far Heroku's clock may be ahead. A line dated next year would stay the latest report of its dyno for a year.
@@ -58,6 +58,8 @@ pub struct Batch<'a> {
     symptoms: Vec<Symptom>,
     /// The symptoms of dynos that are not watched. They have a limit of their own, so that they displace no others.
     unwatched: Vec<Symptom>,
+    /// The other apps of a Private Space whose lines are in the batch.
+    other_apps: BTreeSet<AppName>,
     /// Whether a line shows a request to this service: the log is the service's own.
     is_own_log: bool,
 }
@@ -95,7 +97,17 @@ impl Drains {
     #[must_use]
     pub fn open<'a>(&'a self, app: &'a AppName, label: Label<'a>) -> Batch<'a> {
         let (now, pieces) = (self.clock.now(), Pieces::default());
-        Batch { drains: self, app, label, now, pieces, symptoms: Vec::new(), unwatched: Vec::new(), is_own_log: false }
+        Batch {
+            drains: self,
+            app,
+            label,
+            now,
+            pieces,
+            symptoms: Vec::new(),
+            unwatched: Vec::new(),
+            other_apps: BTreeSet::new(),
+            is_own_log: false,
+        }
     }
 
     fn app_drain(&self, app: &AppName) -> MutexGuard<'_, AppDrain> {
@@ -118,6 +130,10 @@ impl Batch<'_> {
                     return;
                 }
             };
+            if let Some(other) = other_app(line, self.app, restarter.watched()) {
+                self.other_apps.insert(other);
+                return;
+            }
             let at = time_of(line, self.now);
             if !cause.counts(settings) || at < oldest {
                 return;
@@ -135,7 +151,7 @@ impl Batch<'_> {
     /// # Errors
     /// When the service is being shut down.
     pub fn finish(self, is_complete: bool) -> Result<(), Stopping> {
-        let Self { drains, app, label, pieces, symptoms, unwatched, is_own_log, .. } = self;
+        let Self { drains, app, label, pieces, symptoms, unwatched, other_apps, is_own_log, .. } = self;
         let Drains { restarter, settings, delivered, .. } = drains;
         if restarter.is_stopping() {
             return Err(Stopping);
@@ -148,6 +164,7 @@ impl Batch<'_> {
         if app_drain.is_own(app, label.token, is_own_log) {
             return Ok(());
         }
+        app_drain.note_other_apps(app, other_apps);
         for symptom in &unwatched {
             app_drain.note_unwatched(app, symptom);
         }
@@ -177,6 +194,17 @@ impl Clock {
 /// When the line was written. A line without a valid time, or with one in the future, counts as written now.
 fn time_of(line: &Line<'_>, now: Timestamp) -> Timestamp {
     line.at().filter(|at| at.duration_since(now) < MAX_CLOCK_SKEW).unwrap_or(now)
+}
+
+/// The app whose line this is, if its host name names another one than `app`. One drain carries the logs of all apps of a
+/// Private Space. A forwarder may write any host name, so a name without a space counts only if the app is watched.
+fn other_app(line: &Line<'_>, app: &AppName, watched: &Watched) -> Option<AppName> {
+    let host = std::str::from_utf8(line.host_name).ok()?;
+    let named = match host.split_once('.') {
+        Some((named, space)) => AppName::parse(space).and(AppName::parse(named)),
+        None => AppName::parse(host).filter(|named| watched.has_app(named)),
+    };
+    named.filter(|named| named != app)
 }
 
 /// Compares two host names and ignores their ports.

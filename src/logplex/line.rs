@@ -13,6 +13,8 @@ pub(super) const PLATFORM: &[u8] = b"heroku";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
     timestamp: &'a [u8],
+    /// `host`, or the token of the drain; in the log of a whole Private Space, the app and the space: `shop.acme`.
+    pub host_name: &'a [u8],
     /// Who wrote it: `heroku` or `app`.
     pub app_name: &'a [u8],
     /// The process: `web.1`, `router`, `logplex`, ...
@@ -25,6 +27,7 @@ pub struct Line<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Envelope<'a> {
     timestamp: &'a [u8],
+    host_name: &'a [u8],
     /// The rest: `APPNAME PROCID MSGID TEXT`.
     pub(super) content: &'a [u8],
 }
@@ -61,7 +64,7 @@ impl<'a> Envelope<'a> {
             reason = "checking all bytes at once is faster than stopping at the first space"
         )]
         let has_space = timestamp.iter().fold(false, |found, &byte| found || byte == b' ');
-        (is_number && is_framed && !has_space).then_some(Self { timestamp, content })
+        (is_number && is_framed && !has_space).then_some(Self { timestamp, host_name: b"host", content })
     }
 
     fn open_any(message: &'a [u8]) -> Option<Self> {
@@ -70,8 +73,8 @@ impl<'a> Envelope<'a> {
         let digits = rest.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
         let rest = rest[digits..].strip_prefix(b">1 ").filter(|_| digits > 0)?;
         let (timestamp, rest) = field(rest)?;
-        let (_host_name, content) = field(rest)?;
-        Some(Self { timestamp, content })
+        let (host_name, content) = field(rest)?;
+        Some(Self { timestamp, host_name, content })
     }
 
     pub(super) fn line(self) -> Option<Line<'a>> {
@@ -80,7 +83,7 @@ impl<'a> Envelope<'a> {
         let (_message_id, text) = field(rest)?;
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         let text = if app_name == PLATFORM { without_structured_data(text) } else { text };
-        Some(Line { timestamp: self.timestamp, app_name, proc_id, text })
+        Some(Line { timestamp: self.timestamp, host_name: self.host_name, app_name, proc_id, text })
     }
 }
 

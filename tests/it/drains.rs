@@ -7,6 +7,7 @@ mod repeats;
 mod requests;
 mod restarts;
 mod scale;
+mod spaces;
 mod symptoms;
 mod threshold;
 mod times;
