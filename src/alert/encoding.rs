@@ -9,13 +9,18 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use memchr::memmem;
 
 use super::error::ParseError;
-use crate::util::query::MOST_PARAMETERS;
+use crate::util::query::MOST_IN_FORM;
 
 /// As for a body that is not compressed.
 const MAX_SIZE: u64 = 8 * 1024 * 1024;
 
 /// What every gzip file begins with.
 const GZIP: &[u8] = b"\x1f\x8b";
+
+/// Whether a body may be larger once it is decompressed.
+pub(super) fn is_compressed(headers: &HeaderMap, body: &[u8]) -> bool {
+    headers.contains_key(CONTENT_ENCODING) || body.starts_with(GZIP)
+}
 
 /// The body as it was before it was compressed, or the beginning of it and what is wrong with the rest.
 pub(super) fn decompressed<'a>(headers: &HeaderMap, body: &'a [u8]) -> (Cow<'a, [u8]>, Option<ParseError>) {
@@ -60,7 +65,7 @@ pub(super) fn multipart(body: &[u8]) -> Option<impl Iterator<Item = (&str, &str)
         start = end + boundary.len();
         Some(part)
     });
-    Some(parts.take(MOST_PARAMETERS).filter_map(field))
+    Some(parts.take(MOST_IN_FORM).filter_map(field))
 }
 
 /// The name and the value of a part.

@@ -14,7 +14,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use super::encoding::multipart;
 use super::error::ParseError;
 use super::repair::repair;
-use crate::util::query::{KEY, MOST_PARAMETERS, PARAMETERS, parameters};
+use crate::util::query::{KEY, PARAMETERS, form, parameters};
 
 /// How many containers are around a top-level field: the request itself.
 const TOP: usize = 1;
@@ -69,8 +69,7 @@ pub(super) fn body(headers: &HeaderMap, bytes: &[u8], is_mended: bool, sink: &mu
         Some(b'[') if is_list(bytes) => json(&utf8(), is_mended, None, sink)?,
         // Decoded only once: a log line may contain a bare `%`.
         Some(_) if is_form(headers) || bytes.starts_with(b"payload=") => {
-            let fields = form_urlencoded::parse(bytes).take(MOST_PARAMETERS);
-            fields.for_each(|(name, value)| text(Some(&name), &value, sink));
+            form(bytes).for_each(|(name, value)| text(Some(&name), &value, sink));
         }
         Some(_) => match multipart(bytes) {
             Some(fields) => fields.for_each(|(name, value)| text(Some(name), value, sink)),

@@ -39,6 +39,15 @@ use fields::FieldKind;
 /// How deep JSON may be nested as text in JSON. Amazon SNS has one level, and a second if it forwards a webhook.
 const MAX_OPENED: usize = 3;
 
+/// A body of this size takes about a millisecond.
+const LONG: usize = 64 * 1024;
+
+/// Whether a body takes so long to read that other alerts should not wait for it.
+#[must_use]
+pub fn takes_long(headers: &HeaderMap, body: &[u8]) -> bool {
+    body.len() > LONG || encoding::is_compressed(headers, body)
+}
+
 /// What an alert says.
 #[derive(Debug)]
 pub struct Alert {

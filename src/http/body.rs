@@ -1,30 +1,48 @@
 //! Reading request bodies, with limits on their size, on the time they take, and on the memory of all of them together.
 
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
+use axum::http::request::Parts;
 use http_body_util::BodyExt;
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, timeout_at};
+use hyper::body::{Frame, Incoming, SizeHint};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
+
+use super::connections::Connection;
 
 /// Log services send batches of up to 25,000 lines. What exceeds this is not kept.
 const MAX_SIZE: usize = 8 * 1024 * 1024;
 
 /// Nearly all bodies are smaller and need no permit.
-const SMALL: usize = 256 * 1024;
+const SMALL: usize = 64 * 1024;
 
-/// How many large bodies are in memory at once; further ones wait. That is 32 MiB, and up to three times as much while they
-/// are parsed, of the 512 MB of a Basic dyno.
-const LARGE_BODIES: usize = 4;
+/// Larger bodies take a permit for each further piece of this size.
+const PIECE: usize = 64 * 1024;
+
+/// The memory of all large bodies together, in pieces: 32 MiB, and up to three times as much while they are parsed, of the
+/// 512 MB of a Basic dyno. Further ones wait, but for one that may always go on, so that not all of them wait for each other.
+const PIECES: usize = 512;
 
 /// How long a sender may take to send its body. After that, it is answered by what has arrived.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long, and how far, a body is still read that nobody needs any more. If the connection were closed at once, most
+/// clients would see a reset instead of the response.
+const LINGER_TIME: Duration = Duration::from_secs(10);
+const LINGER_SIZE: usize = 128 * 1024 * 1024;
+
 /// Reads the bodies of alerts.
 #[derive(Debug)]
 pub(crate) struct BodyReader {
-    permits: Semaphore,
+    pieces: Arc<Semaphore>,
+    /// One body that grows without asking for pieces.
+    free_to_grow: Arc<Semaphore>,
 }
 
 /// What arrived of a body.
@@ -32,6 +50,8 @@ pub(crate) struct BodyReader {
 pub(crate) struct ReceivedBody {
     pub(crate) bytes: Bytes,
     pub(crate) completeness: Completeness,
+    /// Its share of the memory for large bodies, until it is dropped.
+    _memory: Memory,
 }
 
 /// How much of a body arrived.
@@ -45,62 +65,46 @@ pub(crate) enum Completeness {
     CutOff,
 }
 
-/// A body that is being read.
-#[derive(Debug)]
-pub(crate) struct PendingBody<'a> {
-    body: Body,
-    deadline: Instant,
-    reader: &'a BodyReader,
-    permit: Option<SemaphorePermit<'a>>,
+/// The permits of one body.
+#[derive(Debug, Default)]
+struct Memory {
+    pieces: Option<OwnedSemaphorePermit>,
+    free_to_grow: Option<OwnedSemaphorePermit>,
 }
+
+/// A body that is read to its end even if its reader does not need it, so that the client can read the response.
+#[derive(Debug)]
+pub(crate) struct Lingering(Option<Incoming>);
 
 impl Default for BodyReader {
     fn default() -> Self {
-        Self { permits: Semaphore::new(LARGE_BODIES) }
+        Self { pieces: Arc::new(Semaphore::new(PIECES)), free_to_grow: Arc::new(Semaphore::new(1)) }
     }
 }
 
 impl BodyReader {
-    /// Starts to read a body; its time limit starts, too.
-    pub(crate) fn begin(&self, body: Body) -> PendingBody<'_> {
-        PendingBody { body, deadline: Instant::now() + TIMEOUT, reader: self, permit: None }
-    }
-}
-
-/// Passes each piece of a body to `take` as it arrives and keeps none of them.
-pub(crate) async fn stream(mut body: Body, take: impl FnMut(&[u8])) -> Completeness {
-    stream_until(&mut body, Instant::now() + TIMEOUT, take).await
-}
-
-impl PendingBody<'_> {
     /// Reads until the end of the body, its size limit or its time limit.
-    pub(crate) async fn read(&mut self) -> ReceivedBody {
-        let announced = self.body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
+    pub(crate) async fn read(&self, head: &Parts, mut body: Body) -> ReceivedBody {
+        let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
         let mut kept = Vec::with_capacity(announced.unwrap_or_default().min(SMALL));
-        match timeout_at(self.deadline, self.collect(&mut kept)).await {
-            Ok(Collected::InOnePiece(bytes)) => ReceivedBody { bytes, completeness: Completeness::Complete },
-            Ok(Collected::InPieces(completeness)) => ReceivedBody { bytes: kept.into(), completeness },
-            Err(_) => ReceivedBody { bytes: kept.into(), completeness: Completeness::CutOff },
-        }
+        let mut memory = Memory::default();
+        let collected = within_limits(head, self.collect(&mut body, &mut kept, &mut memory)).await;
+        let (bytes, completeness) = match collected {
+            Some(Collected::InOnePiece(bytes)) => (bytes, Completeness::Complete),
+            Some(Collected::InPieces(completeness)) => (kept.into(), completeness),
+            None => (kept.into(), Completeness::CutOff),
+        };
+        ReceivedBody { bytes, completeness, _memory: memory }
     }
 
-    /// Reads the rest and discards it, so that the sender can finish sending and read the response. To be called when the
-    /// bytes that were read have been dropped, because another large body may take their memory from here on.
-    pub(crate) async fn discard_rest(mut self) {
-        self.permit = None;
-        if stream_until(&mut self.body, self.deadline, |_| {}).await == Completeness::CutOff {
-            debug!("the body of a request was cut off, or did not arrive within {TIMEOUT:?}");
-        }
-    }
-
-    async fn collect(&mut self, kept: &mut Vec<u8>) -> Collected {
+    async fn collect(&self, body: &mut Body, kept: &mut Vec<u8>, memory: &mut Memory) -> Collected {
         loop {
-            let data = match self.body.frame().await {
+            let data = match body.frame().await {
                 None => return Collected::InPieces(Completeness::Complete),
                 Some(Err(_)) => return Collected::InPieces(Completeness::CutOff),
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
             };
-            if kept.is_empty() && self.body.is_end_stream() {
+            if kept.is_empty() && body.is_end_stream() {
                 return Collected::InOnePiece(data);
             }
             let length = kept.len() + data.len();
@@ -108,12 +112,35 @@ impl PendingBody<'_> {
                 kept.extend_from_slice(&data[..MAX_SIZE - kept.len()]);
                 return Collected::InPieces(Completeness::TooLarge);
             }
-            if length > SMALL && self.permit.is_none() {
-                // The semaphore is never closed.
-                self.permit = self.reader.permits.acquire().await.ok();
-            }
+            self.reserve(memory, length).await;
             kept.extend_from_slice(&data);
         }
+    }
+
+    /// Waits until there is memory for a body of this length.
+    async fn reserve(&self, memory: &mut Memory, length: usize) {
+        let needed = length.saturating_sub(SMALL).div_ceil(PIECE);
+        let missing = needed.saturating_sub(memory.pieces.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
+        if missing == 0 || memory.free_to_grow.is_some() {
+            return;
+        }
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        // The semaphores are never closed.
+        tokio::select! {
+            biased;
+            pieces = Arc::clone(&self.pieces).acquire_many_owned(missing) => match (&mut memory.pieces, pieces) {
+                (Some(pieces), Ok(more)) => pieces.merge(more),
+                (pieces, more) => *pieces = more.ok(),
+            },
+            free = Arc::clone(&self.free_to_grow).acquire_owned() => memory.free_to_grow = free.ok(),
+        }
+    }
+}
+
+impl ReceivedBody {
+    /// The same body with other bytes.
+    pub(crate) fn with_bytes(self, bytes: Bytes) -> Self {
+        Self { bytes, ..self }
     }
 }
 
@@ -124,7 +151,8 @@ enum Collected {
     InPieces(Completeness),
 }
 
-async fn stream_until(body: &mut Body, deadline: Instant, mut take: impl FnMut(&[u8])) -> Completeness {
+/// Passes each piece of a body to `take` as it arrives and keeps none of them.
+pub(crate) async fn stream(head: &Parts, mut body: Body, mut take: impl FnMut(&[u8])) -> Completeness {
     let to_the_end = async {
         loop {
             match body.frame().await {
@@ -134,5 +162,81 @@ async fn stream_until(body: &mut Body, deadline: Instant, mut take: impl FnMut(&
             }
         }
     };
-    timeout_at(deadline, to_the_end).await.unwrap_or(Completeness::CutOff)
+    within_limits(head, to_the_end).await.unwrap_or(Completeness::CutOff)
+}
+
+/// The output of `reading`; `None` if it takes too long, or if its connection has to make room for others.
+async fn within_limits<T>(head: &Parts, reading: impl Future<Output = T>) -> Option<T> {
+    let mut reading = pin!(reading);
+    // Nearly all bodies are there already.
+    if let Poll::Ready(output) = std::future::poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+        return Some(output);
+    }
+    let deadline = Instant::now() + TIMEOUT;
+    let wait = Connection::of(head).map(Connection::wait_for_body);
+    let enough = async {
+        match &wait {
+            Some(wait) => wait.enough().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        output = reading => Some(output),
+        () = enough => {
+            debug!("a request is answered before its body has arrived, to make room for others");
+            None
+        }
+        () = sleep_until(deadline) => {
+            debug!("the body of a request did not arrive within {TIMEOUT:?}");
+            None
+        }
+    }
+}
+
+impl Lingering {
+    pub(super) fn new(body: Incoming) -> Self {
+        Self(Some(body))
+    }
+}
+
+impl HttpBody for Lingering {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.as_mut().map_or(Poll::Ready(None), |body| Pin::new(body).poll_frame(context))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map_or_else(SizeHint::default, HttpBody::size_hint)
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        // Without a runtime, the process is about to end.
+        if let Some(body) = self.0.take().filter(|body| !body.is_end_stream())
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(timeout(LINGER_TIME, discard(body)));
+        }
+    }
+}
+
+async fn discard(mut body: Incoming) {
+    let mut length = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        length += frame.data_ref().map_or(0, Bytes::len);
+        if length > LINGER_SIZE {
+            return;
+        }
+    }
 }

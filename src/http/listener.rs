@@ -1,14 +1,15 @@
-//! The port and its connections. The number of connections that wait for a request is limited, so that thousands of silent
-//! clients cannot keep an alert out.
+//! The port, and the loop that accepts and serves connections. `connections` limits their number.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::header::{CONNECTION, EXPECT};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -17,21 +18,19 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 use tracing::{debug, warn};
 
+use super::body::Lingering;
+use super::connections::{Connection, Connections};
 use crate::util::log_throttle::LogThrottle;
 
 /// Heroku's router keeps an idle connection for 90 s and may send the next request on it. Closing the connection later
 /// than the router does avoids a race. hyper has only one timeout, so the same limit holds for the head of a request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(95);
 
-/// How many connections may be idle at once. One more closes the one that has been idle longest: a client that sends an
-/// alert sends its request at once. Well below 1024, the default limit of open files of a process.
-const MAX_IDLE: usize = 512;
-
-/// Heroku's router limits a line of the head to 8 KB; this is enough for several such lines.
-const MAX_HEAD: usize = 64 * 1024;
+/// Heroku's router limits a line of the head to 8 KB: this is enough for such a URL and all other lines. A client that never
+/// sends the rest of its head occupies so much memory.
+const MAX_HEAD: usize = 16 * 1024;
 
 /// How long connections may take to finish on shutdown. All restarts are done by then.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -91,7 +90,7 @@ fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves until `end`, then lets the requests in progress finish.
 pub(crate) async fn serve(listener: TcpListener, router: Router, end: impl Future<Output = ()>) {
     let service = TowerToHyperService::new(router);
-    let idle = Arc::new(IdleConnections::default());
+    let connections = Connections::within_open_files();
     let graceful = GracefulShutdown::new();
     let accept_errors = LogThrottle::default();
     let mut http = http1::Builder::new();
@@ -101,27 +100,18 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, end: impl Futur
         let stream = tokio::select! {
             biased;
             () = &mut end => break,
-            stream = accept(&listener, &idle, &accept_errors) => stream,
+            stream = accept(&listener, &connections, &accept_errors) => stream,
         };
-        let connection = Arc::new(Connection::new(&idle));
+        let connection = Arc::new(Connection::new(&connections));
         let (service, handle) = (service.clone(), Arc::clone(&connection));
-        let respond = service_fn(move |request: hyper::Request<Incoming>| {
-            let (response, connection) = (service.call(request), Arc::clone(&handle));
-            async move {
-                connection.set_busy();
-                let response = response.await;
-                connection.set_idle();
-                response
-            }
-        });
+        let respond = service_fn(move |request| answer(&service, &handle, request));
         let serving = graceful.watch(http.serve_connection(TokioIo::new(stream), respond));
         tokio::spawn(async move {
             tokio::select! {
                 biased;
                 ended = serving => if let Err(error) = ended { debug!("a connection ended: {error}") },
-                () = connection.evicted() => debug!("closed an idle connection to make room"),
+                () = connection.evicted() => debug!("closed a connection that sent no request, to make room"),
             }
-            connection.set_busy();
         });
     }
     drop(listener);
@@ -130,9 +120,32 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, end: impl Futur
     }
 }
 
-/// Accepts the next connection. When the process has no file descriptors left, idle connections are closed.
-async fn accept(listener: &TcpListener, idle: &IdleConnections, errors: &LogThrottle) -> TcpStream {
+/// Answers a request. Its handler finds the connection among the extensions.
+fn answer(
+    service: &TowerToHyperService<Router>,
+    connection: &Arc<Connection>,
+    mut request: hyper::Request<Incoming>,
+) -> impl Future<Output = Result<axum::response::Response, std::convert::Infallible>> + use<> {
+    connection.request_came();
+    request.extensions_mut().insert(Arc::clone(connection));
+    // A client that waits for `100 Continue` sends no body after another answer, so there is nothing to linger for.
+    let is_lingering = !request.headers().contains_key(EXPECT);
+    let request = request.map(|body| if is_lingering { Body::new(Lingering::new(body)) } else { Body::new(body) });
+    let (response, connection) = (service.call(request), Arc::clone(connection));
+    async move {
+        let mut response = response.await?;
+        if connection.is_room_short() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        connection.was_answered();
+        Ok(response)
+    }
+}
+
+/// Accepts the next connection when there is room for it.
+async fn accept(listener: &TcpListener, connections: &Connections, errors: &LogThrottle) -> TcpStream {
     loop {
+        connections.room().await;
         match listener.accept().await {
             Ok((stream, _)) => {
                 // A response is one small packet. If the option is refused, the response is only later.
@@ -142,9 +155,9 @@ async fn accept(listener: &TcpListener, idle: &IdleConnections, errors: &LogThro
             Err(error) if is_caused_by_client(&error) => {}
             Err(error) => {
                 if errors.should_log().is_some() {
-                    warn!("cannot accept a connection: {error}; closing idle connections");
+                    warn!("cannot accept a connection: {error}; closing connections that sent no request");
                 }
-                idle.evict_some();
+                connections.make_room();
                 tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
@@ -154,90 +167,4 @@ async fn accept(listener: &TcpListener, idle: &IdleConnections, errors: &LogThro
 fn is_caused_by_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-/// The connections that wait for a request, in the order in which they became idle.
-#[derive(Default)]
-struct IdleConnections(Mutex<IdleQueue>);
-
-#[derive(Default)]
-struct IdleQueue {
-    by_number: BTreeMap<u64, Arc<Notify>>,
-    next_number: u64,
-}
-
-/// A connection, which is idle at first.
-struct Connection {
-    idle: Arc<IdleConnections>,
-    /// Its number among the idle connections; `None` while a request is served.
-    number: Mutex<Option<u64>>,
-    evicted: Arc<Notify>,
-}
-
-impl IdleConnections {
-    /// Closes an eighth of the idle connections, those that have been idle longest.
-    fn evict_some(&self) {
-        let mut queue = self.queue();
-        for _ in 0..queue.by_number.len().div_ceil(8) {
-            queue.evict_oldest();
-        }
-    }
-
-    /// Adds a connection and returns its number. If there are too many, the oldest is closed.
-    fn add(&self, evicted: &Arc<Notify>) -> u64 {
-        let mut queue = self.queue();
-        if queue.by_number.len() >= MAX_IDLE {
-            queue.evict_oldest();
-        }
-        let number = queue.next_number;
-        queue.next_number += 1;
-        queue.by_number.insert(number, Arc::clone(evicted));
-        number
-    }
-
-    fn queue(&self) -> MutexGuard<'_, IdleQueue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl IdleQueue {
-    fn evict_oldest(&mut self) {
-        if let Some((_, oldest)) = self.by_number.pop_first() {
-            oldest.notify_one();
-        }
-    }
-}
-
-impl Connection {
-    fn new(idle: &Arc<IdleConnections>) -> Self {
-        let evicted = Arc::new(Notify::new());
-        Self { idle: Arc::clone(idle), number: Mutex::new(Some(idle.add(&evicted))), evicted }
-    }
-
-    fn set_busy(&self) {
-        let number = self.number().take();
-        if let Some(number) = number {
-            self.idle.queue().by_number.remove(&number);
-        }
-    }
-
-    fn set_idle(&self) {
-        let number = self.idle.add(&self.evicted);
-        *self.number() = Some(number);
-    }
-
-    /// Waits until the connection is to be closed. A notification that arrives after the next request began is ignored.
-    async fn evicted(&self) {
-        loop {
-            self.evicted.notified().await;
-            let number = *self.number();
-            if number.is_some_and(|number| !self.idle.queue().by_number.contains_key(&number)) {
-                return;
-            }
-        }
-    }
-
-    fn number(&self) -> MutexGuard<'_, Option<u64>> {
-        self.number.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

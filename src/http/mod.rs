@@ -1,6 +1,6 @@
 //! The HTTP server: the port, the routes, who may call them, and what each responds.
 //!
-//! - `listener`: the port and its connections; `router`: the routes;
+//! - `listener`: the port; `connections`: how many connections there may be; `router`: the routes;
 //! - `auth`: who may ask for a restart;
 //! - `path`: other spellings of a path; `request_id`: an ID for each request;
 //! - `params`: the query of an alert's URL; `body`: reading a body, within limits;
@@ -13,6 +13,7 @@ mod alert_log;
 pub(crate) mod auth;
 mod body;
 mod caller;
+mod connections;
 mod decision;
 mod drain;
 pub(crate) mod listener;

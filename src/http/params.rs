@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::alert::Condition;
 use crate::restart::{AppName, DynoName, Watched};
-use crate::util::query::{DRY_RUN, KEY, ONLY_IF, PARAMETERS, own_parameters, parameters};
+use crate::util::query::{DRY_RUN, KEY, ONLY_IF, PARAMETERS, has_too_many_parameters, own_parameters, parameters};
 use crate::util::text::list;
 
 /// The checked query parameters of an alert.
@@ -63,6 +63,9 @@ pub(crate) enum ParamError {
     /// Neither `true` nor `false`.
     #[error("{0}: accepted: true, false")]
     NotABoolean(&'static str),
+    /// So many parameters that the last ones would not be read.
+    #[error("the query has more than 1000 parameters; accepted: fewer")]
+    TooMany,
     /// A parameter that is given twice.
     #[error("{0} is given more than once; accepted: once")]
     Repeated(&'static str),
@@ -94,6 +97,9 @@ const WORDS_FOR_DRY_RUN: [&str; 5] = ["noop", "preview", "simulate", "testrun", 
 impl RestartParams {
     /// Parses a query.
     pub(crate) fn parse(query: &str, watched: &Watched) -> Result<Self, ParamError> {
+        if has_too_many_parameters(query) {
+            return Err(ParamError::TooMany);
+        }
         let mut only_if = Vec::new();
         let mut given: [Option<String>; PARAMETERS.len()] = Default::default();
         for (name, value) in own_parameters(query) {
@@ -163,6 +169,9 @@ impl ParamError {
 /// When the app is not watched, or several apps are watched and the query names none; or when the query has another
 /// parameter, such as `dry_run`: a drain whose owner believes that it only looks must not restart.
 pub(crate) fn parse_drain_app(query: &str, watched: &Watched) -> Result<AppName, ParamError> {
+    if has_too_many_parameters(query) {
+        return Err(ParamError::TooMany);
+    }
     let mut app = None;
     for (name, value) in parameters(query) {
         match &*name {

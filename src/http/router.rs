@@ -25,6 +25,7 @@ use super::webhook::{AlertIntake, AlertOutcome, IncomingAlert, IntakeError};
 use crate::drain::Drains;
 use crate::restart::{AppName, DryRun, DryRunError, Outcome, Restarter, Trigger};
 use crate::shutdown::PanicAlarm;
+use crate::util::task;
 use crate::util::text::{human, list};
 
 type AppState = Arc<Shared>;
@@ -32,7 +33,7 @@ type AppState = Arc<Shared>;
 struct Shared {
     restarter: Restarter,
     keys: Keys,
-    intake: AlertIntake,
+    intake: Arc<AlertIntake>,
     panics: PanicAlarm,
 }
 
@@ -41,7 +42,7 @@ pub(crate) fn router(restarter: Restarter, drains: Drains, keys: Keys, panics: &
     // axum's `get` also answers HEAD, which must not restart anything.
     let alerts = post(restart_web_dynos).get(restart_web_dynos).head(only_get_and_post).fallback(only_get_and_post);
     let drain = drain::router(drains, restarter.watched().clone(), keys.clone());
-    let intake = AlertIntake::new(restarter.clone(), keys.clone());
+    let intake = Arc::new(AlertIntake::new(restarter.clone(), keys.clone()));
     let state = Arc::new(Shared { restarter, keys, intake, panics: panics.clone() });
     let routes = Router::new()
         .route("/restart_web_dynos", alerts)
@@ -84,21 +85,16 @@ async fn restart_web_dynos(
     // A task of its own: when the connection breaks, this handler is dropped, but the alert still counts.
     let shared = Arc::clone(&state);
     let alert = IncomingAlert { access, params, head, arrived };
-    let task = async move {
+    let receiving = async move {
         let _guard = shared.panics.guard();
         shared.intake.receive(alert, body).await
     };
-    let task = tokio::spawn(task.in_current_span());
-    match task.await {
-        Ok(Ok(outcome)) => respond(outcome, &state.restarter, format).await,
-        Ok(Err(IntakeError::Params(error))) => bad_request(&error, format),
-        Ok(Err(IntakeError::Signature(error))) => Refusal::new(error.to_string()).response(format),
-        Ok(Err(IntakeError::Stopping)) => shutting_down(format),
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The task is never aborted, so this is the end of the runtime.
-            Err(_) => shutting_down(format),
-        },
+    let task = tokio::spawn(receiving.in_current_span());
+    match task::output(task.await) {
+        Some(Ok(outcome)) => respond(outcome, &state.restarter, format).await,
+        Some(Err(IntakeError::Params(error))) => bad_request(&error, format),
+        Some(Err(IntakeError::Signature(error))) => Refusal::new(error.to_string()).response(format),
+        Some(Err(IntakeError::Stopping)) | None => shutting_down(format),
     }
 }
 

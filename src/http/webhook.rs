@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::request::Parts;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{Span, dispatcher, info, warn};
 
 use super::alert_log::{AcceptedAlert, AlertLog};
 use super::auth::signature::SignatureError;
@@ -24,6 +25,10 @@ use crate::alert::{self, Alert, Condition, Handshake, UnknownState};
 use crate::restart::{Accepted, AppName, Receipt, Restarter, Stopping, Trigger};
 use crate::util::dedup::SeenIds;
 use crate::util::log_throttle::{LogThrottle, count_suffix};
+use crate::util::task;
+
+/// How many bodies that take long are read at the same time: two, so that one sender does not hold up all others.
+const LONG_READS: usize = 2;
 
 /// Receives alerts and recognises those that were delivered before.
 #[derive(Debug)]
@@ -31,6 +36,7 @@ pub(crate) struct AlertIntake {
     restarter: Restarter,
     keys: Keys,
     bodies: BodyReader,
+    long_reads: Semaphore,
     /// The IDs of the alerts that were handed over, each with the receipts of its triggers.
     seen: SeenIds<Arc<[Receipt]>>,
     log: AlertLog,
@@ -83,6 +89,7 @@ impl AlertIntake {
             restarter,
             keys,
             bodies: BodyReader::default(),
+            long_reads: Semaphore::new(LONG_READS),
             seen: SeenIds::default(),
             log: AlertLog::default(),
             not_understood: LogThrottle::default(),
@@ -92,11 +99,18 @@ impl AlertIntake {
     }
 
     /// Reads the body, or what arrives of it, and acts on the alert. Errors are logged.
-    pub(crate) async fn receive(&self, alert: IncomingAlert, body: Body) -> Result<AlertOutcome, IntakeError> {
-        let mut body = self.bodies.begin(body);
-        let received = body.read().await;
+    pub(crate) async fn receive(
+        self: &Arc<Self>,
+        alert: IncomingAlert,
+        body: Body,
+    ) -> Result<AlertOutcome, IntakeError> {
+        let received = self.bodies.read(&alert.head, body).await;
         let completeness = received.completeness;
-        let result = self.act_on(alert, received);
+        let result = if alert::takes_long(&alert.head.headers, &received.bytes) {
+            self.act_on_beside_others(alert, received).await
+        } else {
+            self.act_on(alert, received)
+        };
         match &result {
             Err(IntakeError::Params(error)) => self.log_misdirected(format_args!("an alert was not acted on: {error}")),
             Err(IntakeError::Signature(error)) => self.keys.log_refusal(&error.to_string()),
@@ -105,8 +119,23 @@ impl AlertIntake {
             }
             Err(IntakeError::Stopping) | Ok(_) => {}
         }
-        body.discard_rest().await;
         result
+    }
+
+    /// Acts on an alert whose body takes long to read, on a thread of its own: other alerts must not wait for it.
+    async fn act_on_beside_others(
+        self: &Arc<Self>,
+        alert: IncomingAlert,
+        received: ReceivedBody,
+    ) -> Result<AlertOutcome, IntakeError> {
+        // The semaphore is never closed.
+        let _turn = self.long_reads.acquire().await;
+        let intake = Arc::clone(self);
+        // Both belong to a thread: where the log lines go, and the request that they are of.
+        let (log, span) = (dispatcher::get_default(Clone::clone), Span::current());
+        let act_on = move || dispatcher::with_default(&log, || span.in_scope(|| intake.act_on(alert, received)));
+        let acting = tokio::task::spawn_blocking(act_on);
+        task::output(acting.await).unwrap_or(Err(IntakeError::Stopping))
     }
 
     /// Logs why a request with a valid key was not acted on: its sender may ignore the response, but somebody set it up.

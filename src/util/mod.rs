@@ -3,4 +3,5 @@
 pub(crate) mod dedup;
 pub(crate) mod log_throttle;
 pub(crate) mod query;
+pub(crate) mod task;
 pub(crate) mod text;

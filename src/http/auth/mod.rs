@@ -173,8 +173,11 @@ impl Access {
             Self::Key(authorized) => Ok((authorized, body)),
             Self::Signature(signed) => {
                 let body = match body.completeness {
-                    Completeness::Complete => ReceivedBody { bytes: signed.verify_body(body.bytes)?, ..body },
-                    Completeness::TooLarge | Completeness::CutOff => ReceivedBody { bytes: Bytes::new(), ..body },
+                    Completeness::Complete => {
+                        signed.verify_body(&body.bytes)?;
+                        body
+                    }
+                    Completeness::TooLarge | Completeness::CutOff => body.with_bytes(Bytes::new()),
                 };
                 let key = keys.name(signed.key_number());
                 Ok((Authorized { key, user: None, nonce: Some(signed.into_nonce()) }, body))

@@ -1,0 +1,190 @@
+//! Limits how many connections there are, so that thousands of slow or silent clients can keep out neither an alert nor the
+//! calls to Heroku.
+//!
+//! A client that sends an alert sends it at once. So when the room runs out, the connection goes that has waited longest for
+//! the rest of its request: one that is still without a request is closed, and a body is taken as it is.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::http::request::Parts;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tracing::debug;
+
+/// More are never needed: Heroku's router has a few connections to each dyno. It bounds the memory, for a client that sends
+/// only a part of a head occupies up to 16 KB.
+const MOST_CONNECTIONS: usize = 4096;
+
+/// File descriptors that are kept free for the calls to Heroku, name resolution and the log: a few for each watched app.
+const RESERVED_FILES: usize = 64;
+
+/// For a system that does not tell how many files a process may open: the usual limit.
+const USUAL_OPEN_FILES: u64 = 1024;
+
+/// How long a client has to send its request when there is no room. Heroku's router sends a whole head at once, and those who
+/// have waited for seconds go first.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// The connections of the service.
+#[derive(Debug)]
+pub(super) struct Connections {
+    most: usize,
+    state: Mutex<State>,
+    one_ended: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    open: usize,
+    /// Those that wait for their client, in the order in which they began to.
+    waiting: BTreeMap<u64, Waiting>,
+    next_number: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    since: Instant,
+    /// Ends the wait.
+    enough: Arc<Notify>,
+}
+
+/// A connection, which waits for a request at first.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    connections: Arc<Connections>,
+    /// Its number among those that wait for a request; `None` while there is one.
+    number: Mutex<Option<u64>>,
+    evicted: Arc<Notify>,
+}
+
+/// The wait for a body, as long as this lives.
+#[derive(Debug)]
+pub(crate) struct BodyWait<'a> {
+    connections: &'a Connections,
+    number: u64,
+    enough: Arc<Notify>,
+}
+
+impl Connections {
+    /// As many as the process may open files. The limit is raised as far as it goes.
+    pub(super) fn within_open_files() -> Arc<Self> {
+        let open_files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(USUAL_OPEN_FILES);
+        let open_files = usize::try_from(open_files).unwrap_or(usize::MAX);
+        debug!("the process may open {open_files} files");
+        let most = (open_files - RESERVED_FILES.min(open_files / 2)).min(MOST_CONNECTIONS);
+        Arc::new(Self { most, state: Mutex::default(), one_ended: Notify::new() })
+    }
+
+    /// Waits until there is room for one more connection, and makes some if there is none.
+    pub(super) async fn room(&self) {
+        while self.state().open >= self.most {
+            let patient_until = self.make_room();
+            tokio::select! {
+                () = self.one_ended.notified() => {}
+                () = tokio::time::sleep_until(patient_until) => {}
+            }
+        }
+    }
+
+    /// Ends the waits that have lasted longest, up to an eighth of all. Returns when the next one may be ended.
+    pub(super) fn make_room(&self) -> Instant {
+        let mut state = self.state();
+        let now = Instant::now();
+        for _ in 0..self.most.div_ceil(8) {
+            let Some(oldest) = state.waiting.first_entry().filter(|oldest| now - oldest.get().since >= PATIENCE) else {
+                break;
+            };
+            oldest.remove().enough.notify_one();
+        }
+        state.waiting.first_key_value().map_or(now, |(_, oldest)| oldest.since) + PATIENCE
+    }
+
+    fn wait(&self, enough: &Arc<Notify>) -> u64 {
+        let mut state = self.state();
+        let number = state.next_number;
+        state.next_number += 1;
+        state.waiting.insert(number, Waiting { since: Instant::now(), enough: Arc::clone(enough) });
+        number
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connection {
+    /// The connection on which a request came; `None` if it did not come through the port.
+    pub(super) fn of(head: &Parts) -> Option<&Self> {
+        head.extensions.get::<Arc<Self>>().map(Arc::as_ref)
+    }
+
+    pub(super) fn new(connections: &Arc<Connections>) -> Self {
+        connections.state().open += 1;
+        let evicted = Arc::new(Notify::new());
+        let number = connections.wait(&evicted);
+        Self { connections: Arc::clone(connections), number: Mutex::new(Some(number)), evicted }
+    }
+
+    /// It has a request now.
+    pub(super) fn request_came(&self) {
+        if let Some(number) = self.number().take() {
+            self.connections.state().waiting.remove(&number);
+        }
+    }
+
+    /// It waits for the next request.
+    pub(super) fn was_answered(&self) {
+        let number = self.connections.wait(&self.evicted);
+        *self.number() = Some(number);
+    }
+
+    /// Whether connections should end after their request, because more than three quarters of the room are used.
+    pub(super) fn is_room_short(&self) -> bool {
+        self.connections.state().open > self.connections.most / 4 * 3
+    }
+
+    /// Waits until the connection is to be closed. A notification that comes after the next request began is ignored.
+    pub(super) async fn evicted(&self) {
+        loop {
+            self.evicted.notified().await;
+            let number = *self.number();
+            if number.is_some_and(|number| !self.connections.state().waiting.contains_key(&number)) {
+                return;
+            }
+        }
+    }
+
+    /// The body of the request is waited for from now on.
+    pub(crate) fn wait_for_body(&self) -> BodyWait<'_> {
+        let enough = Arc::new(Notify::new());
+        let number = self.connections.wait(&enough);
+        BodyWait { connections: &self.connections, number, enough }
+    }
+
+    fn number(&self) -> MutexGuard<'_, Option<u64>> {
+        self.number.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.request_came();
+        self.connections.state().open -= 1;
+        self.connections.one_ended.notify_one();
+    }
+}
+
+impl BodyWait<'_> {
+    /// Waits until the body is to be taken as it is.
+    pub(crate) async fn enough(&self) {
+        self.enough.notified().await;
+    }
+}
+
+impl Drop for BodyWait<'_> {
+    fn drop(&mut self) {
+        self.connections.state().waiting.remove(&self.number);
+    }
+}
