@@ -53,7 +53,10 @@ const WORKER_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(27);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The HTTP client could not be set up.
-    #[error("setting up the client of the Platform API")]
+    #[error(
+        "cannot set up HTTPS for the calls to Heroku; if CA certificates are missing, install the package ca-certificates, \
+         or name a file of them in SSL_CERT_FILE"
+    )]
     Client(#[source] reqwest::Error),
     /// The task of an app ended, so nobody would act on its alerts.
     #[error("the task that restarts dynos ended unexpectedly: {0}")]
@@ -105,8 +108,8 @@ impl Service {
     /// Serves on `listener` until `shutdown` completes, then waits for the restarts in progress.
     ///
     /// # Errors
-    /// When the task of an app ends unexpectedly, or the code of a request panics. The process must exit then, because nobody would act on the alerts that it
-    /// accepts; the other apps' restarts in progress are waited for first.
+    /// When the task of an app ends unexpectedly, or the code of a request panics. The process must exit then, because nobody
+    /// would act on the alerts that it accepts; the other apps' restarts in progress are waited for first.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let Self { mut workers, switch, router, panics, .. } = self;
         let (work_is_done, no_more_requests) = oneshot::channel::<()>();

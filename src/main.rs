@@ -1,30 +1,54 @@
 //! Start-up: reads the environment, binds the port, and runs the service until SIGTERM.
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use dyno_restarter::config::{Config, ConfigErrors};
 use dyno_restarter::{bind, run, shutdown, telemetry};
+use tokio::runtime;
 use tracing::{error, info};
 
 /// `EX_CONFIG` of sysexits.h: the configuration is invalid.
 const EXIT_CONFIG: u8 = 78;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match start().await {
+fn main() -> ExitCode {
+    let config = match Config::from_lookup(std::env::var_os) {
+        Ok(config) => config,
+        Err(errors) => return report(&errors),
+    };
+    let log = telemetry::init(&config.log);
+    let result = match runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let result = runtime.block_on(async {
+                tokio::select! {
+                    result = serve(config) => result,
+                    () = log.tell_losses() => Ok(()),
+                }
+            });
+            // The lookup of a host name cannot be interrupted, and the system gives up on it only after many seconds.
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(format!("cannot start threads: {error}")),
+    };
+    let code = match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(code) => code,
-    }
+        Err(problem) => {
+            error!("dyno-restarter exits: {problem}");
+            ExitCode::FAILURE
+        }
+    };
+    log.flush();
+    code
 }
 
-async fn start() -> Result<(), ExitCode> {
-    let config = Config::from_lookup(std::env::var_os).map_err(|errors| report(&errors))?;
-    telemetry::init(&config.log);
+/// Runs the service until SIGTERM. The error says what went wrong and what to do.
+async fn serve(config: Config) -> Result<(), String> {
     // Before the port is open, so that a service that takes alerts can always be shut down in an orderly way.
-    let signal = shutdown::signal().map_err(|error| fail(&format!("cannot listen for signals: {error}")))?;
+    let signal = shutdown::signal().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let listener = bind(config.listen).map_err(|error| {
         let listen = config.listen;
-        fail(&format!("cannot listen on {listen}: {error}; stop the process that uses the port, or change PORT"))
+        format!("cannot listen on {listen}: {error}; stop the process that uses the port, or change PORT")
     })?;
     if let Ok(address) = listener.local_addr() {
         info!("dyno-restarter {} is listening on {address}", env!("CARGO_PKG_VERSION"));
@@ -33,16 +57,17 @@ async fn start() -> Result<(), ExitCode> {
         let name = signal.await;
         info!("received {name}");
     };
-    run(config, listener, shutdown).await.map_err(|error| fail(&error.to_string()))
+    run(config, listener, shutdown).await.map_err(|error| with_causes(&error))
+}
+
+/// An error and what caused it.
+fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[expect(clippy::print_stderr, reason = "the settings of the log are a part of the configuration")]
 fn report(errors: &ConfigErrors) -> ExitCode {
     eprintln!("{errors}");
     ExitCode::from(EXIT_CONFIG)
-}
-
-fn fail(problem: &str) -> ExitCode {
-    error!("dyno-restarter exits: {problem}");
-    ExitCode::FAILURE
 }

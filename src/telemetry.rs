@@ -1,8 +1,55 @@
 //! The log: one line per event, to standard output, where Heroku collects it. Lines have no time, because Heroku adds it.
+//!
+//! A thread of its own writes them. A reader of standard output that stands still costs lines, not alerts.
 
-use tracing::error;
+use std::fmt;
+use std::io::stdout;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber, error, warn};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::{FormatFields, format};
+use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, JsonFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormattedFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::util::text::printable;
+
+/// How many lines may wait to be written. At 200 bytes a line, that is less than 1 MB.
+const QUEUE: usize = 4096;
+
+/// How often the log says how many lines were lost.
+const LOSS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long the last lines may take to be written.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The longest message of a panic that is logged, in characters.
+const LONGEST_PANIC: usize = 1000;
+
+/// Fields that the message repeats in words. Text lines omit them; JSON has them.
+const FIELDS_IN_MESSAGE: [&str; 16] = [
+    "address",
+    "agent",
+    "alerts",
+    "app",
+    "count",
+    "dyno",
+    "ended_early",
+    "event",
+    "failed",
+    "key",
+    "outcome",
+    "release",
+    "restarted",
+    "skipped",
+    "took_s",
+    "user",
+];
 
 /// What to log, and in which format.
 #[derive(Debug)]
@@ -22,20 +69,62 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Fields that the message repeats in words. Text lines omit them; JSON has them.
-const FIELDS_IN_MESSAGE: [&str; 4] = ["app", "batches", "dyno", "refused"];
+/// The thread that writes the log.
+#[derive(Debug)]
+#[must_use = "the last lines are written by `flush`"]
+pub struct LogThread {
+    lost: ErrorCounter,
+    /// How many of the lost lines the log has told of.
+    told: AtomicUsize,
+    worker: WorkerGuard,
+}
 
 /// Sends the log to standard output from now on, panics included. To be called once.
-pub fn init(settings: &Settings) {
-    let log =
-        tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&settings.filter)).with_target(false).with_ansi(false);
-    // If standard output is closed, the service goes on.
-    let log = log.log_internal_errors(false);
+pub fn init(settings: &Settings) -> LogThread {
+    let queue = NonBlockingBuilder::default().buffered_lines_limit(QUEUE).thread_name("log");
+    let (writer, worker) = queue.finish(stdout());
+    let lost = writer.error_counter();
+    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&settings.filter)).with_writer(writer);
     match settings.format {
-        Format::Text => log.without_time().fmt_fields(text_fields()).init(),
-        Format::Json => log.json().flatten_event(true).without_time().init(),
+        Format::Text => log.with_target(false).with_ansi(false).without_time().fmt_fields(text_fields()).init(),
+        Format::Json => log.fmt_fields(JsonFields::new()).event_format(JsonLine).init(),
     }
-    std::panic::set_hook(Box::new(|panic| error!("{}", panic.to_string().replace('\n', " "))));
+    std::panic::set_hook(Box::new(|panic| error!("{}", printable(&panic.to_string(), LONGEST_PANIC))));
+    LogThread { lost, told: AtomicUsize::new(0), worker }
+}
+
+impl LogThread {
+    /// Says now and then how many lines were lost, as long as it is polled.
+    pub async fn tell_losses(&self) {
+        loop {
+            tokio::time::sleep(LOSS_INTERVAL).await;
+            self.tell_loss();
+        }
+    }
+
+    fn tell_loss(&self) {
+        let (lost, told) = (self.lost.dropped_lines(), self.told.load(Ordering::Relaxed));
+        if lost > told {
+            warn!("{} log lines were lost, because standard output was not read in time", lost - told);
+            // If this line was lost as well, it is told again.
+            if self.lost.dropped_lines() == lost {
+                self.told.store(lost, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Waits until the last lines are written, and no longer than a reader may take.
+    pub fn flush(self) {
+        self.tell_loss();
+        let (done, is_done) = mpsc::channel::<()>();
+        // The worker waits for the reader, and so does the end of its guard.
+        std::thread::spawn(move || {
+            drop(self.worker);
+            drop(done);
+        });
+        // An error means that it is done, or that the time is over: the process ends in both cases.
+        is_done.recv_timeout(FLUSH_TIMEOUT).ok();
+    }
 }
 
 /// Formats the message and the fields that the message does not repeat.
@@ -46,4 +135,62 @@ pub fn text_fields() -> impl for<'writer> FormatFields<'writer> + Send + Sync + 
         name if FIELDS_IN_MESSAGE.contains(&name) => Ok(()),
         name => write!(writer, " {name}={value:?}"),
     })
+}
+
+/// An object with the level, the message and the fields of the event, and the fields of its request.
+struct JsonLine;
+
+impl<S, N> FormatEvent<S, N> for JsonLine
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let metadata = event.metadata();
+        let mut line = JsonObject::default();
+        line.0.insert("level".to_owned(), metadata.level().as_str().into());
+        for span in context.event_scope().into_iter().flatten() {
+            let extensions = span.extensions();
+            let fields = extensions.get::<FormattedFields<N>>().map(|fields| serde_json::from_str(fields));
+            line.0.extend(fields.and_then(Result::<Map<String, Value>, _>::ok).unwrap_or_default());
+        }
+        event.record(&mut line);
+        let line = serde_json::to_string(&line.0).map_err(|_| fmt::Error)?;
+        writeln!(writer, "{line}")
+    }
+}
+
+#[derive(Default)]
+struct JsonObject(Map<String, Value>);
+
+impl JsonObject {
+    fn insert(&mut self, field: &Field, value: impl Into<Value>) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+}
+
+impl Visit for JsonObject {
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.insert(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.insert(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.insert(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.insert(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.insert(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.insert(field, format!("{value:?}"));
+    }
 }

@@ -55,7 +55,7 @@ impl AppDrain {
             if !is_news {
                 debug!(%app, %dyno, "{dyno} of {app} is still in trouble: {cause}{times}");
             } else if news <= MAX_LOGGED {
-                info!(%app, %dyno, "{dyno} of {app} is in trouble: {cause}{times}");
+                info!(event = "trouble", %app, %dyno, "{dyno} of {app} is in trouble: {cause}{times}");
             }
             // This time and the creation time of a dyno are both of Heroku's clock, so there is no skew to allow for.
             in_trouble.add(dyno, When::At { time: since, skew: -EXIT_TIMEOUT });

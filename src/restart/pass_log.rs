@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};
 use std::time::Duration;
 
-use tracing::{debug, error, info, warn};
+use tracing::{Level, debug, event, info, warn};
 
 use super::event::Note;
 use super::our_dyno::HoldEnd;
@@ -32,15 +32,25 @@ impl PassLog {
             Note::Plan { dynos, asked, forced } => {
                 let in_turn = if dynos.len() > 1 { ", in turn" } else { "" };
                 let force = if forced { " (force=true)" } else { "" };
-                info!(%app, "restarting {} of {app}{in_turn}: alerts asked for {asked}{force}", list(dynos));
+                info!(event = "plan", %app, "restarting {} of {app}{in_turn}: alerts asked for {asked}{force}", list(dynos));
             }
             Note::Outcome(dyno, outcome) => self.write_outcome(app, &dyno, &outcome),
             Note::GaveUp(dyno, skip) => {
                 self.skips.insert(dyno.clone(), discriminant(&skip));
-                warn!(%app, %dyno, "giving up on {dyno} of {app}, left alone: {skip}. Find the leak, or use a larger dyno size");
+                warn!(
+                    event = "gave_up",
+                    %app,
+                    %dyno,
+                    "giving up on {dyno} of {app}, left alone: {skip}. Find the leak, or use a larger dyno size"
+                );
             }
             Note::Hold(dyno, failure) => {
-                warn!(%app, %dyno, "{dyno} of {app} is not up since its restart: {failure}. Automatic restarts are on hold");
+                warn!(
+                    event = "held",
+                    %app,
+                    %dyno,
+                    "{dyno} of {app} is not up since its restart: {failure}. Automatic restarts are on hold"
+                );
             }
             Note::HoldEnded(dyno, why) => {
                 let why = match why {
@@ -49,11 +59,14 @@ impl PassLog {
                     HoldEnd::ScaledAway => "was scaled away",
                     HoldEnd::WindowPassed => "failed longer ago than the window of GIVE_UP_AFTER",
                 };
-                info!(%app, %dyno, "alerts restart dynos of {app} again: {dyno} {why}");
+                info!(event = "hold_ended", %app, %dyno, "alerts restart dynos of {app} again: {dyno} {why}");
             }
-            Note::ReArmed(dyno) => info!(%app, %dyno, "{dyno} of {app} may be restarted again"),
+            Note::ReArmed(dyno) => {
+                info!(event = "re_armed", %app, %dyno, "{dyno} of {app} may be restarted again");
+            }
             Note::Retry(error, pause) => {
-                warn!(%app, "{error}; trying {app} again in {}", human(pause.max(Duration::from_secs(1))));
+                let pause = human(pause.max(Duration::from_secs(1)));
+                warn!(event = "retry", %app, "{error}; trying {app} again in {pause}");
             }
             Note::AnswerLost(dyno, error) => {
                 warn!(%app, %dyno, "restarting {dyno} of {app}: {error}; looking whether it took effect");
@@ -76,18 +89,46 @@ impl PassLog {
         if self.skips.len() > MOST_REMEMBERED {
             self.skips.clear();
         }
-        match &report.end {
-            Some(End::Failed(_)) => error!(%app, "{report}"),
-            Some(End::Api(cause)) if !cause.is_transient() => error!(%app, "{report}"),
-            Some(_) => warn!(%app, "{report}"),
-            None if report.was_held_back() => warn!(%app, "{report}"),
-            None => info!(%app, "{report}"),
+        let (outcome, level) = match &report.end {
+            Some(End::Failed(_)) => ("failed", Level::ERROR),
+            Some(End::Api(cause)) if !cause.is_transient() => ("api_error", Level::ERROR),
+            Some(End::Api(_)) => ("api_error", Level::WARN),
+            Some(End::Short { .. }) => ("short", Level::WARN),
+            Some(End::Stopped { .. }) => ("stopped", Level::WARN),
+            None if report.was_held_back() => ("held_back", Level::WARN),
+            None => ("done", Level::INFO),
+        };
+        // The level of an event is a constant of its place in the code.
+        macro_rules! write_at {
+            ($level:expr) => {
+                event!(
+                    $level,
+                    event = "pass",
+                    %app,
+                    outcome,
+                    restarted = report.names("restarted"),
+                    failed = report.names("failed"),
+                    skipped = report.names("skipped"),
+                    took_s = report.took.as_secs(),
+                    ended_early = report.end.as_ref().map(tracing::field::display),
+                    alerts = report.alerts,
+                    "{report}"
+                )
+            };
+        }
+        match level {
+            Level::ERROR => write_at!(Level::ERROR),
+            Level::WARN => write_at!(Level::WARN),
+            _ => write_at!(Level::INFO),
         }
     }
 
     fn write_outcome(&mut self, app: &AppName, dyno: &DynoName, outcome: &Outcome) {
+        let word = outcome.word();
         let is_news = match outcome {
-            Outcome::Failed(_) => return warn!(%app, %dyno, "{dyno} of {app}: {outcome}"),
+            Outcome::Failed(_) => {
+                return warn!(event = "dyno", %app, %dyno, outcome = word, "{dyno} of {app}: {outcome}");
+            }
             Outcome::Skipped(Skip::Unknown) => {
                 self.unknown += 1;
                 self.unknown <= MOST_UNKNOWN
@@ -99,9 +140,9 @@ impl PassLog {
             _ => true,
         };
         if is_news {
-            info!(%app, %dyno, "{dyno} of {app}: {outcome}");
+            info!(event = "dyno", %app, %dyno, outcome = word, "{dyno} of {app}: {outcome}");
         } else {
-            debug!(%app, %dyno, "{dyno} of {app}: {outcome}");
+            debug!(event = "dyno", %app, %dyno, outcome = word, "{dyno} of {app}: {outcome}");
         }
     }
 }

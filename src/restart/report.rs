@@ -169,6 +169,12 @@ impl Report {
         self.restarts == 0
     }
 
+    /// The dynos of which [`Outcome::word`] says this, separated by commas.
+    pub(super) fn names(&self, word: &str) -> String {
+        let dynos = self.dynos.iter().filter(|(_, outcome)| outcome.word() == word);
+        dynos.map(|(dyno, _)| dyno.as_str()).collect::<Vec<_>>().join(",")
+    }
+
     /// Whether dynos that an alert asks for were left alone because restarts do not help.
     pub(super) fn was_held_back(&self) -> bool {
         let held_back = |outcome: &Outcome| matches!(outcome, Outcome::Skipped(Skip::Held(_) | Skip::GivenUp { .. }));

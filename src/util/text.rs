@@ -39,13 +39,19 @@ pub(crate) fn clock_time(time: Timestamp) -> impl fmt::Display {
     time.strftime("%H:%M:%S UTC")
 }
 
-/// A text from outside for the log, in one line and cut.
+/// A text from outside, in one line and cut to this many characters. Whatever is not visible becomes a space: control
+/// characters, and those that change the order of the text, hide in it, or break the line, such as U+202E and U+2028.
 pub(crate) fn printable(text: &str, longest: usize) -> String {
-    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let mut words = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+    let visible: String = text.chars().map(|c| if is_visible(c) { c } else { ' ' }).collect();
+    let mut words = visible.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((cut, _)) = words.char_indices().nth(longest) {
         words.truncate(cut);
         words.push('…');
     }
     words
+}
+
+/// Whether Rust would print this character as it is in a string literal.
+fn is_visible(c: char) -> bool {
+    matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1
 }

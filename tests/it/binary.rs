@@ -2,7 +2,8 @@
 
 use std::process::{ExitStatus, Stdio};
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -17,13 +18,19 @@ fn binary(environment: impl IntoIterator<Item = (String, String)>) -> Command {
 
 /// A running binary on a free loopback port: its log, and its address.
 async fn start(heroku: &simulator::Heroku) -> (Child, Lines<BufReader<ChildStdout>>, String) {
-    let mut child =
-        binary(environment(heroku, &[("PORT", "127.0.0.1:0"), ("RUST_LOG", "trace")])).spawn().expect("it starts");
+    start_with(heroku, &[("PORT", "127.0.0.1:0"), ("RUST_LOG", "trace")]).await
+}
+
+async fn start_with(
+    heroku: &simulator::Heroku,
+    changes: &[(&str, &str)],
+) -> (Child, Lines<BufReader<ChildStdout>>, String) {
+    let mut child = binary(environment(heroku, changes)).spawn().expect("it starts");
     let mut log = BufReader::new(child.stdout.take().expect("it is piped")).lines();
     loop {
         let line = log.next_line().await.expect("it is text").expect("it says where it listens");
         if let Some((_, address)) = line.split_once("listening on ") {
-            return (child, log, address.to_owned());
+            return (child, log, address.trim_end_matches(r#""}"#).to_owned());
         }
     }
 }
@@ -89,4 +96,67 @@ async fn clients_that_send_half_a_request_do_not_keep_an_alert_out() {
     assert_eq!(answer.expect("answered").status(), 202);
     heroku.until(|_| shop.restarts().len() == 1).await;
     assert_eq!(terminate(&mut child).await.code(), Some(0));
+}
+
+/// Makes more log lines than wait to be written: one for each connection that sends no HTTP.
+async fn fill_the_log(address: &str) {
+    for _ in 0..7000 {
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        stream.write_all(b"no HTTP\r\n\r\n").await.expect("sent");
+        stream.read_to_end(&mut Vec::new()).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_delays_neither_an_answer_nor_the_exit_and_the_lost_lines_are_counted() {
+    let (heroku, _) = shop(1).await;
+    let (mut child, mut log, address) = start(&heroku).await;
+    fill_the_log(&address).await;
+    let answer = reqwest::get(format!("http://{address}/restart_web_dynos?key={KEY}"));
+    let answer = tokio::time::timeout(seconds(10), answer).await.expect("answered in time").expect("answered");
+    assert_eq!(answer.status(), 202);
+    let lost = async {
+        while !log.next_line().await.expect("it is text").expect("it goes on").contains(" log lines were lost, because")
+        {
+        }
+    };
+    tokio::time::timeout(seconds(20), lost).await.expect("the lost lines are counted");
+    fill_the_log(&address).await;
+    assert_eq!(terminate(&mut child).await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_json_line_has_the_fields_of_the_event_and_of_its_request_at_the_top() {
+    let (heroku, shop) = shop(1).await;
+    let _ = shop.boot_time(seconds(0));
+    let changes = [("PORT", "127.0.0.1:0"), ("LOG_FORMAT", "json"), ("RUST_LOG", "info")];
+    let (mut child, mut log, address) = start_with(&heroku, &changes).await;
+    let request = reqwest::Client::new().get(format!("http://{address}/restart_web_dynos?key={KEY}"));
+    let answer = request.header("x-request-id", "id-of-the-request").send().await.expect("answered");
+    assert_eq!(answer.status(), 202);
+    let mut events = Vec::new();
+    while events.len() < 2 {
+        let line = log.next_line().await.expect("it is text").expect("it goes on");
+        let line: serde_json::Value = serde_json::from_str(&line).expect("it is JSON");
+        events.extend(Some(line).filter(|line| ["alert", "pass"].iter().any(|event| line["event"] == **event)));
+    }
+    let [alert, pass] = [&events[0], &events[1]];
+    let told = json!([alert["app"], alert["outcome"], alert["key"], alert["request_id"], alert["level"]]);
+    assert_eq!(told, json!(["shop", "accepted", "1", "id-of-the-request", "INFO"]));
+    let told = json!([pass["app"], pass["outcome"], pass["restarted"], pass["failed"], pass["took_s"].is_u64()]);
+    assert_eq!(told, json!(["shop", "done", "web.1", "", true]));
+    assert_eq!(terminate(&mut child).await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn without_ca_certificates_the_exit_names_what_is_missing() {
+    let (heroku, _) = shop(1).await;
+    let mut environment = environment(&heroku, &[("PORT", "127.0.0.1:0")]);
+    for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        environment.insert(variable.to_owned(), "/nonexistent".to_owned());
+    }
+    let output = binary(environment).output().await.expect("it runs");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.code() == Some(1) && told.contains("No CA certificates were loaded"), "{told}");
+    assert!(told.contains("SSL_CERT_FILE"), "{told}");
 }
