@@ -93,7 +93,7 @@ impl Service {
         let client = heroku::Client::new(config.heroku).map_err(Error::Client)?;
         let (switch, stop) = shutdown::switch();
         let (restarter, workers) = Restarter::start(&config.apps, &client, &config.policy, &stop);
-        let drains = Drains::new(restarter.clone(), config.drain);
+        let drains = Drains::new(restarter.clone(), client, config.drain);
         let panics = PanicAlarm::default();
         let router = router::router(restarter.clone(), drains, config.keys, &panics);
         Ok(Self { restarter, workers, switch, router, panics })

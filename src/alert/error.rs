@@ -1,7 +1,7 @@
 //! Why a body is not understood.
 
 /// The body is not understood. The alert counts all the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum ParseError {
     /// The body has too many bytes.
     #[error("it is too large")]

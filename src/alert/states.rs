@@ -46,7 +46,7 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
         "resolved resolve recovered recover recovery closed close ok okay normal up end ended cleared clear fixed \
          healthy inactive back_to_normal check_in_reporting resolved_critical resolved_warning resolved_missing_data \
          success successful succeeded pass passed passing online operational available good green stable solved \
-         restored auto_resolved auto_closed",
+         restored auto_resolved auto_closed deactivated",
     ),
     (
         State,
@@ -122,8 +122,8 @@ pub(super) const PARTS: &[(Signal, &str)] = &[
     (News(Acknowledged), "acknowledged acknowledge acknowledgement unacknowledged unacknowledge"),
     (
         News(NoAlert),
-        "commented comment assigned assign unassigned reassigned annotated snoozed escalated delegated responder \
-         subscriber cert certificate ssl",
+        "commented comment assigned assign unassigned reassigned annotated snoozed snooze escalated escalate delegated responder \
+         subscriber recipient cert certificate ssl",
     ),
 ];
 
@@ -136,6 +136,9 @@ pub(super) const CHANGES: &[(Inactive, &str, &str)] = &[
         "add added update updated change changed edit edited set remove removed delete deleted posted published \
          replied completed",
     ),
+    (NoAlert, "workflow invocation", "started succeeded failed terminated queued sent created completed"),
+    (NoAlert, "service team", "created add"),
+    (NoAlert, "ownership", "take taken"),
     (
         Deploy,
         "deploy deployment release",
@@ -160,4 +163,6 @@ pub(super) const HEADER_VALUES: &[(&str, &str, Inactive)] = &[
     ("aeg-event-type", "SubscriptionValidation", Handshake),
     ("sentry-hook-resource", "installation", NoAlert),
     ("sentry-hook-resource", "comment", NoAlert),
+    ("sentry-hook-resource", "seer", NoAlert),
+    ("sentry-hook-resource", "preprod_artifact", NoAlert),
 ];

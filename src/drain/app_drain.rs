@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, info, warn};
 
-use super::detector::{Trouble, TroubleDetector};
+use super::OldReports;
+use super::detector::{Recorded, Trouble, TroubleDetector};
 use super::settings::Threshold;
+use super::summary::Summary;
 use super::symptom::Symptom;
 use crate::heroku::{AppName, DynoName};
 use crate::logplex;
 use crate::restart::{Target, When};
-use crate::util::log_throttle::{LogThrottle, count_suffix};
+use crate::util::log_throttle::{LogThrottle, Times};
 use crate::util::text::human;
 
 /// How many drains of an app are remembered. An app has at most five at a time, but drains are removed and added.
@@ -27,6 +29,10 @@ const MAX_LOGGED: usize = 50;
 #[derive(Debug, Default)]
 pub(super) struct AppDrain {
     detector: TroubleDetector,
+    /// The reports that led to nothing.
+    pub(super) summary: Summary,
+    /// Whether the log was told that all reports are too old, and no other one has come since.
+    is_stale: bool,
     /// The tokens of the drains that deliver the log.
     drains: BTreeSet<String>,
     /// The tokens of the drains that deliver the log of this service itself.
@@ -35,8 +41,8 @@ pub(super) struct AppDrain {
     unwatched: BTreeSet<DynoName>,
     /// The other apps of the space that the log has named.
     other_apps: BTreeSet<AppName>,
-    invalid: LogThrottle,
-    full: LogThrottle,
+    invalid: LogThrottle<logplex::FrameError>,
+    full: LogThrottle<()>,
 }
 
 impl AppDrain {
@@ -49,8 +55,18 @@ impl AppDrain {
         };
         let (mut in_trouble, mut news) = (Target::default(), 0);
         for symptom in symptoms {
-            let Some(Trouble { since, is_news }) = self.detector.record(&symptom, threshold) else { continue };
+            let recorded = self.detector.record(&symptom, threshold);
             let Symptom { dyno, cause, .. } = symptom;
+            let Trouble { since, is_news } = match recorded {
+                Recorded::Reached(trouble) => trouble,
+                Recorded::Counted(count) => {
+                    debug!(%app, %dyno, "{dyno} of {app}: {cause}, report {count} of {reports} within {}", human(window));
+                    self.summary.too_few(dyno);
+                    continue;
+                }
+                Recorded::Repeated => continue,
+            };
+            self.summary.enough(&dyno);
             news += usize::from(is_news);
             if !is_news {
                 debug!(%app, %dyno, "{dyno} of {app} is still in trouble: {cause}{times}");
@@ -60,14 +76,13 @@ impl AppDrain {
             // This time and the creation time of a dyno are both of Heroku's clock, so there is no skew to allow for.
             in_trouble.add(dyno, When::At { time: since, skew: -EXIT_TIMEOUT });
         }
-        if self.detector.is_full()
-            && let Some(count) = self.full.should_log()
-        {
-            warn!(
-                %app,
-                "the log of {app} reports too many different dynos; new ones are ignored for now{}",
-                count_suffix(count)
-            );
+        if self.detector.is_full() {
+            self.full.log((), || {
+                let app = app.clone();
+                move |times: Times| {
+                    warn!(%app, "the log of {app} reports too many different dynos; new ones are ignored for now{times}");
+                }
+            });
         }
         if news > MAX_LOGGED {
             info!(%app, "{} more dynos of {app} are in trouble", news - MAX_LOGGED);
@@ -77,9 +92,27 @@ impl AppDrain {
 
     /// Logs once that a dyno has a problem but is not watched.
     pub(super) fn note_unwatched(&mut self, app: &AppName, Symptom { dyno, cause, .. }: &Symptom) {
+        self.summary.not_watched();
         if self.unwatched.len() < MAX_LOGGED && self.unwatched.insert(dyno.clone()) {
             info!(%app, %dyno, "ignoring {dyno} of {app} ({cause}): its process type is not in PROCESS_TYPES");
+        } else {
+            debug!(%app, %dyno, "ignoring {dyno} of {app} ({cause}): its process type is not in PROCESS_TYPES");
         }
+    }
+
+    /// Logs once that all reports are too old. Then Heroku delivers late, or a clock is wrong.
+    pub(super) fn note_age(&mut self, app: &AppName, old: OldReports, now: Timestamp, has_recent: bool) {
+        let OldReports { count, latest } = old;
+        self.summary.too_old(count);
+        let is_stale = !has_recent && latest.is_some();
+        if let Some(latest) = latest.filter(|_| is_stale && !self.is_stale) {
+            warn!(
+                %app,
+                "all reports in the last batch of the log of {app} are too old and do not count: the latest is of \
+                 {latest:.0}, and Heroku's clock says {now:.0}"
+            );
+        }
+        self.is_stale = is_stale || (self.is_stale && !has_recent);
     }
 
     /// Logs once that the drain of a Private Space carries the log of another app, too.
@@ -112,15 +145,19 @@ impl AppDrain {
     pub(super) fn note_invalid(&mut self, app: &AppName, is_complete: bool, error: logplex::FrameError) {
         if !is_complete {
             debug!(%app, "a batch of the log of {app} is incomplete; the lines that arrived count");
-        } else if let Some(batches) = self.invalid.should_log() {
-            warn!(
-                %app,
-                batches,
-                "invalid log data from the drain of {app}: {error}. The lines before that count. Does something other \
-                 than a log drain use the URL with /drain?{}",
-                count_suffix(batches)
-            );
+            return;
         }
+        self.invalid.log(error, || {
+            let app = app.clone();
+            move |times: Times| {
+                warn!(
+                    %app,
+                    count = times.count(),
+                    "invalid log data from the drain of {app}: {error}. The lines before that count. Does something other \
+                     than a log drain use the URL with /drain?{times}"
+                );
+            }
+        });
     }
 
     /// Whether the drain delivers the log of this service itself. Such a drain never stops: the router logs each

@@ -27,6 +27,17 @@ pub(super) struct Trouble {
     pub(super) is_news: bool,
 }
 
+/// What came of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recorded {
+    /// The threshold is reached.
+    Reached(Trouble),
+    /// So many reports count now, fewer than the threshold.
+    Counted(usize),
+    /// It was counted before, or there is no room for one more dyno.
+    Repeated,
+}
+
 /// Counts the reports of an app's dynos.
 #[derive(Debug, Default)]
 pub(super) struct TroubleDetector {
@@ -45,20 +56,30 @@ struct Reports {
     logged_at: Option<Instant>,
 }
 
+enum Added {
+    /// The threshold is reached; the first report that counted has this time.
+    Reached(Timestamp),
+    Counted,
+    Repeated,
+}
+
 impl TroubleDetector {
-    /// Records a report; `Some` once the threshold is reached, which resets the count.
-    pub(super) fn record(&mut self, symptom: &Symptom, threshold: Threshold) -> Option<Trouble> {
+    /// Records a report. Once the threshold is reached, the count begins anew.
+    pub(super) fn record(&mut self, symptom: &Symptom, threshold: Threshold) -> Recorded {
         let Symptom { ref dyno, at, cause } = *symptom;
         let key = (dyno.clone(), cause.kind());
         if self.tracked.len() >= MAX_TRACKED
             && !self.tracked.contains_key(&key)
             && !self.make_room(at, threshold.window)
         {
-            return None;
+            return Recorded::Repeated;
         }
         let reports = self.tracked.entry(key).or_default();
-        let since = reports.add(at, threshold)?;
-        Some(Trouble { since, is_news: reports.is_news() })
+        match reports.add(at, threshold) {
+            Added::Reached(since) => Recorded::Reached(Trouble { since, is_news: reports.is_news() }),
+            Added::Counted => Recorded::Counted(reports.times.len()),
+            Added::Repeated => Recorded::Repeated,
+        }
     }
 
     /// Whether reports of some dynos are ignored because there is no room for them.
@@ -82,23 +103,23 @@ impl TroubleDetector {
 }
 
 impl Reports {
-    /// Adds a report; returns the time of the first one that counted when the threshold is reached.
-    fn add(&mut self, at: Timestamp, Threshold { reports, window }: Threshold) -> Option<Timestamp> {
+    fn add(&mut self, at: Timestamp, Threshold { reports, window }: Threshold) -> Added {
         if self.done.is_some_and(|done| at <= done) {
-            return None;
+            return Added::Repeated;
         }
         // Lines may arrive out of order, and an app may have two drains that deliver the same lines. Heroku's
         // timestamps have microseconds, so two reports with the same time are the same report.
         match self.times.binary_search(&at) {
-            Ok(_) => return None,
+            Ok(_) => return Added::Repeated,
             Err(place) => self.times.insert(place, at),
         }
-        let latest = *self.times.last()?;
+        let latest = self.times.last().copied().unwrap_or(at);
         self.times.retain(|time| latest.duration_since(*time).unsigned_abs() <= window);
-        let first = *self.times.get(self.times.len().checked_sub(reports.get())?)?;
+        let counted = self.times.len().checked_sub(reports.get());
+        let Some(first) = counted.and_then(|place| self.times.get(place).copied()) else { return Added::Counted };
         self.done = Some(latest);
         self.times.clear();
-        Some(first)
+        Added::Reached(first)
     }
 
     fn is_news(&mut self) -> bool {

@@ -3,11 +3,13 @@
 //! - `settings`: what counts as trouble;
 //! - `symptom`: one report that a dyno has a problem;
 //! - `detector`: counts the reports until the threshold is reached;
-//! - `app_drain`: what the service remembers about the log of one app.
+//! - `app_drain`: what the service remembers about the log of one app;
+//! - `summary`: the reports that led to nothing, for the log.
 
 mod app_drain;
 mod detector;
 mod settings;
+mod summary;
 mod symptom;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +24,7 @@ use symptom::{Cause, Symptom};
 
 pub use settings::{MemoryLimit, Settings, Threshold};
 
-use crate::heroku::AppName;
+use crate::heroku::{AppName, Client};
 use crate::logplex::{Event, Interest, Line, Pieces};
 use crate::restart::{Restarter, Stopping, Trigger, Watched};
 use crate::util::dedup::SeenIds;
@@ -58,6 +60,8 @@ pub struct Batch<'a> {
     symptoms: Vec<Symptom>,
     /// The symptoms of dynos that are not watched. They have a limit of their own, so that they displace no others.
     unwatched: Vec<Symptom>,
+    /// The reports that are too old to count.
+    old: OldReports,
     /// The other apps of a Private Space whose lines are in the batch.
     other_apps: BTreeSet<AppName>,
     /// Whether a line shows a request to this service: the log is the service's own.
@@ -72,31 +76,30 @@ pub struct Drains {
     interest: Interest,
     apps: BTreeMap<AppName, Mutex<AppDrain>>,
     delivered: SeenIds,
-    clock: Clock,
+    client: Client,
 }
 
-/// The time of day, advanced by the runtime's clock.
-#[derive(Debug)]
-struct Clock {
-    began: Instant,
-    at: Timestamp,
+/// The reports of a batch that are too old to count.
+#[derive(Clone, Copy, Debug, Default)]
+struct OldReports {
+    count: u64,
+    latest: Option<Timestamp>,
 }
 
 impl Drains {
-    /// For the apps of this restarter.
+    /// For the apps of this restarter. The client knows the time by Heroku's clock.
     #[must_use]
-    pub fn new(restarter: Restarter, settings: Settings) -> Self {
+    pub fn new(restarter: Restarter, client: Client, settings: Settings) -> Self {
         let interest = Interest { errors: settings.errors.clone(), memory: settings.memory_limit.is_some() };
         let apps = restarter.watched().apps().iter().map(|app| (app.clone(), Mutex::default())).collect();
-        let clock = Clock { began: Instant::now(), at: Timestamp::now() };
         settings.warn_if_unreachable();
-        Self { restarter, settings, interest, apps, delivered: SeenIds::default(), clock }
+        Self { restarter, settings, interest, apps, delivered: SeenIds::default(), client }
     }
 
     /// Begins to read a batch of the log of `app`.
     #[must_use]
     pub fn open<'a>(&'a self, app: &'a AppName, label: Label<'a>) -> Batch<'a> {
-        let (now, pieces) = (self.clock.now(), Pieces::default());
+        let (now, pieces) = (self.client.now(), Pieces::default());
         Batch {
             drains: self,
             app,
@@ -105,6 +108,7 @@ impl Drains {
             pieces,
             symptoms: Vec::new(),
             unwatched: Vec::new(),
+            old: OldReports::default(),
             other_apps: BTreeSet::new(),
             is_own_log: false,
         }
@@ -135,7 +139,13 @@ impl Batch<'_> {
                 return;
             }
             let at = time_of(line, self.now);
-            if !cause.counts(settings) || at < oldest {
+            if !cause.counts(settings) {
+                return;
+            }
+            if at < oldest {
+                let app = self.app;
+                debug!(%app, %dyno, "{dyno} of {app}: {cause} at {at:.0} is too old and does not count");
+                self.old.add(at);
                 return;
             }
             let is_watched = restarter.watched().may_include(&dyno);
@@ -151,7 +161,7 @@ impl Batch<'_> {
     /// # Errors
     /// When the service is being shut down.
     pub fn finish(self, is_complete: bool) -> Result<(), Stopping> {
-        let Self { drains, app, label, pieces, symptoms, unwatched, other_apps, is_own_log, .. } = self;
+        let Self { drains, app, label, now, pieces, symptoms, unwatched, old, other_apps, is_own_log } = self;
         let Drains { restarter, settings, delivered, .. } = drains;
         if restarter.is_stopping() {
             return Err(Stopping);
@@ -168,6 +178,8 @@ impl Batch<'_> {
         for symptom in &unwatched {
             app_drain.note_unwatched(app, symptom);
         }
+        app_drain.note_age(app, old, now, !(symptoms.is_empty() && unwatched.is_empty()));
+        app_drain.summary.write_if_due(app, settings.threshold);
         if symptoms.is_empty() {
             return Ok(());
         }
@@ -185,9 +197,10 @@ impl Batch<'_> {
     }
 }
 
-impl Clock {
-    fn now(&self) -> Timestamp {
-        self.at + self.began.elapsed()
+impl OldReports {
+    fn add(&mut self, at: Timestamp) {
+        self.count += 1;
+        self.latest = self.latest.max(Some(at));
     }
 }
 

@@ -7,8 +7,8 @@ mod dyno;
 mod error;
 mod names;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY
 use reqwest::{Method, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tokio::time::Instant;
 use tracing::debug;
 
 pub use dyno::{Dyno, LONGEST_LIFE, State};
@@ -59,6 +60,8 @@ pub struct Client {
     api_url: Url,
     token: SecretString,
     remaining: Arc<AtomicU32>,
+    /// The time that Heroku last told, and when.
+    told_time: Arc<Mutex<Option<(Timestamp, Instant)>>>,
 }
 
 /// An app's dynos at one moment.
@@ -94,14 +97,14 @@ impl Client {
             .retry(reqwest::retry::never())
             .build()?;
         let remaining = Arc::new(AtomicU32::new(u32::MAX));
-        Ok(Self { http, api_url: settings.api_url, token: settings.token, remaining })
+        Ok(Self { http, api_url: settings.api_url, token: settings.token, remaining, told_time: Arc::default() })
     }
 
     /// Lists the dynos of an app: `GET /apps/{app}/dynos`, page by page.
     pub async fn dynos(&self, app: &AppName) -> Result<Listing, Error> {
         let url = self.url(&["apps", app.as_str(), "dynos"]);
         let mut range = HeaderValue::from_static(FIRST_PAGE);
-        let mut listing = Listing { dynos: Vec::new(), calls: 0, unreadable: 0, at: Timestamp::now(), scope: None };
+        let mut listing = Listing { dynos: Vec::new(), calls: 0, unreadable: 0, at: self.now(), scope: None };
         for page in 0..MOST_PAGES {
             let response = self.call(Method::GET, url.clone(), Some(range)).await?;
             listing.calls += 1;
@@ -153,6 +156,13 @@ impl Client {
         Some(self.remaining.load(Ordering::Relaxed)).filter(|remaining| *remaining != u32::MAX)
     }
 
+    /// The time by Heroku's clock, which it told with its last response; our clock until then.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let told = *self.told_time.lock().unwrap_or_else(PoisonError::into_inner);
+        told.and_then(|(time, at)| time.checked_add(at.elapsed()).ok()).unwrap_or_else(Timestamp::now)
+    }
+
     /// Adds these path segments to the base URL, each percent-encoded.
     fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.api_url.clone();
@@ -175,6 +185,9 @@ impl Client {
         let status = response.status();
         debug!(status = status.as_u16(), "{method} {}", url.path());
         self.note_remaining(response.headers());
+        if let Some(time) = date(response.headers()) {
+            *self.told_time.lock().unwrap_or_else(PoisonError::into_inner) = Some((time, Instant::now()));
+        }
         if status.is_success() { Ok(response) } else { Err(self.refusal(response).await) }
     }
 

@@ -1,23 +1,23 @@
 //! What the log says of each alert: who sent it, what it asks for, and what comes of it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use tracing::info;
 
 use super::caller::Caller;
 use crate::restart::{AppName, Outlook};
-use crate::util::log_throttle::{LogThrottle, count_suffix};
+use crate::util::log_throttle::{LogThrottle, Times};
 
 /// How many alerts of one kind are told one by one in a minute. Heroku reports a dyno three times a minute, so this is three
 /// dynos in trouble.
 const BURST: u32 = 10;
 
 /// Tells each alert in one line, and a storm of alerts in a few lines and a count.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct AlertLog {
     /// For each outcome, app and key: one sender's storm hides no alert of another one.
-    throttles: Mutex<HashMap<Kind, LogThrottle>>,
+    throttle: LogThrottle<Kind>,
 }
 
 /// An alert that was handed over, for one of its apps.
@@ -32,6 +32,12 @@ pub(crate) struct AcceptedAlert {
 
 /// Alerts that are counted together: the same outcome, app and key.
 type Kind = (&'static str, Option<AppName>, Arc<str>);
+
+impl Default for AlertLog {
+    fn default() -> Self {
+        Self { throttle: LogThrottle::new(BURST) }
+    }
+}
 
 impl AlertLog {
     /// An alert was handed over.
@@ -56,25 +62,24 @@ impl AlertLog {
     }
 
     fn tell(&self, outcome: &'static str, app: Option<&AppName>, caller: &Caller<'_>, what: impl FnOnce() -> String) {
-        let kind = (outcome, app.cloned(), Arc::clone(caller.key));
-        let throttle = {
-            let mut throttles = self.throttles.lock().unwrap_or_else(PoisonError::into_inner);
-            throttles.entry(kind).or_insert_with(|| LogThrottle::new(BURST)).clone()
-        };
-        let Some(count) = throttle.should_log() else { return };
-        let about = app.map(|app| format!(" for {app}")).unwrap_or_default();
-        let Caller { key, user, agent, address } = caller;
-        info!(
-            event = "alert",
-            app = app.map(AppName::as_str),
-            outcome,
-            key = &***key,
-            user,
-            agent,
-            address = address.map(|address| address.to_string()),
-            "an alert{about} {}{} ({caller})",
-            what(),
-            count_suffix(count)
-        );
+        self.throttle.log((outcome, app.cloned(), Arc::clone(caller.key)), || {
+            let (app, what, from) = (app.cloned(), what(), caller.to_string());
+            let (key, user, agent) = (Arc::clone(caller.key), caller.user.clone(), caller.agent.clone());
+            let address = caller.address.as_ref().map(IpAddr::to_string);
+            move |times: Times| {
+                let about = app.as_ref().map(|app| format!(" for {app}")).unwrap_or_default();
+                info!(
+                    event = "alert",
+                    app = app.as_ref().map(AppName::as_str),
+                    outcome,
+                    key = &*key,
+                    user,
+                    agent,
+                    address,
+                    count = times.count(),
+                    "an alert{about} {what}{times} ({from})"
+                );
+            }
+        });
     }
 }

@@ -16,7 +16,7 @@ use super::body::{self, Completeness};
 use super::params::{ParamError, parse_drain_app};
 use crate::drain::{Drains, Label};
 use crate::restart::Watched;
-use crate::util::log_throttle::{LogThrottle, count_suffix};
+use crate::util::log_throttle::{LogThrottle, Times};
 
 /// What logplex says about a batch.
 const FRAME_ID: HeaderName = HeaderName::from_static("logplex-frame-id");
@@ -26,8 +26,8 @@ struct DrainRoute {
     drains: Drains,
     watched: Watched,
     keys: Keys,
-    refused: LogThrottle,
-    misdirected: LogThrottle,
+    refused: LogThrottle<String>,
+    misdirected: LogThrottle<String>,
 }
 
 /// Whether a request is a delivery of a log drain, wherever it was sent.
@@ -71,21 +71,29 @@ async fn receive_batch(State(route): State<Arc<DrainRoute>>, request: Request) -
 impl DrainRoute {
     /// Only the log tells that the lines are lost: Heroku drops them silently.
     fn refuse(&self, problem: &str) -> Response {
-        if let Some(batches) = self.refused.should_log() {
-            warn!(
-                batches,
-                "rejected a log drain, its lines are lost: {problem}{}. Remove it with `heroku drains:remove` and add one \
-                 with a key of RESTART_WEBHOOK_KEY: heroku drains:add \"https://drain:KEY@HOST/drain\" -a APP",
-                count_suffix(batches)
-            );
-        }
+        self.refused.log(problem.to_owned(), || {
+            let problem = problem.to_owned();
+            move |times: Times| {
+                warn!(
+                    count = times.count(),
+                    "rejected a log drain, its lines are lost: {problem}{times}. Remove it with `heroku drains:remove` and \
+                     add one with a key of RESTART_WEBHOOK_KEY: heroku drains:add \"https://drain:KEY@HOST/drain\" -a APP"
+                );
+            }
+        });
         (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, CHALLENGE)]).into_response()
     }
 
     fn reject(&self, error: &ParamError) -> Response {
-        if let Some(count) = self.misdirected.should_log() {
-            warn!("a log drain was not read: {error}{}. Correct the URL of the drain", count_suffix(count));
-        }
+        let problem = error.to_string();
+        self.misdirected.log(problem.clone(), || {
+            move |times: Times| {
+                warn!(
+                    count = times.count(),
+                    "a log drain was not read: {problem}{times}. Correct the URL of the drain"
+                );
+            }
+        });
         StatusCode::BAD_REQUEST.into_response()
     }
 }

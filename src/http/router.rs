@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRef, Request, State};
 use axum::http::header::ALLOW;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -36,6 +36,11 @@ struct Shared {
     intake: Arc<AlertIntake>,
     panics: PanicAlarm,
 }
+
+/// How a sender of `CloudEvents` asks for permission, and how it is given
+/// (<https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md>).
+const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
+const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
 
 /// The service's routes.
 pub(crate) fn router(restarter: Restarter, drains: Drains, keys: Keys, panics: &PanicAlarm) -> Router {
@@ -156,8 +161,14 @@ async fn only_get_and_post(
     access: Option<Access>,
     State(state): State<AppState>,
     method: Method,
+    headers: HeaderMap,
     format: ResponseFormat,
 ) -> Response {
+    // Event Grid asks whether it may send CloudEvents, and expects to be answered by its own name.
+    let origin = headers.get(REQUEST_ORIGIN).filter(|_| access.is_some() && method == Method::OPTIONS);
+    if let Some(origin) = origin {
+        return ([(ALLOWED_ORIGIN, origin.clone())], "Alerts are welcome").into_response();
+    }
     let text = "An alert is a POST or a GET";
     if access.is_some() {
         let problem = format_args!("{method} with a valid key was not acted on: an alert is a POST or a GET");

@@ -24,7 +24,7 @@ use super::unintended::Unintended;
 use crate::alert::{self, Alert, Condition, Handshake, UnknownState};
 use crate::restart::{Accepted, AppName, Receipt, Restarter, Stopping, Trigger};
 use crate::util::dedup::SeenIds;
-use crate::util::log_throttle::{LogThrottle, count_suffix};
+use crate::util::log_throttle::{LogThrottle, Times};
 use crate::util::task;
 
 /// How many bodies that take long are read at the same time: two, so that one sender does not hold up all others.
@@ -40,9 +40,9 @@ pub(crate) struct AlertIntake {
     /// The IDs of the alerts that were handed over, each with the receipts of its triggers.
     seen: SeenIds<Arc<[Receipt]>>,
     log: AlertLog,
-    not_understood: LogThrottle,
-    misdirected: LogThrottle,
-    log_drains: LogThrottle,
+    not_understood: LogThrottle<alert::ParseError>,
+    misdirected: LogThrottle<String>,
+    log_drains: LogThrottle<()>,
 }
 
 /// An alert whose head was accepted. Its body has not been read yet.
@@ -140,20 +140,26 @@ impl AlertIntake {
 
     /// Logs why a request with a valid key was not acted on: its sender may ignore the response, but somebody set it up.
     pub(crate) fn log_misdirected(&self, problem: fmt::Arguments<'_>) {
-        if let Some(count) = self.misdirected.should_log() {
-            warn!("{problem}{}. Correct the URL that the sender calls", count_suffix(count));
-        }
+        let problem = problem.to_string();
+        self.misdirected.log(problem.clone(), || {
+            move |times: Times| {
+                warn!(count = times.count(), "{problem}{times}. Correct the URL that the sender calls");
+            }
+        });
     }
 
     /// Logs that a log drain has the URL for alerts: Heroku ignores the response.
     pub(crate) fn log_log_drain(&self) {
-        if let Some(count) = self.log_drains.should_log() {
-            warn!(
-                "a log drain delivers to /restart_web_dynos, and nothing is restarted for it{}. Remove it with `heroku \
-                 drains:remove` and add it with the right URL: heroku drains:add \"https://drain:KEY@HOST/drain\" -a APP",
-                count_suffix(count)
-            );
-        }
+        self.log_drains.log((), || {
+            |times: Times| {
+                warn!(
+                    count = times.count(),
+                    "a log drain delivers to /restart_web_dynos, and nothing is restarted for it{times}. Remove it with \
+                     `heroku drains:remove` and add it with the right URL: heroku drains:add \
+                     \"https://drain:KEY@HOST/drain\" -a APP"
+                );
+            }
+        });
     }
 
     fn act_on(&self, alert: IncomingAlert, received: ReceivedBody) -> Result<AlertOutcome, IntakeError> {
@@ -216,11 +222,13 @@ impl AlertIntake {
             Completeness::CutOff => Some(alert::ParseError::CutOff),
         };
         let alert = Alert::read(&head.headers, query(head), &received.bytes, incomplete);
-        if let Some(error) = alert.error.filter(|_| !params.dry_run)
-            && let Some(count) = self.not_understood.should_log()
-        {
-            let suffix = count_suffix(count);
-            warn!("the body of an alert was not understood: {error}{suffix}. What stands in front of the fault counts");
+        if let Some(error) = alert.error.filter(|_| !params.dry_run) {
+            self.not_understood.log(error, || {
+                move |times: Times| {
+                    let sentence = "What stands in front of the fault counts";
+                    warn!(count = times.count(), "the body of an alert was not understood: {error}{times}. {sentence}");
+                }
+            });
         }
         alert
     }

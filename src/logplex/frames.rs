@@ -13,7 +13,7 @@ pub struct Frames<'a> {
 }
 
 /// Why the rest of a body cannot be read: without a valid length, the beginning of the next frame is unknown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum FrameError {
     /// The frame begins with the space that should follow its length.
     #[error("a frame has no length")]

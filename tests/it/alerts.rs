@@ -170,3 +170,16 @@ async fn health_asks_for_no_key_and_reveals_nothing() {
     assert_eq!((answer.status().as_u16(), answer.text().await.expect("whole").as_str()), (200, "ok"));
     service.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_of_cloud_events_is_allowed_to_send_if_it_has_the_key() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for (key, expected) in [("wrong", (405, None)), (KEY, (200, Some("eventgrid.azure.net")))] {
+        let request = service.request(Method::OPTIONS, "").bearer_auth(key);
+        let answer = request.header("webhook-request-origin", "eventgrid.azure.net").send().await.expect("answered");
+        let allowed = answer.headers().get("webhook-allowed-origin").map(|origin| origin.to_str().expect("text"));
+        assert_eq!((answer.status().as_u16(), allowed), expected);
+    }
+    service.stop().await;
+}

@@ -75,8 +75,9 @@ async fn a_pass_logs_its_plan_a_line_for_each_dyno_and_its_report() {
     let service = Service::start(&heroku).await;
     service.alert_and_pass("").await;
     let lines = service.log.lines(" INFO dyno_restarter::restart").into_iter();
-    let sentences: Vec<_> =
-        lines.filter_map(|line| Some(line.split_once(": ")?.1.split(" app=").next()?.to_owned())).collect();
+    let sentences: Vec<_> = lines
+        .filter_map(|line| Some(line.split_once(": ")?.1.split(" event=").next()?.split(" app=").next()?.to_owned()))
+        .collect();
     let report = "pass over shop (1 alert, 12s): restarted web.1 and web.3; left alone web.2 (it is crashed, not up)";
     let second = "web.2 of shop: left alone: it is crashed, not up";
     let [first, third] = ["web.1", "web.3"].map(|dyno| format!("{dyno} of shop: restarted, up again after 6s"));

@@ -127,6 +127,10 @@ async fn news_about_an_incident_counts_for_more_than_its_state() {
     let mut rows = vec![
         (pager_duty("incident.triggered"), ALL),
         (pager_duty("incident.reopened"), ALL),
+        (json!({ "event": { "event_type": "service.created" } }), NO_ALERT),
+        (json!({ "event": { "event_type": "service.down" } }), ALL),
+        (json!({ "data": { "status": "Deactivated" } }), RECOVERED),
+        (json!({ "data": { "status": "Activated" } }), ALL),
         (pager_duty("incident.acknowledged"), ACKNOWLEDGED),
         (pager_duty("incident.unacknowledged"), ACKNOWLEDGED),
         (opsgenie("Acknowledge"), ACKNOWLEDGED),
@@ -144,12 +148,16 @@ async fn news_about_an_incident_counts_for_more_than_its_state() {
     ];
     for news in
         "priority_updated responder.added responder.replied annotated status_update_published escalated delegated \
-                 reassigned custom_field_values.updated incident_type.changed service_updated conference_bridge.updated"
+                 reassigned custom_field_values.updated incident_type.changed service_updated conference_bridge.updated \
+                 workflow.started workflow.completed action_invocation.created action_invocation.terminated"
             .split_whitespace()
     {
         rows.push((pager_duty(&format!("incident.{news}")), NO_ALERT));
     }
-    for news in ["AddNote", "AddTags", "RemoveTags", "UpdatePriority", "AssignOwnership", "UpdateDescription", "Snooze"]
+    for news in
+        "AddNote AddTags RemoveTags UpdatePriority AssignOwnership UpdateDescription Snooze SnoozeEnded AddRecipient \
+                 AddTeam AddResponder TakeOwnership EscalateNext"
+            .split_whitespace()
     {
         rows.push((opsgenie(news), NO_ALERT));
     }

@@ -264,6 +264,8 @@ async fn sentry_gives_the_state_in_its_action_and_the_kind_in_a_header() {
         ("an issue that is assigned", resource("issue", "assigned"), NO_ALERT),
         ("an installation", resource("installation", "created"), NO_ALERT),
         ("a comment", resource("comment", "created"), NO_ALERT),
+        ("an analysis", resource("seer", "root_cause_started"), NO_ALERT),
+        ("a build", resource("preprod_artifact", "size_analysis_completed"), NO_ALERT),
     ])
     .await;
 }

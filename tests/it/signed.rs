@@ -82,7 +82,7 @@ async fn a_wrong_password_a_changed_path_and_a_changed_body_are_refused() {
     tokio::time::sleep(crate::service::seconds(61)).await;
     let emptied = SignedAlert::new("4").request(&service, "").body("");
     assert_eq!(answer(emptied).await, (403, "You are not allowed to restart the dynos".to_owned()));
-    assert_eq!(service.log.count("the body of a signed request is not the one that was signed"), 1);
+    assert_eq!(service.log.count("the body of a signed request is not the one that was signed"), 2);
     service.stop().await;
     assert_eq!(deletes(&heroku), 0);
 }

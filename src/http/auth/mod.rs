@@ -26,13 +26,13 @@ use tracing::warn;
 
 use super::body::{Completeness, ReceivedBody};
 use super::respond::ResponseFormat;
-use crate::util::log_throttle::LogThrottle;
+use crate::util::log_throttle::{LogThrottle, Times};
 
 /// The configured keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     keys: Arc<[Key]>,
-    refusals: LogThrottle,
+    refusals: LogThrottle<String>,
 }
 
 /// A key as `RESTART_WEBHOOK_KEY` gives it.
@@ -148,13 +148,12 @@ impl Keys {
         at.and_then(|at| self.keys.get(at)).map(|key| Arc::clone(&key.name)).unwrap_or_default()
     }
 
-    /// Counts a refused request and logs the reason, at most once a minute.
+    /// Logs why a request was refused, at most twice a minute for each reason.
     pub(crate) fn log_refusal(&self, problem: &str) {
-        if let Some(refused) = self.refusals.should_log() {
-            let requests =
-                if refused == 1 { "a request:".to_owned() } else { format!("{refused} requests, the last one:") };
-            warn!(refused, "refused {requests} {problem}");
-        }
+        self.refusals.log(problem.to_owned(), || {
+            let problem = problem.to_owned();
+            move |times: Times| warn!(count = times.count(), "refused a request: {problem}{times}")
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the service logs about a drain.
 
-use super::{R14, attach, post, trouble};
+use super::{R14, attach, frame, post, trouble};
 use crate::service::{Service, deletes, lists, seconds, shop};
 
 #[tokio::test(start_paused = true)]
@@ -44,7 +44,7 @@ async fn a_dyno_of_an_unwatched_type_is_logged_once() {
         post(&service, trouble("worker.1")).await;
     }
     let line = "ignoring worker.1 of shop (Error R14): its process type is not in PROCESS_TYPES";
-    assert_eq!(service.log.count(line), 1);
+    assert_eq!(service.log.lines(line).iter().filter(|line| line.contains("INFO")).count(), 1);
     service.stop().await;
     assert_eq!(lists(&heroku), 1);
 }
@@ -63,4 +63,23 @@ async fn a_dyno_that_stays_in_trouble_is_logged_every_ten_minutes() {
     }
     service.stop().await;
     assert_eq!(deletes(&heroku), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reports_that_lead_to_nothing_are_told_one_by_one_at_debug_and_together_every_ten_minutes() {
+    let (heroku, shop) = shop(2).await;
+    let service = Service::start(&heroku).await;
+    for dyno in ["web.1", "worker.1", "web.1"] {
+        post(&service, frame(0, dyno, R14)).await;
+    }
+    post(&service, frame(3000, "web.2", R14)).await;
+    assert_eq!(service.log.count("dyno_restarter::drain::app_drain: web.1 of shop: Error R14, report 2 of 3"), 1);
+    tokio::time::sleep(seconds(601)).await;
+    post(&service, trouble("web.2")).await;
+    let told = service.log.lines("that led to nothing").pop().expect("it is told");
+    for part in ["2 of web.1, where TOLERANCE asks for 3 within 2m", "1 that were too old", "1 of process types"] {
+        assert!(told.contains(part), "{told}");
+    }
+    service.stop().await;
+    drop(shop);
 }

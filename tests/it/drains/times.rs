@@ -36,11 +36,14 @@ async fn lines_without_a_time_in_one_batch_count_as_one_report() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_old_burst_is_ignored() {
+async fn an_old_burst_is_ignored_and_the_log_says_so_once() {
     let (heroku, shop) = shop(1).await;
     let service = Service::start(&heroku).await;
     post(&service, [3000, 2980, 2960].map(|ago| frame(ago, "web.1", R14)).concat()).await;
+    post(&service, [2940, 2920].map(|ago| frame(ago, "web.1", R14)).concat()).await;
     tokio::time::sleep(seconds(60)).await;
+    assert_eq!(service.log.count("all reports in the last batch of the log of shop are too old"), 1);
+    assert_eq!(service.log.count("dyno_restarter::drain: web.1 of shop: Error R14 at "), 5);
     service.stop().await;
     assert_eq!(shop.restarts(), Vec::<String>::new());
 }
