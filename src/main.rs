@@ -22,7 +22,7 @@ fn main() -> ExitCode {
             let result = runtime.block_on(async {
                 tokio::select! {
                     result = serve(config) => result,
-                    () = log.tell_losses() => Ok(()),
+                    never = log.tell_losses() => match never {},
                 }
             });
             // The lookup of a host name cannot be interrupted, and the system gives up on it only after many seconds.

@@ -2,6 +2,7 @@
 //!
 //! A thread of its own writes them. A reader of standard output that stands still costs lines, not alerts.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io::stdout;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +33,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 const LONGEST_PANIC: usize = 1000;
 
 /// Fields that the message repeats in words. Text lines omit them; JSON has them.
-const FIELDS_IN_MESSAGE: [&str; 16] = [
+const FIELDS_IN_MESSAGE: [&str; 15] = [
     "address",
     "agent",
     "alerts",
@@ -44,7 +45,6 @@ const FIELDS_IN_MESSAGE: [&str; 16] = [
     "failed",
     "key",
     "outcome",
-    "release",
     "restarted",
     "skipped",
     "took_s",
@@ -94,8 +94,8 @@ pub fn init(settings: &Settings) -> LogThread {
 }
 
 impl LogThread {
-    /// Says now and then how many lines were lost, as long as it is polled.
-    pub async fn tell_losses(&self) {
+    /// Says now and then how many lines were lost. It never ends.
+    pub async fn tell_losses(&self) -> Infallible {
         loop {
             tokio::time::sleep(LOSS_INTERVAL).await;
             self.tell_loss();
@@ -117,7 +117,7 @@ impl LogThread {
     pub fn flush(self) {
         self.tell_loss();
         let (done, is_done) = mpsc::channel::<()>();
-        // The worker waits for the reader, and so does the end of its guard.
+        // Dropping the guard waits for the thread, which may wait for a reader that stands still.
         std::thread::spawn(move || {
             drop(self.worker);
             drop(done);

@@ -122,8 +122,8 @@ pub(super) const PARTS: &[(Signal, &str)] = &[
     (News(Acknowledged), "acknowledged acknowledge acknowledgement unacknowledged unacknowledge"),
     (
         News(NoAlert),
-        "commented comment assigned assign unassigned reassigned annotated snoozed snooze escalated escalate delegated responder \
-         subscriber recipient cert certificate ssl",
+        "commented comment assigned assign unassigned reassigned annotated snoozed snooze escalated escalate delegated \
+         responder subscriber recipient cert certificate ssl",
     ),
 ];
 

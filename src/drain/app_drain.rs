@@ -13,7 +13,7 @@ use super::symptom::Symptom;
 use crate::heroku::{AppName, DynoName};
 use crate::logplex;
 use crate::restart::{Target, When};
-use crate::util::log_throttle::{LogThrottle, Times};
+use crate::util::log_throttle::LogThrottle;
 use crate::util::text::human;
 
 /// How many drains of an app are remembered. An app has at most five at a time, but drains are removed and added.
@@ -31,7 +31,7 @@ pub(super) struct AppDrain {
     detector: TroubleDetector,
     /// The reports that led to nothing.
     pub(super) summary: Summary,
-    /// Whether the log was told that all reports are too old, and no other one has come since.
+    /// Whether the latest reports are too old, which the log has said.
     is_stale: bool,
     /// The tokens of the drains that deliver the log.
     drains: BTreeSet<String>,
@@ -64,7 +64,7 @@ impl AppDrain {
                     self.summary.too_few(dyno);
                     continue;
                 }
-                Recorded::Repeated => continue,
+                Recorded::Ignored => continue,
             };
             self.summary.enough(&dyno);
             news += usize::from(is_news);
@@ -77,11 +77,9 @@ impl AppDrain {
             in_trouble.add(dyno, When::At { time: since, skew: -EXIT_TIMEOUT });
         }
         if self.detector.is_full() {
-            self.full.log((), || {
-                let app = app.clone();
-                move |times: Times| {
-                    warn!(%app, "the log of {app} reports too many different dynos; new ones are ignored for now{times}");
-                }
+            let app = app.clone();
+            self.full.log(&(), move |(), times| {
+                warn!(%app, "the log of {app} reports too many different dynos; new ones are ignored for now{times}");
             });
         }
         if news > MAX_LOGGED {
@@ -93,26 +91,28 @@ impl AppDrain {
     /// Logs once that a dyno has a problem but is not watched.
     pub(super) fn note_unwatched(&mut self, app: &AppName, Symptom { dyno, cause, .. }: &Symptom) {
         self.summary.not_watched();
+        let problem = format!("ignoring {dyno} of {app} ({cause}): its process type is not in PROCESS_TYPES");
         if self.unwatched.len() < MAX_LOGGED && self.unwatched.insert(dyno.clone()) {
-            info!(%app, %dyno, "ignoring {dyno} of {app} ({cause}): its process type is not in PROCESS_TYPES");
+            info!(%app, %dyno, "{problem}");
         } else {
-            debug!(%app, %dyno, "ignoring {dyno} of {app} ({cause}): its process type is not in PROCESS_TYPES");
+            debug!(%app, %dyno, "{problem}");
         }
     }
 
     /// Logs once that all reports are too old. Then Heroku delivers late, or a clock is wrong.
     pub(super) fn note_age(&mut self, app: &AppName, old: OldReports, now: Timestamp, has_recent: bool) {
-        let OldReports { count, latest } = old;
-        self.summary.too_old(count);
-        let is_stale = !has_recent && latest.is_some();
-        if let Some(latest) = latest.filter(|_| is_stale && !self.is_stale) {
+        self.summary.too_old(old.count);
+        if has_recent {
+            self.is_stale = false;
+        } else if let Some(latest) = old.latest
+            && !std::mem::replace(&mut self.is_stale, true)
+        {
             warn!(
                 %app,
                 "all reports in the last batch of the log of {app} are too old and do not count: the latest is of \
                  {latest:.0}, and Heroku's clock says {now:.0}"
             );
         }
-        self.is_stale = is_stale || (self.is_stale && !has_recent);
     }
 
     /// Logs once that the drain of a Private Space carries the log of another app, too.
@@ -147,16 +147,14 @@ impl AppDrain {
             debug!(%app, "a batch of the log of {app} is incomplete; the lines that arrived count");
             return;
         }
-        self.invalid.log(error, || {
-            let app = app.clone();
-            move |times: Times| {
-                warn!(
-                    %app,
-                    count = times.count(),
-                    "invalid log data from the drain of {app}: {error}. The lines before that count. Does something other \
-                     than a log drain use the URL with /drain?{times}"
-                );
-            }
+        let app = app.clone();
+        self.invalid.log(&error, move |error, times| {
+            warn!(
+                %app,
+                count = times.count(),
+                "invalid log data from the drain of {app}: {error}. The lines before that count. Does something other than \
+                 a log drain use the URL with /drain?{times}"
+            );
         });
     }
 

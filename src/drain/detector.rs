@@ -35,7 +35,7 @@ pub(super) enum Recorded {
     /// So many reports count now, fewer than the threshold.
     Counted(usize),
     /// It was counted before, or there is no room for one more dyno.
-    Repeated,
+    Ignored,
 }
 
 /// Counts the reports of an app's dynos.
@@ -56,13 +56,6 @@ struct Reports {
     logged_at: Option<Instant>,
 }
 
-enum Added {
-    /// The threshold is reached; the first report that counted has this time.
-    Reached(Timestamp),
-    Counted,
-    Repeated,
-}
-
 impl TroubleDetector {
     /// Records a report. Once the threshold is reached, the count begins anew.
     pub(super) fn record(&mut self, symptom: &Symptom, threshold: Threshold) -> Recorded {
@@ -72,14 +65,9 @@ impl TroubleDetector {
             && !self.tracked.contains_key(&key)
             && !self.make_room(at, threshold.window)
         {
-            return Recorded::Repeated;
+            return Recorded::Ignored;
         }
-        let reports = self.tracked.entry(key).or_default();
-        match reports.add(at, threshold) {
-            Added::Reached(since) => Recorded::Reached(Trouble { since, is_news: reports.is_news() }),
-            Added::Counted => Recorded::Counted(reports.times.len()),
-            Added::Repeated => Recorded::Repeated,
-        }
+        self.tracked.entry(key).or_default().add(at, threshold)
     }
 
     /// Whether reports of some dynos are ignored because there is no room for them.
@@ -103,23 +91,23 @@ impl TroubleDetector {
 }
 
 impl Reports {
-    fn add(&mut self, at: Timestamp, Threshold { reports, window }: Threshold) -> Added {
+    fn add(&mut self, at: Timestamp, Threshold { reports, window }: Threshold) -> Recorded {
         if self.done.is_some_and(|done| at <= done) {
-            return Added::Repeated;
+            return Recorded::Ignored;
         }
         // Lines may arrive out of order, and an app may have two drains that deliver the same lines. Heroku's
         // timestamps have microseconds, so two reports with the same time are the same report.
         match self.times.binary_search(&at) {
-            Ok(_) => return Added::Repeated,
+            Ok(_) => return Recorded::Ignored,
             Err(place) => self.times.insert(place, at),
         }
         let latest = self.times.last().copied().unwrap_or(at);
         self.times.retain(|time| latest.duration_since(*time).unsigned_abs() <= window);
-        let counted = self.times.len().checked_sub(reports.get());
-        let Some(first) = counted.and_then(|place| self.times.get(place).copied()) else { return Added::Counted };
+        let first = self.times.len().checked_sub(reports.get()).and_then(|place| self.times.get(place).copied());
+        let Some(since) = first else { return Recorded::Counted(self.times.len()) };
         self.done = Some(latest);
         self.times.clear();
-        Added::Reached(first)
+        Recorded::Reached(Trouble { since, is_news: self.is_news() })
     }
 
     fn is_news(&mut self) -> bool {

@@ -19,6 +19,7 @@ const MOST_DYNOS: usize = 50;
 /// The reports that led to nothing since the last summary.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
+    /// When the first of them came.
     began: Option<Instant>,
     /// Those of each dyno that has not reached the threshold.
     too_few: BTreeMap<DynoName, u64>,
@@ -54,7 +55,8 @@ impl Summary {
         if self.too_few.is_empty() && self.too_old == 0 && self.not_watched == 0 {
             self.began = None;
         } else if self.began.get_or_insert_with(Instant::now).elapsed() >= INTERVAL {
-            info!(%app, "reports in the log of {app} that led to nothing since {} ago: {}", human(INTERVAL), self.text(threshold));
+            let (interval, reports) = (human(INTERVAL), self.text(threshold));
+            info!(%app, "reports of the last {interval} in the log of {app} that led to nothing: {reports}");
             *self = Self::default();
         }
     }

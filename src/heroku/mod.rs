@@ -60,8 +60,8 @@ pub struct Client {
     api_url: Url,
     token: SecretString,
     remaining: Arc<AtomicU32>,
-    /// The time that Heroku last told, and when.
-    told_time: Arc<Mutex<Option<(Timestamp, Instant)>>>,
+    /// The latest `Date` header, and when it came.
+    latest_date: Arc<Mutex<Option<(Timestamp, Instant)>>>,
 }
 
 /// An app's dynos at one moment.
@@ -97,7 +97,7 @@ impl Client {
             .retry(reqwest::retry::never())
             .build()?;
         let remaining = Arc::new(AtomicU32::new(u32::MAX));
-        Ok(Self { http, api_url: settings.api_url, token: settings.token, remaining, told_time: Arc::default() })
+        Ok(Self { http, api_url: settings.api_url, token: settings.token, remaining, latest_date: Arc::default() })
     }
 
     /// Lists the dynos of an app: `GET /apps/{app}/dynos`, page by page.
@@ -156,11 +156,11 @@ impl Client {
         Some(self.remaining.load(Ordering::Relaxed)).filter(|remaining| *remaining != u32::MAX)
     }
 
-    /// The time by Heroku's clock, which it told with its last response; our clock until then.
+    /// The time by Heroku's clock, as of its latest response. Before the first response, the time by our clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        let told = *self.told_time.lock().unwrap_or_else(PoisonError::into_inner);
-        told.and_then(|(time, at)| time.checked_add(at.elapsed()).ok()).unwrap_or_else(Timestamp::now)
+        let date = *self.latest_date.lock().unwrap_or_else(PoisonError::into_inner);
+        date.and_then(|(time, at)| time.checked_add(at.elapsed()).ok()).unwrap_or_else(Timestamp::now)
     }
 
     /// Adds these path segments to the base URL, each percent-encoded.
@@ -186,7 +186,7 @@ impl Client {
         debug!(status = status.as_u16(), "{method} {}", url.path());
         self.note_remaining(response.headers());
         if let Some(time) = date(response.headers()) {
-            *self.told_time.lock().unwrap_or_else(PoisonError::into_inner) = Some((time, Instant::now()));
+            *self.latest_date.lock().unwrap_or_else(PoisonError::into_inner) = Some((time, Instant::now()));
         }
         if status.is_success() { Ok(response) } else { Err(self.refusal(response).await) }
     }
@@ -221,8 +221,7 @@ impl Client {
     }
 }
 
-/// Makes text from outside safe for one line of a log: control characters become spaces, and it is cut to `longest`
-/// characters.
+/// Reads a body, up to [`LARGEST_BODY`].
 async fn read(mut response: Response) -> Result<Vec<u8>, Error> {
     let url = response.url().clone();
     let mut body = Vec::new();

@@ -62,17 +62,17 @@ impl AlertLog {
     }
 
     fn tell(&self, outcome: &'static str, app: Option<&AppName>, caller: &Caller<'_>, what: impl FnOnce() -> String) {
-        self.throttle.log((outcome, app.cloned(), Arc::clone(caller.key)), || {
-            let (app, what, from) = (app.cloned(), what(), caller.to_string());
-            let (key, user, agent) = (Arc::clone(caller.key), caller.user.clone(), caller.agent.clone());
+        self.throttle.log_with(&(outcome, app.cloned(), Arc::clone(caller.key)), || {
+            let (what, from) = (what(), caller.to_string());
+            let (user, agent) = (caller.user.clone(), caller.agent.clone());
             let address = caller.address.as_ref().map(IpAddr::to_string);
-            move |times: Times| {
+            move |(outcome, app, key): &Kind, times: Times| {
                 let about = app.as_ref().map(|app| format!(" for {app}")).unwrap_or_default();
                 info!(
                     event = "alert",
                     app = app.as_ref().map(AppName::as_str),
-                    outcome,
-                    key = &*key,
+                    outcome = *outcome,
+                    key = &**key,
                     user,
                     agent,
                     address,

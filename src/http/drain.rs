@@ -16,7 +16,7 @@ use super::body::{self, Completeness};
 use super::params::{ParamError, parse_drain_app};
 use crate::drain::{Drains, Label};
 use crate::restart::Watched;
-use crate::util::log_throttle::{LogThrottle, Times};
+use crate::util::log_throttle::LogThrottle;
 
 /// What logplex says about a batch.
 const FRAME_ID: HeaderName = HeaderName::from_static("logplex-frame-id");
@@ -71,28 +71,19 @@ async fn receive_batch(State(route): State<Arc<DrainRoute>>, request: Request) -
 impl DrainRoute {
     /// Only the log tells that the lines are lost: Heroku drops them silently.
     fn refuse(&self, problem: &str) -> Response {
-        self.refused.log(problem.to_owned(), || {
-            let problem = problem.to_owned();
-            move |times: Times| {
-                warn!(
-                    count = times.count(),
-                    "rejected a log drain, its lines are lost: {problem}{times}. Remove it with `heroku drains:remove` and \
-                     add one with a key of RESTART_WEBHOOK_KEY: heroku drains:add \"https://drain:KEY@HOST/drain\" -a APP"
-                );
-            }
+        self.refused.log(&problem.to_owned(), |problem, times| {
+            warn!(
+                count = times.count(),
+                "rejected a log drain, its lines are lost: {problem}{times}. Remove it with `heroku drains:remove` and add \
+                 one with a key of RESTART_WEBHOOK_KEY: heroku drains:add \"https://drain:KEY@HOST/drain\" -a APP"
+            );
         });
         (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, CHALLENGE)]).into_response()
     }
 
     fn reject(&self, error: &ParamError) -> Response {
-        let problem = error.to_string();
-        self.misdirected.log(problem.clone(), || {
-            move |times: Times| {
-                warn!(
-                    count = times.count(),
-                    "a log drain was not read: {problem}{times}. Correct the URL of the drain"
-                );
-            }
+        self.misdirected.log(&error.to_string(), |problem, times| {
+            warn!(count = times.count(), "a log drain was not read: {problem}{times}. Correct the URL of the drain");
         });
         StatusCode::BAD_REQUEST.into_response()
     }

@@ -22,7 +22,7 @@ use tracing::{debug, warn};
 
 use super::body::Lingering;
 use super::connections::{Connection, Connections};
-use crate::util::log_throttle::{LogThrottle, Times};
+use crate::util::log_throttle::LogThrottle;
 
 /// Heroku's router keeps an idle connection for 90 s and may send the next request on it. Closing the connection later
 /// than the router does avoids a race. hyper has only one timeout, so the same limit holds for the head of a request.
@@ -154,10 +154,8 @@ async fn accept(listener: &TcpListener, connections: &Connections, errors: &LogT
             }
             Err(error) if is_caused_by_client(&error) => {}
             Err(error) => {
-                errors.log(error.kind(), || {
-                    move |times: Times| {
-                        warn!("cannot accept a connection: {error}; closing connections that sent no request{times}");
-                    }
+                errors.log(&error.kind(), move |_, times| {
+                    warn!("cannot accept a connection: {error}; closing connections that sent no request{times}");
                 });
                 connections.make_room();
                 tokio::time::sleep(ACCEPT_RETRY).await;

@@ -45,7 +45,7 @@ const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-orig
 /// The service's routes.
 pub(crate) fn router(restarter: Restarter, drains: Drains, keys: Keys, panics: &PanicAlarm) -> Router {
     // axum's `get` also answers HEAD, which must not restart anything.
-    let alerts = post(restart_web_dynos).get(restart_web_dynos).head(only_get_and_post).fallback(only_get_and_post);
+    let alerts = post(restart_web_dynos).get(restart_web_dynos).head(other_method).fallback(other_method);
     let drain = drain::router(drains, restarter.watched().clone(), keys.clone());
     let intake = Arc::new(AlertIntake::new(restarter.clone(), keys.clone()));
     let state = Arc::new(Shared { restarter, keys, intake, panics: panics.clone() });
@@ -157,17 +157,17 @@ async fn dry_run(restarter: &Restarter, app: &AppName, trigger: Trigger, format:
     }
 }
 
-async fn only_get_and_post(
+async fn other_method(
     access: Option<Access>,
     State(state): State<AppState>,
     method: Method,
     headers: HeaderMap,
     format: ResponseFormat,
 ) -> Response {
-    // Event Grid asks whether it may send CloudEvents, and expects to be answered by its own name.
+    // Event Grid asks whether it may send CloudEvents, and expects its own name in the answer.
     let origin = headers.get(REQUEST_ORIGIN).filter(|_| access.is_some() && method == Method::OPTIONS);
     if let Some(origin) = origin {
-        return ([(ALLOWED_ORIGIN, origin.clone())], "Alerts are welcome").into_response();
+        return ([(ALLOWED_ORIGIN, origin.clone())], "Alerts may be sent to this URL").into_response();
     }
     let text = "An alert is a POST or a GET";
     if access.is_some() {

@@ -24,7 +24,7 @@ use super::unintended::Unintended;
 use crate::alert::{self, Alert, Condition, Handshake, UnknownState};
 use crate::restart::{Accepted, AppName, Receipt, Restarter, Stopping, Trigger};
 use crate::util::dedup::SeenIds;
-use crate::util::log_throttle::{LogThrottle, Times};
+use crate::util::log_throttle::LogThrottle;
 use crate::util::task;
 
 /// How many bodies that take long are read at the same time: two, so that one sender does not hold up all others.
@@ -140,25 +140,19 @@ impl AlertIntake {
 
     /// Logs why a request with a valid key was not acted on: its sender may ignore the response, but somebody set it up.
     pub(crate) fn log_misdirected(&self, problem: fmt::Arguments<'_>) {
-        let problem = problem.to_string();
-        self.misdirected.log(problem.clone(), || {
-            move |times: Times| {
-                warn!(count = times.count(), "{problem}{times}. Correct the URL that the sender calls");
-            }
+        self.misdirected.log(&problem.to_string(), |problem, times| {
+            warn!(count = times.count(), "{problem}{times}. Correct the URL that the sender calls");
         });
     }
 
     /// Logs that a log drain has the URL for alerts: Heroku ignores the response.
     pub(crate) fn log_log_drain(&self) {
-        self.log_drains.log((), || {
-            |times: Times| {
-                warn!(
-                    count = times.count(),
-                    "a log drain delivers to /restart_web_dynos, and nothing is restarted for it{times}. Remove it with \
-                     `heroku drains:remove` and add it with the right URL: heroku drains:add \
-                     \"https://drain:KEY@HOST/drain\" -a APP"
-                );
-            }
+        self.log_drains.log(&(), |(), times| {
+            warn!(
+                count = times.count(),
+                "a log drain delivers to /restart_web_dynos, and nothing is restarted for it{times}. Remove it with `heroku \
+                 drains:remove` and add it with the right URL: heroku drains:add \"https://drain:KEY@HOST/drain\" -a APP"
+            );
         });
     }
 
@@ -223,11 +217,9 @@ impl AlertIntake {
         };
         let alert = Alert::read(&head.headers, query(head), &received.bytes, incomplete);
         if let Some(error) = alert.error.filter(|_| !params.dry_run) {
-            self.not_understood.log(error, || {
-                move |times: Times| {
-                    let sentence = "What stands in front of the fault counts";
-                    warn!(count = times.count(), "the body of an alert was not understood: {error}{times}. {sentence}");
-                }
+            self.not_understood.log(&error, |error, times| {
+                let sentence = "What stands in front of the fault counts";
+                warn!(count = times.count(), "the body of an alert was not understood: {error}{times}. {sentence}");
             });
         }
         alert

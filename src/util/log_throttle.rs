@@ -16,12 +16,15 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// requests has so many.
 const MOST_KINDS: usize = 100;
 
+/// Writes the log line of an event of this kind.
+type Line<K> = Box<dyn FnOnce(&K, Times) + Send>;
+
 /// Limits how often events of each kind are logged. Clones share the counts.
 #[derive(Clone, Debug)]
 pub(crate) struct LogThrottle<K> {
     /// How many lines of a kind there may be in an interval.
     lines: u32,
-    kinds: Arc<Mutex<HashMap<K, Kind>>>,
+    counts: Arc<Mutex<HashMap<K, Count<K>>>>,
 }
 
 /// How many events one log line stands for. As text, what to append to the line.
@@ -34,16 +37,14 @@ pub(crate) enum Times {
 }
 
 /// The events of one kind within the interval.
-struct Kind {
+struct Count<K> {
     /// How many more lines there may be.
     lines_left: u32,
     /// The events without a line.
     others: u64,
     /// Writes the line of the first of these.
-    line: Option<Line>,
+    line: Option<Line<K>>,
 }
-
-type Line = Box<dyn FnOnce(Times) + Send>;
 
 impl<K: Clone + Eq + Hash + Send + 'static> Default for LogThrottle<K> {
     fn default() -> Self {
@@ -54,30 +55,35 @@ impl<K: Clone + Eq + Hash + Send + 'static> Default for LogThrottle<K> {
 impl<K: Clone + Eq + Hash + Send + 'static> LogThrottle<K> {
     /// Allows this many lines of each kind in a minute.
     pub(crate) fn new(lines: u32) -> Self {
-        Self { lines, kinds: Arc::default() }
+        Self { lines, counts: Arc::default() }
     }
 
-    /// Counts an event. The line that `line` makes is written now, or when the minute ends, or not at all.
-    pub(crate) fn log<L>(&self, kind: K, line: impl FnOnce() -> L)
+    /// Counts an event. `line` writes its log line: now, or when the minute ends, or not at all.
+    pub(crate) fn log(&self, kind: &K, line: impl FnOnce(&K, Times) + Send + 'static) {
+        self.log_with(kind, || line);
+    }
+
+    /// The same for events that may come by the thousand: `line` is made only if it is needed.
+    pub(crate) fn log_with<L>(&self, kind: &K, line: impl FnOnce() -> L)
     where
-        L: FnOnce(Times) + Send + 'static,
+        L: FnOnce(&K, Times) + Send + 'static,
     {
-        let mut kinds = self.kinds();
-        if let Some(known) = kinds.get_mut(&kind) {
+        let mut counts = self.counts();
+        if let Some(known) = counts.get_mut(kind) {
             if known.lines_left == 0 {
                 known.others += 1;
                 known.line.get_or_insert_with(|| Box::new(line()));
                 return;
             }
             known.lines_left -= 1;
-        } else if kinds.len() < MOST_KINDS {
-            kinds.insert(kind.clone(), Kind { lines_left: self.lines - 1, others: 0, line: None });
-            self.end_interval_later(kind);
+        } else if counts.len() < MOST_KINDS {
+            counts.insert(kind.clone(), Count { lines_left: self.lines - 1, others: 0, line: None });
+            self.end_interval_later(kind.clone());
         } else {
             return;
         }
-        drop(kinds);
-        line()(Times::Now);
+        drop(counts);
+        line()(kind, Times::Now);
     }
 
     /// Without a runtime, the process is about to end.
@@ -86,15 +92,15 @@ impl<K: Clone + Eq + Hash + Send + 'static> LogThrottle<K> {
         let throttle = self.clone();
         runtime.spawn(async move {
             tokio::time::sleep(INTERVAL).await;
-            let ended = throttle.kinds().remove(&kind);
-            if let Some(Kind { others, line: Some(line), .. }) = ended {
-                line(Times::Earlier(others));
+            let ended = throttle.counts().remove(&kind);
+            if let Some(Count { others, line: Some(line), .. }) = ended {
+                line(&kind, Times::Earlier(others));
             }
         });
     }
 
-    fn kinds(&self) -> MutexGuard<'_, HashMap<K, Kind>> {
-        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+    fn counts(&self) -> MutexGuard<'_, HashMap<K, Count<K>>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,9 +124,9 @@ impl fmt::Display for Times {
     }
 }
 
-impl fmt::Debug for Kind {
+impl<K> fmt::Debug for Count<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kind")
+        f.debug_struct("Count")
             .field("lines_left", &self.lines_left)
             .field("others", &self.others)
             .finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! Lists and durations as text for a person.
+//! Lists, durations and texts from outside, as text for a person.
 
 use std::fmt;
 use std::time::Duration;

@@ -21,6 +21,7 @@ async fn start(heroku: &simulator::Heroku) -> (Child, Lines<BufReader<ChildStdou
     start_with(heroku, &[("PORT", "127.0.0.1:0"), ("RUST_LOG", "trace")]).await
 }
 
+/// The same with these variables. A JSON line has a quote and a brace behind the address.
 async fn start_with(
     heroku: &simulator::Heroku,
     changes: &[(&str, &str)],

@@ -26,7 +26,7 @@ use tracing::warn;
 
 use super::body::{Completeness, ReceivedBody};
 use super::respond::ResponseFormat;
-use crate::util::log_throttle::{LogThrottle, Times};
+use crate::util::log_throttle::LogThrottle;
 
 /// The configured keys.
 #[derive(Clone, Debug)]
@@ -150,9 +150,8 @@ impl Keys {
 
     /// Logs why a request was refused, at most twice a minute for each reason.
     pub(crate) fn log_refusal(&self, problem: &str) {
-        self.refusals.log(problem.to_owned(), || {
-            let problem = problem.to_owned();
-            move |times: Times| warn!(count = times.count(), "refused a request: {problem}{times}")
+        self.refusals.log(&problem.to_owned(), |problem, times| {
+            warn!(count = times.count(), "refused a request: {problem}{times}");
         });
     }
 }

@@ -67,7 +67,7 @@ async fn a_dyno_that_stays_in_trouble_is_logged_every_ten_minutes() {
 
 #[tokio::test(start_paused = true)]
 async fn reports_that_lead_to_nothing_are_told_one_by_one_at_debug_and_together_every_ten_minutes() {
-    let (heroku, shop) = shop(2).await;
+    let (heroku, _) = shop(2).await;
     let service = Service::start(&heroku).await;
     for dyno in ["web.1", "worker.1", "web.1"] {
         post(&service, frame(0, dyno, R14)).await;
@@ -81,5 +81,4 @@ async fn reports_that_lead_to_nothing_are_told_one_by_one_at_debug_and_together_
         assert!(told.contains(part), "{told}");
     }
     service.stop().await;
-    drop(shop);
 }
