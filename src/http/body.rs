@@ -85,8 +85,7 @@ impl Default for BodyReader {
 impl BodyReader {
     /// Reads until the end of the body, its size limit or its time limit.
     pub(crate) async fn read(&self, head: &Parts, mut body: Body) -> ReceivedBody {
-        let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
-        let mut kept = Vec::with_capacity(announced.unwrap_or_default().min(SMALL));
+        let mut kept = Vec::new();
         let mut memory = Memory::default();
         let collected = within_limits(head, self.collect(&mut body, &mut kept, &mut memory)).await;
         let (bytes, completeness) = match collected {

@@ -13,9 +13,14 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::debug;
 
-/// More are never needed: Heroku's router has a few connections to each dyno. It bounds the memory, for a client that sends
-/// only a part of a head occupies up to 16 KB.
+use super::listener::BACKLOG;
+
+/// More are never needed: Heroku's router has a few connections to each dyno.
 const MOST_CONNECTIONS: usize = 4096;
+
+/// With more connections, each ends after its response. It bounds the memory, for a connection that has had a request keeps
+/// its buffers, up to 32 KB.
+const MOST_KEPT_ALIVE: usize = 256;
 
 /// File descriptors that are kept free for the calls to Heroku, name resolution and the log: a few for each watched app.
 const RESERVED_FILES: usize = 64;
@@ -27,10 +32,16 @@ const USUAL_OPEN_FILES: u64 = 1024;
 /// have waited for seconds go first.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How long an alert waits at most behind as many silent clients as the system queues. With little room, the patience is
+/// shorter, so that they all get their turn within this time.
+const LONGEST_QUEUE_WAIT: Duration = Duration::from_millis(250);
+
 /// The connections of the service.
 #[derive(Debug)]
 pub(super) struct Connections {
     most: usize,
+    /// How long each may be silent when there is no room for another.
+    patience: Duration,
     state: Mutex<State>,
     one_ended: Notify,
 }
@@ -74,7 +85,9 @@ impl Connections {
         let open_files = usize::try_from(open_files).unwrap_or(usize::MAX);
         debug!("the process may open {open_files} files");
         let most = (open_files - RESERVED_FILES.min(open_files / 2)).min(MOST_CONNECTIONS);
-        Arc::new(Self { most, state: Mutex::default(), one_ended: Notify::new() })
+        let queue_turns = u32::from(BACKLOG).div_ceil(u32::try_from(most.max(1)).unwrap_or(u32::MAX));
+        let patience = PATIENCE.min(LONGEST_QUEUE_WAIT / queue_turns);
+        Arc::new(Self { most, patience, state: Mutex::default(), one_ended: Notify::new() })
     }
 
     /// Waits until there is room for one more connection, and makes some if there is none.
@@ -93,12 +106,12 @@ impl Connections {
         let mut state = self.state();
         let now = Instant::now();
         for _ in 0..self.most.div_ceil(8) {
-            let Some(oldest) = state.waiting.first_entry().filter(|oldest| now - oldest.get().since >= PATIENCE) else {
+            let Some(oldest) = state.waiting.first_entry().filter(|oldest| now - oldest.get().since >= self.patience) else {
                 break;
             };
             oldest.remove().enough.notify_one();
         }
-        state.waiting.first_key_value().map_or(now, |(_, oldest)| oldest.since) + PATIENCE
+        state.waiting.first_key_value().map_or(now, |(_, oldest)| oldest.since) + self.patience
     }
 
     fn wait(&self, enough: &Arc<Notify>) -> u64 {
@@ -140,9 +153,9 @@ impl Connection {
         *self.number() = Some(number);
     }
 
-    /// Whether connections should end after their request, because more than three quarters of the room are used.
+    /// Whether there are so many connections that they should end after their request.
     pub(super) fn is_room_short(&self) -> bool {
-        self.connections.state().open > self.connections.most / 4 * 3
+        self.connections.state().open > MOST_KEPT_ALIVE.min(self.connections.most / 4 * 3)
     }
 
     /// Waits until the connection is to be closed. A notification that comes after the next request began is ignored.

@@ -1,5 +1,6 @@
 //! The port, and the loop that accepts and serves connections. `connections` limits their number.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -18,19 +19,20 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use super::body::Lingering;
 use super::connections::{Connection, Connections};
+use super::first_head;
 use crate::util::log_throttle::LogThrottle;
 
 /// Heroku's router keeps an idle connection for 90 s and may send the next request on it. Closing the connection later
 /// than the router does avoids a race. hyper has only one timeout, so the same limit holds for the head of a request.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(95);
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(95);
 
-/// Heroku's router limits a line of the head to 8 KB: this is enough for such a URL and all other lines. A client that never
-/// sends the rest of its head occupies so much memory.
-const MAX_HEAD: usize = 16 * 1024;
+/// Heroku's router limits a line of the head to 8 KB: this is enough for such a URL and all other lines.
+pub(super) const MAX_HEAD: usize = 16 * 1024;
 
 /// How long connections may take to finish on shutdown. All restarts are done by then.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -39,7 +41,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
 /// How many connections the system may queue until they are accepted.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: u16 = 4096;
 
 /// Where to listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +84,7 @@ fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
     // A new process can bind at once, although connections of the previous one are still in TIME_WAIT.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(BACKLOG.into())?;
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket.into())
 }
@@ -92,6 +94,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, end: impl Futur
     let service = TowerToHyperService::new(router);
     let connections = Connections::within_open_files();
     let graceful = GracefulShutdown::new();
+    let (stop, stopped) = watch::channel(());
     let accept_errors = LogThrottle::default();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_buf_size(MAX_HEAD).half_close(true);
@@ -105,7 +108,16 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, end: impl Futur
         let connection = Arc::new(Connection::new(&connections));
         let (service, handle) = (service.clone(), Arc::clone(&connection));
         let respond = service_fn(move |request| answer(&service, &handle, request));
-        let serving = graceful.watch(http.serve_connection(TokioIo::new(stream), respond));
+        let (http, watcher, mut stopped) = (http.clone(), graceful.watcher(), stopped.clone());
+        let serving = async move {
+            // A connection without a request needs no orderly end.
+            tokio::select! {
+                arrived = first_head::arrived(&stream) => arrived?,
+                _ = stopped.changed() => return Ok(()),
+            }
+            Box::pin(watcher.watch(http.serve_connection(TokioIo::new(stream), respond))).await?;
+            Ok::<_, Box<dyn Error + Send + Sync>>(())
+        };
         tokio::spawn(async move {
             tokio::select! {
                 biased;
@@ -114,7 +126,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, end: impl Futur
             }
         });
     }
-    drop(listener);
+    drop((listener, stop));
     if tokio::time::timeout(CLOSE_TIMEOUT, graceful.shutdown()).await.is_err() {
         debug!("connections were still open after {CLOSE_TIMEOUT:?}");
     }

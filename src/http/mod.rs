@@ -16,6 +16,7 @@ mod caller;
 mod connections;
 mod decision;
 mod drain;
+mod first_head;
 pub(crate) mod listener;
 mod params;
 pub(crate) mod path;
