@@ -1,10 +1,11 @@
-//! The simulated wall clock: the system time at the start plus what tokio's clock says has passed.
+//! The simulated wall clock: the system time at the start, shifted if a test asks for it, plus what tokio's clock says has
+//! passed.
 //!
 //! With tokio's clock paused, time is virtual and every run is the same run.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 #[derive(Clone, Copy)]
@@ -16,9 +17,9 @@ pub(crate) struct Clock {
 impl Clock {
     /// Starts at a whole second, so that times cut to whole seconds, as the API shows them,
     /// do not depend on the moment at which a test happens to run.
-    pub(crate) fn start() -> Clock {
-        let wall =
-            Timestamp::from_second(Timestamp::now().as_second()).expect("the second of a valid time is a valid time");
+    pub(crate) fn start(ahead: SignedDuration) -> Clock {
+        let system = Timestamp::now() + ahead;
+        let wall = Timestamp::from_second(system.as_second()).expect("the second of a valid time is a valid time");
         Clock { began: Instant::now(), wall }
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 
 use crate::app::App;
@@ -35,11 +35,24 @@ impl Heroku {
         Heroku::start_on(0).await.expect("the machine has a free port")
     }
 
+    /// The same, with a clock that is ahead of the system's, or behind it.
+    ///
+    /// # Panics
+    ///
+    /// When there is no free port.
+    pub async fn start_ahead(ahead: SignedDuration) -> Heroku {
+        Heroku::serve(0, ahead).await.expect("the machine has a free port")
+    }
+
     /// Serves on this port of this machine; 0 is a free one.
     pub async fn start_on(port: u16) -> io::Result<Heroku> {
+        Heroku::serve(port, SignedDuration::ZERO).await
+    }
+
+    async fn serve(port: u16, ahead: SignedDuration) -> io::Result<Heroku> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let port = listener.local_addr()?.port();
-        let simulation = Arc::new(Simulation::new());
+        let simulation = Arc::new(Simulation::new(ahead));
         tokio::spawn(run_engine(Arc::clone(&simulation)));
         tokio::spawn(serve(listener, Arc::clone(&simulation)));
         Ok(Heroku { simulation, port })

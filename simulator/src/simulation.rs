@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -35,8 +36,8 @@ pub(crate) struct Simulation {
 }
 
 impl Simulation {
-    pub(crate) fn new() -> Simulation {
-        let clock = Clock::start();
+    pub(crate) fn new(ahead: SignedDuration) -> Simulation {
+        let clock = Clock::start(ahead);
         Simulation {
             clock,
             state: Mutex::new(State {

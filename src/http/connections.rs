@@ -106,7 +106,8 @@ impl Connections {
         let mut state = self.state();
         let now = Instant::now();
         for _ in 0..self.most.div_ceil(8) {
-            let Some(oldest) = state.waiting.first_entry().filter(|oldest| now - oldest.get().since >= self.patience) else {
+            let Some(oldest) = state.waiting.first_entry().filter(|oldest| now - oldest.get().since >= self.patience)
+            else {
                 break;
             };
             oldest.remove().enough.notify_one();

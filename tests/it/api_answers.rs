@@ -103,6 +103,33 @@ async fn unknown_states_and_absent_fields_are_tolerated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn characters_that_change_how_a_line_is_shown_never_reach_the_log() {
+    const HOSTILE: &str = "a\u{202e}b\u{2028}c\u{2066}d\u{feff}e\u{85}f\u{7}g\nh\u{e0001}i";
+    let (heroku, shop) = shop(3).await;
+    shop.dyno("web.1").set_state(HOSTILE);
+    shop.dyno("web.2").with_field("created_at", json!(HOSTILE));
+    shop.dyno("web.3").with_field("size", json!(HOSTILE));
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("").await;
+    for body in [
+        json!({ "id": HOSTILE, "message": HOSTILE }).to_string(),
+        HOSTILE.to_owned(),
+        json!([{ "name": HOSTILE, "state": 1 }]).to_string(),
+    ] {
+        for status in [200, 404, 422] {
+            let fault = Fault::Answer { status, headers: vec![("request-id", "x".to_owned())], body: body.clone() };
+            heroku.misbehave(On::List, fault, 1);
+            service.alert_and_pass("force=true").await;
+        }
+    }
+    let told = service.log.lines("");
+    let hostile = |c: char| c.is_control() || HOSTILE.contains(c) && !c.is_ascii();
+    let shown: Vec<_> = told.iter().filter(|line| line.contains(hostile)).collect();
+    service.stop().await;
+    assert!(shown.is_empty() && told.iter().any(|line| line.contains("a b c d e f g h i")), "{shown:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn records_that_cannot_be_read_are_left_alone() {
     let (heroku, shop) = shop(3).await;
     shop.dyno("web.1").with_field("created_at", json!("yesterday"));

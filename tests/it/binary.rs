@@ -26,7 +26,12 @@ async fn start_with(
     heroku: &simulator::Heroku,
     changes: &[(&str, &str)],
 ) -> (Child, Lines<BufReader<ChildStdout>>, String) {
-    let mut child = binary(environment(heroku, changes)).spawn().expect("it starts");
+    listening(&mut binary(environment(heroku, changes))).await
+}
+
+async fn listening(command: &mut Command) -> (Child, Lines<BufReader<ChildStdout>>, String) {
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().expect("it starts");
     let mut log = BufReader::new(child.stdout.take().expect("it is piped")).lines();
     loop {
         let line = log.next_line().await.expect("it is text").expect("it says where it listens");
@@ -94,6 +99,33 @@ async fn clients_that_send_half_a_request_do_not_keep_an_alert_out() {
     }
     let url = format!("http://{address}/restart_web_dynos?key={KEY}");
     let answer = tokio::time::timeout(seconds(10), reqwest::get(url)).await.expect("answered in time");
+    assert_eq!(answer.expect("answered").status(), 202);
+    heroku.until(|_| shop.restarts().len() == 1).await;
+    assert_eq!(terminate(&mut child).await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn with_room_for_few_files_neither_silent_clients_nor_slow_bodies_keep_an_alert_out() {
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
+    let environment = environment(&heroku, &[("PORT", "127.0.0.1:0"), ("RUST_LOG", "info")]);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", r#"ulimit -n 160; exec "$0""#, env!("CARGO_BIN_EXE_dyno-restarter")])
+        .env_clear()
+        .envs(environment);
+    let (mut child, _log, address) = listening(&mut command).await;
+    let mut clients = Vec::new();
+    for number in 0..600 {
+        let mut stream = TcpStream::connect(&address).await.expect("connected");
+        let slow_body =
+            format!("POST /restart_web_dynos?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 400000\r\n\r\n{{");
+        let sent = if number % 2 == 0 { "POST /restart_web_dynos HTT" } else { &slow_body };
+        stream.write_all(sent.as_bytes()).await.expect("sent");
+        clients.push(stream);
+    }
+    let url = format!("http://{address}/restart_web_dynos?key={KEY}");
+    let answer = tokio::time::timeout(seconds(8), reqwest::get(url)).await.expect("answered in time");
     assert_eq!(answer.expect("answered").status(), 202);
     heroku.until(|_| shop.restarts().len() == 1).await;
     assert_eq!(terminate(&mut child).await.code(), Some(0));

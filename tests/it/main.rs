@@ -15,6 +15,7 @@ mod dry_run;
 mod force;
 mod keys;
 mod logplex;
+mod refusals;
 mod reports;
 mod senders;
 mod signed;

@@ -1,5 +1,8 @@
 //! When a line was written: late, in the future, or unknown.
 
+use jiff::SignedDuration;
+use simulator::Heroku;
+
 use super::{R14, frame, frame_at, post};
 use crate::service::{KEY, Service, seconds, shop};
 
@@ -77,4 +80,27 @@ async fn extreme_times_do_no_harm() {
     }
     service.stop().await;
     assert_eq!(shop.restarts(), Vec::<String>::new());
+}
+
+/// A frame that Heroku writes now, by its own clock.
+fn frame_by_the_clock_of(heroku: &simulator::Heroku, process: &str) -> String {
+    frame_at(&heroku.now().strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string(), process, R14)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_age_of_a_line_goes_by_the_clock_of_heroku() {
+    for ahead in [-7200, 7200] {
+        let heroku = Heroku::start_ahead(SignedDuration::from_secs(ahead)).await;
+        let shop = heroku.create_app("shop").with("web", 2);
+        let service = Service::start(&heroku).await;
+        let old = frame_by_the_clock_of(&heroku, "web.2");
+        tokio::time::sleep(seconds(1800)).await;
+        for _ in 0..3 {
+            post(&service, old.clone() + &frame_by_the_clock_of(&heroku, "web.1")).await;
+            tokio::time::sleep(seconds(20)).await;
+        }
+        service.passes(1).await;
+        service.stop().await;
+        assert_eq!(shop.restarts(), ["web.1"], "{ahead} s");
+    }
 }

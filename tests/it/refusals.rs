@@ -1,0 +1,61 @@
+//! A rejection reaches its reader, however large the body is that nobody reads.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::service::{KEY, Service, shop};
+
+/// Sends a request as most clients do: the whole of it first, and only then is the response read.
+async fn send_all_then_read(service: &Service, head: &str, length: usize) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(&service.address).await?;
+    let head = format!("{head}Host: x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(&vec![b'x'; length]).await?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await?;
+    Ok(response)
+}
+
+#[tokio::test]
+async fn a_rejection_reaches_a_client_that_sends_its_whole_body_first() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let key = format!("Authorization: Bearer {KEY}\r\n");
+    for (line, status) in [
+        ("POST /restart_web_dynos HTTP/1.1\r\n".to_owned(), "401"),
+        ("POST /restart_web_dynos?key=wrong HTTP/1.1\r\n".to_owned(), "403"),
+        ("POST /drain HTTP/1.1\r\n".to_owned(), "401"),
+        ("POST /nowhere HTTP/1.1\r\n".to_owned(), "404"),
+        ("PUT /restart_web_dynos HTTP/1.1\r\n".to_owned(), "405"),
+        (format!("POST /restart_web_dynos?app=nosuch HTTP/1.1\r\n{key}"), "400"),
+        (format!("POST /restart_web_dynos?dry_runs=true HTTP/1.1\r\n{key}"), "400"),
+    ] {
+        for length in [20_000, 300_000, 1_000_000, 4_000_000] {
+            let response = send_all_then_read(&service, &line, length).await;
+            let response = response.unwrap_or_else(|error| panic!("{line}, {length} bytes: {error}"));
+            assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{line}, {length} bytes: {response}");
+        }
+    }
+    service.stop().await;
+    assert_eq!(shop.restarts().len(), 0);
+}
+
+#[tokio::test]
+async fn a_query_of_very_many_parameters_is_rejected_with_the_key_and_without() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let key = format!("Authorization: Bearer {KEY}\r\n");
+    for (ampersands, key, statuses) in [
+        (7000, "", ["401", "401"]),
+        (7000, &key, ["400", "400"]),
+        (60_000, "", ["431", "414"]),
+        (60_000, &key, ["431", "414"]),
+    ] {
+        let head = format!("POST /restart_web_dynos?{}dry_run=true HTTP/1.1\r\n{key}", "&".repeat(ampersands));
+        let response = send_all_then_read(&service, &head, 0).await.expect("answered");
+        let status = response.split(' ').nth(1).unwrap_or_default();
+        assert!(statuses.contains(&status), "{ampersands}: {response}");
+    }
+    service.stop().await;
+    assert_eq!(shop.restarts().len(), 0);
+}
