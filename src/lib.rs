@@ -113,7 +113,7 @@ impl Service {
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let Self { mut workers, switch, router, panics, .. } = self;
         let (work_is_done, no_more_requests) = oneshot::channel::<()>();
-        let serving = listener::serve(listener, router, async {
+        let serving = listener::serve(listener, router, panics.clone(), async {
             // An error means that the sender was dropped, which is the signal.
             no_more_requests.await.ok();
         });

@@ -1,7 +1,8 @@
 //! How fast the service takes alerts and what it needs for that, beside a bare axum route that answers a constant.
 //!
 //! ```sh
-//! cargo bench                  # about a minute and a half
+//! cargo bench                  # about three minutes
+//! cargo bench --bench alerts -- instructions    # only how many instructions an alert takes, in a few seconds
 //! cargo test --bench alerts    # the same in a few seconds: checks that it works, measures nothing
 //! ```
 //!
@@ -19,6 +20,7 @@
 
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
+mod instructions;
 mod load;
 #[path = "../logplex/log.rs"]
 mod log;
@@ -78,6 +80,12 @@ fn main() {
     let plan = if is_bench { BENCH } else { SMOKE };
     if !is_bench {
         println!("a short run to see that it works; its numbers mean nothing, `cargo bench` measures");
+    }
+    if is_bench {
+        instructions::print();
+    }
+    if std::env::args().any(|argument| argument == "instructions") {
+        return;
     }
     throughput(&plan);
     drained_log(&plan);

@@ -89,9 +89,19 @@ async fn end_of_input() {
     read.await.expect("reading does not panic").ok();
 }
 
+fn role(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("it has a path"));
+    command.env(ROLE, name);
+    command
+}
+
 impl Process {
     /// The service in front of a simulated Heroku, as it is deployed.
     pub(crate) fn service(heroku: &str, port: &str) -> Self {
+        Self::start(&mut Self::service_command(heroku, port))
+    }
+
+    pub(crate) fn service_command(heroku: &str, port: &str) -> Command {
         let environment = [
             ("RESTART_API_KEY", Heroku::TOKEN),
             ("APP_NAME", "shop"),
@@ -99,7 +109,9 @@ impl Process {
             ("HEROKU_API_URL", heroku),
             ("PORT", port),
         ];
-        Self::start(Command::new(SERVICE).env_clear().envs(environment))
+        let mut command = Command::new(SERVICE);
+        command.env_clear().envs(environment);
+        command
     }
 
     /// A bare axum route that answers a constant. It does not ask for the body, so the body is left unread.
@@ -114,7 +126,11 @@ impl Process {
 
     /// The same for a route that builds a tree of the JSON in the body, and does not look at it.
     pub(crate) fn bare_parsing() -> Self {
-        Self::in_role("bare, parsing")
+        Self::start(&mut Self::bare_parsing_command())
+    }
+
+    pub(crate) fn bare_parsing_command() -> Command {
+        role("bare, parsing")
     }
 
     /// A route that reads and discards the body and answers 204.
@@ -127,17 +143,30 @@ impl Process {
         Self::in_role("heroku")
     }
 
-    fn in_role(role: &str) -> Self {
-        Self::start(Command::new(std::env::current_exe().expect("it has a path")).env(ROLE, role))
+    fn in_role(name: &str) -> Self {
+        Self::start(&mut role(name))
     }
 
     fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        Self::try_start(command).expect("there is such a program")
+    }
+
+    /// `None` if there is no such program.
+    pub(crate) fn try_start(command: &mut Command) -> Option<Self> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
         let output = BufReader::new(child.stdout.take().expect("it is piped"));
         let (sender, lines) = channel();
         // Reads for as long as the process lives, so that it never waits for somebody to read.
         std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Self { child, lines }
+        Some(Self { child, lines })
+    }
+
+    /// Ends it as Heroku does, and `take`s what it still has to say.
+    pub(crate) fn terminate<T>(mut self, take: impl FnOnce(&mut Child) -> T) -> T {
+        drop(self.child.stdin.take());
+        let kill = format!("kill -TERM {}", self.child.id());
+        Command::new("sh").args(["-c", &kill]).status().expect("there is a shell");
+        take(&mut self.child)
     }
 
     /// Where it listens; to be asked once.

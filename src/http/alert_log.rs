@@ -62,10 +62,10 @@ impl AlertLog {
     }
 
     fn tell(&self, outcome: &'static str, app: Option<&AppName>, caller: &Caller<'_>, what: impl FnOnce() -> String) {
-        self.throttle.log_with(&(outcome, app.cloned(), Arc::clone(caller.key)), || {
+        self.throttle.log_with(&(outcome, app.cloned(), Arc::clone(caller.key())), || {
             let (what, from) = (what(), caller.to_string());
-            let (user, agent) = (caller.user.clone(), caller.agent.clone());
-            let address = caller.address.as_ref().map(IpAddr::to_string);
+            let (user, agent) = (caller.user(), caller.agent());
+            let address = caller.address().as_ref().map(IpAddr::to_string);
             move |(outcome, app, key): &Kind, times: Times| {
                 let about = app.as_ref().map(|app| format!(" for {app}")).unwrap_or_default();
                 info!(

@@ -16,37 +16,49 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// How much of a text of the sender is logged.
 const MAX_LEN: usize = 80;
 
-/// Who sent an alert.
-#[derive(Debug)]
+/// Who sent an alert. The texts are made only for the alerts that are told.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Caller<'a> {
-    /// The name of the key, or its place in `RESTART_WEBHOOK_KEY`.
-    pub(super) key: &'a Arc<str>,
-    /// The user name beside the key.
-    pub(super) user: Option<String>,
-    /// The program.
-    pub(super) agent: Option<String>,
-    /// The address from which Heroku's router was called.
-    pub(super) address: Option<IpAddr>,
+    authorized: &'a Authorized,
+    headers: &'a HeaderMap,
 }
 
 impl<'a> Caller<'a> {
-    pub(super) fn new(authorized: &'a Authorized, headers: &HeaderMap) -> Self {
-        let text = |name| headers.get_all(name).iter().next_back().and_then(|value| value.to_str().ok());
-        let address = text(FORWARDED_FOR).and_then(|addresses| addresses.rsplit(',').next()?.trim().parse().ok());
-        Self {
-            key: authorized.key(),
-            user: authorized.user().map(|user| printable(user, MAX_LEN)),
-            agent: text(USER_AGENT).map(|agent| printable(agent, MAX_LEN)),
-            address,
-        }
+    pub(super) fn new(authorized: &'a Authorized, headers: &'a HeaderMap) -> Self {
+        Self { authorized, headers }
+    }
+
+    /// The name of the key, or its place in `RESTART_WEBHOOK_KEY`.
+    pub(super) fn key(&self) -> &'a Arc<str> {
+        self.authorized.key()
+    }
+
+    /// The user name beside the key.
+    pub(super) fn user(&self) -> Option<String> {
+        self.authorized.user().map(|user| printable(user, MAX_LEN))
+    }
+
+    /// The program.
+    pub(super) fn agent(&self) -> Option<String> {
+        self.header(USER_AGENT).map(|agent| printable(agent, MAX_LEN))
+    }
+
+    /// The address from which Heroku's router was called.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.header(FORWARDED_FOR)?.rsplit(',').next()?.trim().parse().ok()
+    }
+
+    /// The last header of this name.
+    fn header(&self, name: HeaderName) -> Option<&'a str> {
+        self.headers.get_all(name).iter().next_back()?.to_str().ok()
     }
 }
 
 impl fmt::Display for Caller<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "key {}", self.key)?;
-        self.user.iter().try_for_each(|user| write!(f, ", user {user}"))?;
-        self.agent.iter().try_for_each(|agent| write!(f, ", {agent}"))?;
-        self.address.iter().try_for_each(|address| write!(f, ", from {address}"))
+        write!(f, "key {}", self.key())?;
+        self.user().iter().try_for_each(|user| write!(f, ", user {user}"))?;
+        self.agent().iter().try_for_each(|agent| write!(f, ", {agent}"))?;
+        self.address().iter().try_for_each(|address| write!(f, ", from {address}"))
     }
 }

@@ -20,11 +20,13 @@ use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tracing::{debug, warn};
+use tracing::{Instrument, debug, warn};
 
 use super::body::Lingering;
 use super::connections::{Connection, Connections};
 use super::first_head;
+use super::request_id::RequestId;
+use crate::shutdown::{PanicAlarm, PanicGuard};
 use crate::util::log_throttle::LogThrottle;
 
 /// Heroku's router keeps an idle connection for 90 s and may send the next request on it. Closing the connection later
@@ -89,8 +91,8 @@ fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Serves until `end`, then lets the requests in progress finish.
-pub(crate) async fn serve(listener: TcpListener, router: Router, end: impl Future<Output = ()>) {
+/// Serves until `end`, then lets the requests in progress finish. A panic in the code of a request raises the alarm.
+pub(crate) async fn serve(listener: TcpListener, router: Router, panics: PanicAlarm, end: impl Future<Output = ()>) {
     let service = TowerToHyperService::new(router);
     let connections = Connections::within_open_files();
     let graceful = GracefulShutdown::new();
@@ -106,8 +108,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, end: impl Futur
             stream = accept(&listener, &connections, &accept_errors) => stream,
         };
         let connection = Arc::new(Connection::new(&connections));
-        let (service, handle) = (service.clone(), Arc::clone(&connection));
-        let respond = service_fn(move |request| answer(&service, &handle, request));
+        let (service, handle, panics) = (service.clone(), Arc::clone(&connection), panics.clone());
+        let respond = service_fn(move |request| answer(&service, &handle, panics.guard(), request));
         let (http, watcher, mut stopped) = (http.clone(), graceful.watcher(), stopped.clone());
         let serving = async move {
             // A connection without a request needs no orderly end.
@@ -136,16 +138,22 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, end: impl Futur
 fn answer(
     service: &TowerToHyperService<Router>,
     connection: &Arc<Connection>,
+    panic_guard: PanicGuard,
     mut request: hyper::Request<Incoming>,
 ) -> impl Future<Output = Result<axum::response::Response, std::convert::Infallible>> + use<> {
     connection.request_came();
+    let id = RequestId::of(request.headers());
     request.extensions_mut().insert(Arc::clone(connection));
     // A client that waits for `100 Continue` sends no body after another answer, so there is nothing to linger for.
     let is_lingering = !request.headers().contains_key(EXPECT);
     let request = request.map(|body| if is_lingering { Body::new(Lingering::new(body)) } else { Body::new(body) });
-    let (response, connection) = (service.call(request), Arc::clone(connection));
+    let span = id.span();
+    let response = span.in_scope(|| service.call(request)).instrument(span);
+    let connection = Arc::clone(connection);
     async move {
+        let _guard = panic_guard;
         let mut response = response.await?;
+        id.add_to(response.headers_mut());
         if connection.is_room_short() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -1,25 +1,32 @@
 //! Gives each request an ID: a field of every log line about the request, and a header of its response.
 
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
-use tracing::{Instrument, info_span};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use tracing::{Span, info_span};
 
 /// Heroku's router sets it (<https://devcenter.heroku.com/articles/http-request-id>) and logs it.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest ID that Heroku's router takes from a client.
 const MAX_LEN: usize = 200;
 
-/// Takes the ID that the request has, or makes one.
-pub(super) async fn with_request_id(request: Request, next: Next) -> Response {
-    let sent = request.headers().get(&REQUEST_ID).filter(|id| is_id(id)).cloned();
-    let id = sent.unwrap_or_else(made);
-    let span = info_span!("request", request_id = id.to_str().unwrap_or_default());
-    let mut response = next.run(request).instrument(span).await;
-    response.headers_mut().insert(REQUEST_ID, id);
-    response
+/// The ID of a request.
+pub(super) struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The ID that the request has, or a new one.
+    pub(super) fn of(request: &HeaderMap) -> Self {
+        let sent = request.get(&HEADER).filter(|id| is_id(id)).cloned();
+        Self(sent.unwrap_or_else(made))
+    }
+
+    /// What the log lines about the request belong to.
+    pub(super) fn span(&self) -> Span {
+        info_span!("request", request_id = %self.0.to_str().unwrap_or_default())
+    }
+
+    pub(super) fn add_to(self, response: &mut HeaderMap) {
+        response.insert(HEADER, self.0);
+    }
 }
 
 /// Whether this is an ID and no text that could mislead a reader of the log.

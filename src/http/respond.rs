@@ -26,17 +26,22 @@ impl ResponseFormat {
     }
 
     /// A response in this format.
-    pub(crate) fn response(self, status: StatusCode, text: &str, json: &Value) -> Response {
+    pub(crate) fn response(
+        self,
+        status: StatusCode,
+        text: impl Into<String>,
+        json: impl FnOnce() -> Value,
+    ) -> Response {
         let (content_type, body) = match self {
-            Self::Text => ("text/plain; charset=utf-8", text.to_owned()),
-            Self::Json => ("application/json", json.to_string()),
+            Self::Text => ("text/plain; charset=utf-8", text.into()),
+            Self::Json => ("application/json", json().to_string()),
         };
         (status, [(CONTENT_TYPE, content_type)], body).into_response()
     }
 
     /// A response that says what is wrong.
     pub(crate) fn error(self, status: StatusCode, text: &str) -> Response {
-        self.response(status, text, &json!({ "error": text }))
+        self.response(status, text, || json!({ "error": text }))
     }
 }
 

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{FromRef, Request, State};
 use axum::http::header::ALLOW;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Router, middleware};
 use serde_json::json;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -19,7 +18,6 @@ use super::auth::{Access, Keys, Refusal};
 use super::drain;
 use super::params::{ParamError, RestartParams};
 use super::path::with_lenient_paths;
-use super::request_id::with_request_id;
 use super::respond::ResponseFormat;
 use super::webhook::{AlertIntake, AlertOutcome, IncomingAlert, IntakeError};
 use crate::drain::Drains;
@@ -56,14 +54,6 @@ pub(crate) fn router(restarter: Restarter, drains: Drains, keys: Keys, panics: &
         .merge(drain);
     let elsewhere = Router::new().fallback(no_such_path).with_state(state);
     with_lenient_paths(routes, elsewhere)
-        .layer(middleware::from_fn(with_request_id))
-        .layer(middleware::from_fn_with_state(panics.clone(), with_panic_guard))
-}
-
-/// A panic in the code of a request ends the process: the alert would be lost without anybody noticing.
-async fn with_panic_guard(State(panics): State<PanicAlarm>, request: Request, next: Next) -> Response {
-    let _guard = panics.guard();
-    next.run(request).await
 }
 
 /// An alert.
@@ -109,27 +99,28 @@ async fn respond(outcome: AlertOutcome, restarter: &Restarter, format: ResponseF
             let message = "Restart triggered";
             let comes = |AcceptedAlert { app, outlook, .. }: &AcceptedAlert| format!("{app}: {outlook}");
             let comes = alerts.iter().map(comes).collect::<Vec<_>>().join("\n");
-            let apps = list(alerts.iter().map(|alert| &alert.app));
-            let json = json!({ "app": apps, "message": message, "detail": comes });
-            format.response(StatusCode::ACCEPTED, &format!("{message}\n{comes}\n"), &json)
+            let apps = || list(alerts.iter().map(|alert| &alert.app));
+            let json = || json!({ "app": apps(), "message": message, "detail": comes });
+            format.response(StatusCode::ACCEPTED, format!("{message}\n{comes}\n"), json)
         }
         AlertOutcome::Repeated => {
             let text = "Already triggered: this alert came before";
-            format.response(StatusCode::ACCEPTED, text, &json!({ "message": text }))
+            format.response(StatusCode::ACCEPTED, text, || json!({ "message": text }))
         }
         AlertOutcome::Ignored(text) => {
-            format.response(StatusCode::OK, &text, &json!({ "ignored": true, "message": text }))
+            format.response(StatusCode::OK, text.as_str(), || json!({ "ignored": true, "message": text }))
         }
-        AlertOutcome::Answered("", value) => ResponseFormat::Text.response(StatusCode::OK, &value, &json!(null)),
+        AlertOutcome::Answered("", value) => ResponseFormat::Text.response(StatusCode::OK, value, || json!(null)),
         AlertOutcome::Answered(field, value) => {
-            ResponseFormat::Json.response(StatusCode::OK, "", &json!({ field: value }))
+            ResponseFormat::Json.response(StatusCode::OK, "", || json!({ field: value }))
         }
         AlertOutcome::DryRun(app, trigger) => dry_run(restarter, &app, trigger, format).await,
     }
 }
 
 async fn dry_run(restarter: &Restarter, app: &AppName, trigger: Trigger, format: ResponseFormat) -> Response {
-    let not_now = |text: String| format.response(StatusCode::OK, &text, &json!({ "dry_run": true, "message": text }));
+    let not_now =
+        |text: String| format.response(StatusCode::OK, text.as_str(), || json!({ "dry_run": true, "message": text }));
     match restarter.dry_run(app, trigger).await {
         Ok(DryRun { report, age }) => {
             let as_of =
@@ -147,8 +138,8 @@ async fn dry_run(restarter: &Restarter, app: &AppName, trigger: Trigger, format:
             let text = lines.join("\n") + "\n";
             format.response(
                 StatusCode::OK,
-                &text,
-                &json!({ "dry_run": true, "age_seconds": age.as_secs(), "report": report }),
+                text,
+                || json!({ "dry_run": true, "age_seconds": age.as_secs(), "report": report }),
             )
         }
         Err(DryRunError::Stopping) => shutting_down(format),

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2};
+
 /// The parameter that carries the key.
 pub(crate) const KEY: &str = "key";
 
@@ -24,15 +26,68 @@ pub(crate) const MOST_IN_FORM: usize = 10_000;
 /// A name and its value.
 pub(crate) type Parameter<'a> = (Cow<'a, str>, Cow<'a, str>);
 
+/// The parameter in a piece of a query or a form, without its `&`. An empty piece is none.
+fn parameter(piece: &[u8]) -> Option<Parameter<'_>> {
+    let (name, value) = match memchr(b'=', piece) {
+        Some(at) => (&piece[..at], &piece[at + 1..]),
+        None => (piece, &[][..]),
+    };
+    (!piece.is_empty()).then(|| (decoded(name), decoded(value)))
+}
+
+/// Decodes `+` and `%20` (<https://url.spec.whatwg.org/#urlencoded-parsing>). A `%` that begins no escape stays.
+fn decoded(text: &[u8]) -> Cow<'_, str> {
+    let Some(first) = memchr2(b'+', b'%', text) else { return String::from_utf8_lossy(text) };
+    let mut bytes = text.to_vec();
+    let (mut from, mut to) = (first, first);
+    while let Some(byte) = text.get(from) {
+        let escaped = match byte {
+            b'%' => text.get(from + 1).zip(text.get(from + 2)),
+            _ => None,
+        };
+        let escaped = escaped.and_then(|(high, low)| Some(digit(*high)? << 4 | digit(*low)?));
+        bytes[to] = match byte {
+            b'+' => b' ',
+            _ => escaped.unwrap_or(*byte),
+        };
+        from += if escaped.is_some() { 3 } else { 1 };
+        to += 1;
+    }
+    bytes.truncate(to);
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()).into()
+}
+
+/// The value of a hexadecimal digit.
+fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}
+
 /// All parameters of a query. A sender that appends its own parameters to a URL with a query may use a second question
 /// mark, so `?` separates parameters just as `&` does.
 pub(crate) fn parameters(query: &str) -> impl Iterator<Item = Parameter<'_>> {
-    pieces(query).flat_map(|piece| form_urlencoded::parse(piece.as_bytes()))
+    pieces(query).filter_map(|piece| parameter(piece.as_bytes()))
+}
+
+/// The parameters of a query that only `&` separates, as most programs read it.
+pub(crate) fn strict_parameters(query: &str) -> impl Iterator<Item = Parameter<'_>> {
+    form(query.as_bytes())
 }
 
 /// The parameters of a form in a body.
 pub(crate) fn form(body: &[u8]) -> impl Iterator<Item = Parameter<'_>> {
-    body.split(|byte| *byte == b'&').take(MOST_IN_FORM).flat_map(form_urlencoded::parse)
+    let mut rest = Some(body);
+    let pieces = std::iter::from_fn(move || {
+        let all = rest?;
+        let end = memchr(b'&', all);
+        rest = end.map(|end| &all[end + 1..]);
+        Some(&all[..end.unwrap_or(all.len())])
+    });
+    pieces.take(MOST_IN_FORM).filter_map(parameter)
 }
 
 /// Whether a query has more parameters than are read.
@@ -44,7 +99,7 @@ pub(crate) fn has_too_many_parameters(query: &str) -> bool {
 /// the URL of their webhook unencoded, with the key in it; the parameters of that URL are not addressed to the service.
 pub(crate) fn own_parameters(query: &str) -> impl Iterator<Item = Parameter<'_>> {
     let before_url = pieces(query).take_while(|piece| !is_url_with_query(piece));
-    before_url.flat_map(|piece| form_urlencoded::parse(piece.as_bytes()))
+    before_url.filter_map(|piece| parameter(piece.as_bytes()))
 }
 
 fn pieces(query: &str) -> impl Iterator<Item = &str> {
@@ -53,12 +108,13 @@ fn pieces(query: &str) -> impl Iterator<Item = &str> {
 
 /// Splits at `&`, and at `?` except in a URL.
 fn all_pieces(query: &str) -> impl Iterator<Item = &str> {
-    query.split('&').flat_map(|piece| {
+    let query = (!query.is_empty()).then_some(query);
+    query.into_iter().flat_map(|query| query.split('&')).flat_map(|piece| {
         let (url, parts) = if is_url_with_query(piece) { (Some(piece), None) } else { (None, Some(piece.split('?'))) };
         url.into_iter().chain(parts.into_iter().flatten())
     })
 }
 
 fn is_url_with_query(piece: &str) -> bool {
-    piece.split_once("://").is_some_and(|(_, rest)| rest.contains('?'))
+    piece.contains('?') && piece.split_once("://").is_some_and(|(_, rest)| rest.contains('?'))
 }

@@ -257,6 +257,17 @@ proptest! {
     }
 
     #[test]
+    fn a_form_is_decoded_as_browsers_encode_it(value in "[a-f0-9%+&=;é ]{0,20}", more: Vec<u8>) {
+        let mut body = b"delivery_id=x".to_vec();
+        body.extend(value.into_bytes());
+        body.extend(more);
+        let expected = form_urlencoded::parse(&body).find(|(name, _)| name == "delivery_id");
+        let id = format!("delivery/{}", expected.expect("it is the first").1.trim());
+        let alert = read("application/x-www-form-urlencoded", "", &body);
+        prop_assert_eq!(alert.deliveries.first(), Some(&id));
+    }
+
+    #[test]
     fn no_text_in_a_log_line_makes_an_alert_recover(
         word in proptest::sample::select(vec!["resolved", "ok", "up", "[RESOLVED]", "status=closed", "test", "2"]),
         rest: String,

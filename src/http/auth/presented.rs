@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::signature::{Signature, SignatureError};
-use crate::util::query::{KEY, own_parameters};
+use crate::util::query::{KEY, own_parameters, strict_parameters};
 
 /// The keys that a request carries.
 #[derive(Default)]
@@ -37,7 +37,7 @@ impl Presented {
             presented.is_repeated |= presented.query.replace(key.replace(' ', "+")).is_some();
         }
         if query.contains('?') {
-            let mut keys = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == KEY);
+            let mut keys = strict_parameters(query).filter(|(name, _)| name == KEY);
             presented.long_query = keys.next().map(|(_, key)| key.replace(' ', "+"));
         }
         presented
