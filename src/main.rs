@@ -1,9 +1,11 @@
-//! Start-up: reads the environment, binds the port, and runs the service until SIGTERM.
+//! The command line: reads the environment, binds the port, and runs the service until SIGTERM; or prints how to use it.
 
 use std::error::Error;
+use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use dyno_restarter::config::{Config, ConfigErrors};
+use dyno_restarter::config::Config;
 use dyno_restarter::{bind, run, shutdown, telemetry};
 use tokio::runtime;
 use tracing::{error, info};
@@ -11,10 +13,51 @@ use tracing::{error, info};
 /// `EX_CONFIG` of sysexits.h: the configuration is invalid.
 const EXIT_CONFIG: u8 = 78;
 
+/// `EX_USAGE` of sysexits.h: the arguments are invalid.
+const EXIT_USAGE: u8 = 64;
+
+const USAGE: &str = "usage: dyno-restarter [--help | --version]";
+
+/// The variables are described where they are set.
+const ENVIRONMENT: &str = include_str!("../.env.example");
+
 fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(|argument| argument.to_str()).collect();
+    match arguments[..] {
+        [] => run_service(),
+        [Some("--help" | "-h" | "help")] => print(&help()),
+        [Some("--version" | "-V")] => print(concat!("dyno-restarter ", env!("CARGO_PKG_VERSION"), "\n")),
+        // The arguments are not repeated: somebody may have put a secret there.
+        _ => {
+            complain(&format!("{USAGE}\nSettings are read from the environment; --help lists them."));
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn help() -> String {
+    let sentence = "Restarts the running web dynos of a Heroku app, one after the other, when an alert arrives.";
+    let urls = "  POST or GET /restart_web_dynos   an alert, with the key: Authorization: Bearer KEY, HTTP Basic, or ?key=KEY
+                                   parameters: app, dyno, scope=all|affected, only_if=FIELD:VALUE, force=true, dry_run=true
+  POST /drain                      Heroku's log drain: https://drain:KEY@HOST/drain
+  GET /health                      200 while the service runs; needs no key";
+    let codes = "0 after SIGTERM, 1 after a failure, 64 for invalid arguments, 78 for invalid variables";
+    format!("{sentence}\n\n{USAGE}\n\nURLs:\n{urls}\n\nExit codes: {codes}.\n\nVariables:\n\n{ENVIRONMENT}")
+}
+
+/// Prints to stdout. Whoever reads it may stop early, as `head` does.
+fn print(text: &str) -> ExitCode {
+    io::stdout().write_all(text.as_bytes()).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+}
+
+fn run_service() -> ExitCode {
     let config = match Config::from_lookup(std::env::var_os) {
         Ok(config) => config,
-        Err(errors) => return report(&errors),
+        Err(errors) => {
+            complain(&errors.to_string());
+            return ExitCode::from(EXIT_CONFIG);
+        }
     };
     let log = telemetry::init(&config.log);
     let result = match runtime::Builder::new_multi_thread().enable_all().build() {
@@ -66,8 +109,8 @@ fn with_causes(error: &dyn Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-#[expect(clippy::print_stderr, reason = "the settings of the log are a part of the configuration")]
-fn report(errors: &ConfigErrors) -> ExitCode {
-    eprintln!("{errors}");
-    ExitCode::from(EXIT_CONFIG)
+/// Prints to stderr. The settings of the log are a part of the configuration, so there is no log yet.
+fn complain(text: &str) {
+    // Nobody may read it.
+    writeln!(io::stderr(), "{text}").ok();
 }

@@ -64,7 +64,7 @@ impl Config {
         let listen = env.optional("PORT", "3000", "3000", parse::listen);
         let process_types =
             env.optional("PROCESS_TYPES", "web", "web,worker", |text| parse::list(text, parse::process_type));
-        let min_age = env.optional("MIN_AGE", "5m", "5m", parse::duration);
+        let min_age = env.optional("MIN_AGE", "5m", "5m", parse::min_age);
         let boot_timeout =
             env.optional("BOOT_TIMEOUT", "2m", "2m", |text| parse::time_span(text, parse::SHORTEST_BOOT));
         let settle_time = env.optional("SETTLE_TIME", "0s", "30s", parse::duration);

@@ -20,6 +20,9 @@ const SHORTEST_KEY: usize = 16;
 /// A name is one short word in the log.
 const LONGEST_KEY_NAME: usize = 20;
 
+/// Heroku restarts every dyno once a day, so with a longer `MIN_AGE` hardly any dyno would ever be old enough.
+const LONGEST_MIN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A longer wait is a mistake.
 const LONGEST_DURATION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -131,6 +134,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         return Err("is longer than 720h".to_owned());
     }
     Ok(duration)
+}
+
+pub(super) fn min_age(text: &str) -> Result<Duration, String> {
+    let min_age = duration(text)?;
+    if min_age > LONGEST_MIN_AGE {
+        return Err("is longer than 24h, after which Heroku itself restarts every dyno".to_owned());
+    }
+    Ok(min_age)
 }
 
 /// A duration of at least `shortest`.

@@ -41,6 +41,7 @@ mod triggers;
 
 // The process: settings, log, shutdown.
 mod binary;
+mod command_line;
 mod log;
 mod secrets;
 mod set_up;

@@ -230,6 +230,21 @@ async fn a_word_that_is_not_known_restarts_and_the_log_names_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_condition_for_a_word_that_is_not_known_can_be_pasted_into_a_url() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let body = json!({ "status": "not quite" }).to_string();
+    decision(&service, "", "application/json", body.into_bytes()).await;
+    for hostile in ["a\u{202e}b", "a\nb", "a\u{2028}b"] {
+        decision(&service, "", "application/json", json!({ "status": hostile }).to_string().into_bytes()).await;
+    }
+    let told = service.log.lines("").join("|");
+    service.stop().await;
+    assert!(told.contains("add only_if=status:not%20quite to the URL"), "{told}");
+    assert!(!told.contains(['\u{202e}', '\u{2028}', '\n']), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn dynos_are_named_in_many_ways() {
     let tagged = |tags: Value| json!({ "transition": "Triggered", "tags": tags });
     check(&[
