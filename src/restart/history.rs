@@ -142,12 +142,17 @@ impl History {
     /// The dynos that put automatic restarts on hold when a pass begins: those that failed, and those that an earlier pass
     /// did not see up.
     pub(super) fn not_up(&self) -> impl Iterator<Item = &DynoName> {
-        self.ours.iter().filter(|(_, our)| our.is_failed() || our.is_in_flight()).map(|(name, _)| name)
+        self.on_hold().map(|our| &our.record.name)
+    }
+
+    /// The dynos that put automatic restarts on hold, as they are known.
+    pub(super) fn on_hold(&self) -> impl Iterator<Item = &OurDyno> {
+        self.ours.values().filter(|our| our.is_failed() || our.is_in_flight())
     }
 
     /// Why automatic restarts are on hold, if they are.
     pub(super) fn hold(&self) -> Option<Hold> {
-        let our = self.ours.values().find(|our| our.is_failed() || our.is_in_flight())?;
+        let our = self.on_hold().next()?;
         Some(Hold { dyno: our.record.name.clone(), since: our.restarted_at })
     }
 

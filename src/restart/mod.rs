@@ -7,6 +7,7 @@
 //! - `policy`: the settings; `due`: which dynos are due; `fleet`: the dynos as a look shows them; `history`: what is
 //!   remembered of them, and `our_dyno`: of one that we restarted;
 //! - `retry` and `pacing`: how often the API is called; `clock`: our clock;
+//! - `status`: what there is to say of an app now;
 //! - `report` and `report_text`: what happened, as data and in words; `pass_log`: what of it the log says;
 //!
 //! Nothing here knows where alerts come from.
@@ -27,12 +28,14 @@ mod report;
 mod report_text;
 mod retry;
 mod rollout;
+mod status;
 mod target;
 mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 
 pub use crate::heroku::{AppName, DynoName, ProcessType};
@@ -44,6 +47,7 @@ pub use outlook::{Accepted, Hold, Outlook};
 pub use policy::{GiveUp, Policy};
 pub use report::{DryRun, End, Failure, Outcome, Report, Skip};
 pub use rollout::Rollout;
+pub use status::{AppStatus, Booting, DynoStatus, GivenUp, HoldStatus, PassStatus, Trouble, WaitingAlerts, WaitsFor};
 pub use target::{AlertTime, MergedTarget, Receipt, Target, Trigger, When};
 
 use crate::heroku::Client;
@@ -59,6 +63,8 @@ const DRY_RUN_TIMEOUT: Duration = Duration::from_secs(19);
 pub struct Restarter {
     apps: Arc<Apps>,
     watched: Watched,
+    policy: Policy,
+    clock: Clock,
     stop: Stop,
 }
 
@@ -103,7 +109,8 @@ impl Restarter {
             workers.spawn(worker.work());
         }
         let watched = Watched::new(apps, &policy.process_types);
-        (Self { apps: Arc::new(shared), watched, stop: stop.clone() }, Workers(workers))
+        let (policy, stop) = (policy.clone(), stop.clone());
+        (Self { apps: Arc::new(shared), watched, policy, clock, stop }, Workers(workers))
     }
 
     /// Which apps and process types are watched.
@@ -159,6 +166,23 @@ impl Restarter {
     #[must_use]
     pub fn reports(&self, app: &AppName) -> Vec<Arc<Report>> {
         self.app(app).reports()
+    }
+
+    /// What there is to say of an app now.
+    ///
+    /// # Panics
+    /// When `app` is not one of [`Watched::apps`].
+    #[must_use]
+    pub fn status(&self, app: &AppName) -> AppStatus {
+        let shared = self.app(app);
+        let waiting = shared.queue.waiting_alerts();
+        shared.view().status(app, &self.policy, waiting, self.clock.now())
+    }
+
+    /// The time by our clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     fn app(&self, name: &AppName) -> &SharedApp {

@@ -96,6 +96,14 @@ impl OurDyno {
         matches!(self.state, OurState::Failed(_))
     }
 
+    /// What is wrong with it, if it has failed.
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        match &self.state {
+            OurState::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
     /// What the report of the pass that restarted it calls it: its first name.
     pub(super) fn restarted_as(&self) -> &DynoName {
         self.former_names.first().unwrap_or(&self.record.name)

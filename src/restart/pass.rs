@@ -6,6 +6,7 @@ use super::fleet::Look;
 use super::pass_log::PassLog;
 use super::report::Report;
 use super::rollout::Rollout;
+use super::worker::SharedApp;
 use crate::heroku::{AppName, Client, Error};
 use crate::shutdown::Stop;
 
@@ -15,6 +16,7 @@ pub(super) struct Driver<'a> {
     pub(super) client: &'a Client,
     pub(super) clock: Clock,
     pub(super) stop: &'a Stop,
+    pub(super) shared: &'a SharedApp,
 }
 
 impl Driver<'_> {
@@ -26,6 +28,8 @@ impl Driver<'_> {
             for note in rollout.take_notes() {
                 log.write(self.app, note);
             }
+            let next = if let Action::WaitUntil(time) = &action { Some(*time) } else { None };
+            self.shared.view().stepped(rollout, next);
             let deadline = rollout.deadline();
             event = match action {
                 Action::Done(report) => return report,
@@ -53,8 +57,12 @@ impl Driver<'_> {
     /// Lists the dynos.
     pub(super) async fn look(&self) -> Result<Look, Error> {
         let asked = self.clock.now();
-        let listing = self.client.dynos(self.app).await?;
-        Ok(Look::new(listing, asked, self.clock.now(), self.client.remaining()))
+        let listing = self.client.dynos(self.app).await;
+        match &listing {
+            Ok(_) => self.shared.view().answered(),
+            Err(error) => self.shared.view().failed(error, asked),
+        }
+        Ok(Look::new(listing?, asked, self.clock.now(), self.client.remaining()))
     }
 
     /// Work that ends early when the service is asked to end or, once that is known, at the deadline.

@@ -10,6 +10,7 @@ use super::clock::Clock;
 use super::outlook::{Accepted, Hold, Outlook};
 use super::pacing::IdlePace;
 use super::report::DryRun;
+use super::status::WaitingAlerts;
 use super::target::{MergedTarget, Receipt, Trigger};
 use super::{DryRunError, Stopping};
 
@@ -151,6 +152,12 @@ impl Queue {
             return Ok(Work::DryRuns(std::mem::take(&mut waiting.dry_runs)));
         }
         Err(if waiting.pass.asked.is_empty() { None } else { pace.ready_at() })
+    }
+
+    /// The alerts that wait for the next pass.
+    pub(super) fn waiting_alerts(&self) -> Option<WaitingAlerts> {
+        let pass = &self.lock().pass;
+        (pass.alerts > 0).then(|| WaitingAlerts { alerts: pass.alerts, asked: pass.asked.describe() })
     }
 
     /// Lets nothing in any more; returns what waits.

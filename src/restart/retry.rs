@@ -64,6 +64,11 @@ impl Retry {
         self.spent <= LIMIT
     }
 
+    /// How much more time may be lost.
+    pub(super) fn left(&self) -> Duration {
+        LIMIT.saturating_sub(self.spent)
+    }
+
     fn pause(&mut self, error: &Error, failures: u32, took: Duration, now: Timestamp) -> Option<Duration> {
         if !error.is_transient() {
             return None;

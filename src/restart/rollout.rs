@@ -11,6 +11,7 @@
 //! 7. *SIGTERM*: [`Rollout::is_over`].
 
 mod observing;
+mod progress;
 mod restarting;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -164,6 +165,11 @@ impl Rollout {
     #[must_use]
     pub fn last_look(&self) -> Option<&Look> {
         self.look.as_ref()
+    }
+
+    /// What is remembered so far.
+    pub(super) fn history(&self) -> &History {
+        &self.history
     }
 
     /// What is remembered for the next pass.

@@ -1,11 +1,11 @@
 //! An app's own task: makes a pass whenever alerts have come, one at a time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::clock::Clock;
 use super::fleet::{Look, elapsed};
@@ -17,6 +17,7 @@ use super::policy::Policy;
 use super::queue::{DryRunRequest, PassRequest, Queue, Work};
 use super::report::{DryRun, End, Report};
 use super::rollout::Rollout;
+use super::status::View;
 use crate::heroku::{AppName, Client, Listing};
 use crate::shutdown::Stop;
 use crate::util::text::list;
@@ -27,11 +28,15 @@ const REPORTS_KEPT: usize = 50;
 /// While the allowance of idle calls is used up, a dry run stands on the last list, if that is no older than this.
 const RECENT: Duration = Duration::from_secs(60);
 
+/// How long nobody looks at an app until the task does so by itself.
+const CHECK_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
 /// What an app's task and the rest of the service share.
 #[derive(Debug)]
 pub(super) struct SharedApp {
     pub(super) queue: Queue,
     reports: Mutex<VecDeque<Arc<Report>>>,
+    view: Mutex<View>,
 }
 
 /// An app's own task.
@@ -56,7 +61,12 @@ pub(super) struct State {
 
 impl SharedApp {
     pub(super) fn new(clock: Clock, min_age: Duration) -> Self {
-        Self { queue: Queue::new(clock, min_age), reports: Mutex::default() }
+        Self { queue: Queue::new(clock, min_age), reports: Mutex::default(), view: Mutex::default() }
+    }
+
+    /// What the task knows.
+    pub(super) fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The latest reports, oldest first.
@@ -82,14 +92,17 @@ impl Worker {
             () = self.introduce() => {}
         }
         loop {
+            let check_at = Instant::now() + CHECK_INTERVAL;
             let work = tokio::select! {
                 biased;
                 _ = stop.requested() => break,
-                work = self.app.queue.next(&self.state.pace, self.state.history.hold()) => work,
+                work = self.app.queue.next(&self.state.pace, self.state.history.hold()) => Some(work),
+                () = tokio::time::sleep_until(check_at) => None,
             };
             match work {
-                Work::Pass(request) => self.pass(request).await,
-                Work::DryRuns(requests) => self.dry_run(requests).await,
+                Some(Work::Pass(request)) => self.pass(request).await,
+                Some(Work::DryRuns(requests)) => self.dry_run(requests).await,
+                None => self.check().await,
             }
         }
         self.tell_what_is_left();
@@ -99,11 +112,16 @@ impl Worker {
     async fn introduce(&mut self) {
         let app = &self.name;
         let asked = self.clock.now();
-        match self.client.dynos(app).await {
+        let listing = self.client.dynos(app).await;
+        if let Err(cause) = &listing {
+            self.app.view().failed(cause, asked);
+        }
+        match listing {
             Ok(listing) => {
                 self.tell_what_is_watched(&listing);
                 let mut look = Look::new(listing, asked, self.clock.now(), self.client.remaining());
                 self.state.history.remember(&mut look);
+                self.app.view().looked(&look, &self.state.history);
                 self.state.last_look = Some(look);
             }
             Err(cause) if !cause.is_transient() => error!(%app, "cannot watch {app}: {}", End::Api(cause)),
@@ -144,13 +162,47 @@ impl Worker {
         }
     }
 
+    /// Looks although nobody asks, so that a revoked token or a renamed app shows before the night in which they matter.
+    async fn check(&mut self) {
+        let app = self.name.clone();
+        let had_trouble = self.app.view().has_trouble();
+        match self.look_now().await {
+            Some(Err(cause)) if had_trouble => debug!(%app, "still cannot see {app}: {cause}"),
+            Some(Err(cause)) if !cause.is_transient() => {
+                error!(event = "not_ready", %app, "cannot restart dynos of {app}: {}", End::Api(cause));
+            }
+            Some(Err(cause)) => warn!(event = "not_ready", %app, "cannot see {app}: {cause}"),
+            Some(Ok(())) if had_trouble => info!(event = "ready", %app, "{app} can be seen again"),
+            Some(Ok(())) | None => {}
+        }
+    }
+
+    /// Looks, apart from a pass. `None` if the service is asked to end meanwhile.
+    async fn look_now(&mut self) -> Option<Result<(), crate::heroku::Error>> {
+        let began = Instant::now();
+        let driver =
+            Driver { app: &self.name, client: &self.client, clock: self.clock, stop: &self.stop, shared: &self.app };
+        let looked = tokio::select! {
+            biased;
+            _ = self.stop.requested() => return None,
+            looked = driver.look() => looked,
+        };
+        self.state.pace.count(looked.as_ref().map_or(1, |look| look.calls), began);
+        Some(looked.map(|mut look| {
+            self.state.history.remember(&mut look);
+            self.app.view().looked(&look, &self.state.history);
+            self.state.last_look = Some(look);
+        }))
+    }
+
     async fn pass(&mut self, request: PassRequest) {
         let PassRequest { asked, alerts, receipt } = request;
         let began = Instant::now();
         let history = std::mem::take(&mut self.state.history);
         let mut rollout =
             Rollout::new(self.name.clone(), self.policy.clone(), asked, alerts, history, self.clock.now());
-        let driver = Driver { app: &self.name, client: &self.client, clock: self.clock, stop: &self.stop };
+        let driver =
+            Driver { app: &self.name, client: &self.client, clock: self.clock, stop: &self.stop, shared: &self.app };
         let mut report = driver.run(&mut rollout, &mut self.state.log).await;
         match &mut report.end {
             Some(End::Api(_)) => receipt.mark_lost(),
@@ -165,6 +217,7 @@ impl Worker {
             self.state.last_look = Some(look.clone());
         }
         self.state.history = rollout.into_history();
+        self.app.view().passed(self.state.last_look.as_ref(), &self.state.history);
         self.state.log.write_report(&report);
         if report.is_idle() {
             self.state.pace.count(report.calls, began);
@@ -201,18 +254,7 @@ impl Worker {
         if !self.state.pace.is_ready() && self.state.last_look.as_ref().is_some_and(is_recent) {
             return Ok(());
         }
-        let began = Instant::now();
-        let driver = Driver { app: &self.name, client: &self.client, clock: self.clock, stop: &self.stop };
-        let looked = tokio::select! {
-            biased;
-            _ = self.stop.requested() => return Ok(()),
-            looked = driver.look() => looked,
-        };
-        self.state.pace.count(looked.as_ref().map_or(1, |look| look.calls), began);
-        let mut look = looked.map_err(Box::new)?;
-        self.state.history.remember(&mut look);
-        self.state.last_look = Some(look);
-        Ok(())
+        self.look_now().await.unwrap_or(Ok(())).map_err(Box::new)
     }
 
     /// Alerts that came too late for a pass are named.
