@@ -1,6 +1,7 @@
 //! What the service remembers about the log of one app.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, info, warn};
@@ -8,6 +9,7 @@ use tracing::{debug, info, warn};
 use super::OldReports;
 use super::detector::{Recorded, Trouble, TroubleDetector};
 use super::settings::Threshold;
+use super::status::{DrainStatus, MOST_MEASURED, Memory};
 use super::summary::Summary;
 use super::symptom::Symptom;
 use crate::heroku::{AppName, DynoName};
@@ -33,6 +35,10 @@ pub(super) struct AppDrain {
     pub(super) summary: Summary,
     /// Whether the latest reports are too old, which the log has said.
     is_stale: bool,
+    /// When the last batch came, by Heroku's clock, and the name of the key that it had.
+    heard: Option<(Timestamp, Arc<str>)>,
+    /// The latest measurement of each dyno's memory.
+    memory: BTreeMap<DynoName, Memory>,
     /// The tokens of the drains that deliver the log.
     drains: BTreeSet<String>,
     /// The tokens of the drains that deliver the log of this service itself.
@@ -86,6 +92,31 @@ impl AppDrain {
             info!(%app, "{} more dynos of {app} are in trouble", news - MAX_LOGGED);
         }
         in_trouble
+    }
+
+    /// A batch came.
+    pub(super) fn heard(&mut self, now: Timestamp, key: &Arc<str>, memory: BTreeMap<DynoName, Memory>) {
+        self.heard = Some((now, Arc::clone(key)));
+        for (dyno, measured) in memory {
+            if self.memory.len() < MOST_MEASURED || self.memory.contains_key(&dyno) {
+                self.memory.insert(dyno, measured);
+            }
+        }
+        self.memory.retain(|_, measured| measured.is_recent(now));
+    }
+
+    pub(super) fn status(&self, threshold: Threshold, now: Timestamp) -> DrainStatus {
+        let (heard_at, key) = self.heard.clone().unzip();
+        DrainStatus {
+            heard_at,
+            seconds_since: heard_at.map(|at| u64::try_from(now.duration_since(at).as_secs()).unwrap_or_default()),
+            key: key.map(|key| key.to_string()),
+            drains: self.drains.len(),
+            reports: self.detector.counted(threshold, now),
+            tolerance: threshold.reports.get(),
+            tolerance_seconds: threshold.window.as_secs(),
+            memory: self.memory.clone(),
+        }
     }
 
     /// Logs once that a dyno has a problem but is not watched.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::settings::Threshold;
+use super::status::CountedReports;
 use super::symptom::{CauseKind, Symptom};
 use crate::heroku::{DynoName, LONGEST_LIFE};
 
@@ -68,6 +69,17 @@ impl TroubleDetector {
             return Recorded::Ignored;
         }
         self.tracked.entry(key).or_default().add(at, threshold)
+    }
+
+    /// The reports that count now, of each dyno.
+    pub(super) fn counted(&self, threshold: Threshold, now: Timestamp) -> Vec<CountedReports> {
+        let counted = |((dyno, kind), reports): (&(DynoName, CauseKind), &Reports)| {
+            let in_window = |at: &&Timestamp| now.duration_since(**at).unsigned_abs() <= threshold.window;
+            let count = reports.times.iter().filter(in_window).count();
+            let what = if *kind == CauseKind::Memory { "memory" } else { "errors" };
+            (count > 0).then(|| CountedReports { dyno: dyno.clone(), what, count })
+        };
+        self.tracked.iter().filter_map(counted).collect()
     }
 
     /// Whether reports of some dynos are ignored because there is no room for them.

@@ -4,16 +4,18 @@
 //! - `symptom`: one report that a dyno has a problem;
 //! - `detector`: counts the reports until the threshold is reached;
 //! - `app_drain`: what the service remembers about the log of one app;
+//! - `status`: what there is to say of the log of an app now;
 //! - `summary`: the reports that led to nothing, for the log.
 
 mod app_drain;
 mod detector;
 mod settings;
+mod status;
 mod summary;
 mod symptom;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -23,8 +25,10 @@ use app_drain::AppDrain;
 use symptom::{Cause, Symptom};
 
 pub use settings::{MemoryLimit, Settings, Threshold};
+use status::MOST_MEASURED;
+pub use status::{CountedReports, DrainStatus, Memory};
 
-use crate::heroku::{AppName, Client};
+use crate::heroku::{AppName, Client, DynoName};
 use crate::logplex::{Event, Interest, Line, Pieces};
 use crate::restart::{Restarter, Stopping, Trigger, Watched};
 use crate::util::dedup::SeenIds;
@@ -47,6 +51,8 @@ pub struct Label<'a> {
     pub token: Option<&'a str>,
     /// The name by which the drain reaches this service.
     pub host: Option<&'a str>,
+    /// The name of the key that the drain has.
+    pub key: &'a Arc<str>,
 }
 
 /// A batch that is being read, piece by piece.
@@ -58,6 +64,8 @@ pub struct Batch<'a> {
     now: Timestamp,
     pieces: Pieces,
     symptoms: Vec<Symptom>,
+    /// The latest measurement of each dyno's memory.
+    memory: BTreeMap<DynoName, Memory>,
     /// The symptoms of dynos that are not watched. They have a limit of their own, so that they displace no others.
     unwatched: Vec<Symptom>,
     /// The reports that are too old to count.
@@ -90,7 +98,7 @@ impl Drains {
     /// For the apps of this restarter. The client knows the time by Heroku's clock.
     #[must_use]
     pub fn new(restarter: Restarter, client: Client, settings: Settings) -> Self {
-        let interest = Interest { errors: settings.errors.clone(), memory: settings.memory_limit.is_some() };
+        let interest = Interest { errors: settings.errors.clone(), memory: true };
         let apps = restarter.watched().apps().iter().map(|app| (app.clone(), Mutex::default())).collect();
         settings.warn_if_unreachable();
         Self { restarter, settings, interest, apps, delivered: SeenIds::default(), client }
@@ -107,11 +115,21 @@ impl Drains {
             now,
             pieces,
             symptoms: Vec::new(),
+            memory: BTreeMap::new(),
             unwatched: Vec::new(),
             old: OldReports::default(),
             other_apps: BTreeSet::new(),
             is_own_log: false,
         }
+    }
+
+    /// What there is to say of the log of `app` now.
+    ///
+    /// # Panics
+    /// When `app` is not one of those watched.
+    #[must_use]
+    pub fn status(&self, app: &AppName) -> DrainStatus {
+        self.app_drain(app).status(self.settings.threshold, self.client.now())
     }
 
     fn app_drain(&self, app: &AppName) -> MutexGuard<'_, AppDrain> {
@@ -139,6 +157,11 @@ impl Batch<'_> {
                 return;
             }
             let at = time_of(line, self.now);
+            if let Cause::Memory { total, quota } = cause
+                && (self.memory.len() < MOST_MEASURED || self.memory.contains_key(&dyno))
+            {
+                self.memory.insert(dyno.clone(), Memory { at, total, quota });
+            }
             if !cause.counts(settings) {
                 return;
             }
@@ -161,7 +184,7 @@ impl Batch<'_> {
     /// # Errors
     /// When the service is being shut down.
     pub fn finish(self, is_complete: bool) -> Result<(), Stopping> {
-        let Self { drains, app, label, now, pieces, symptoms, unwatched, old, other_apps, is_own_log } = self;
+        let Self { drains, app, label, now, pieces, symptoms, memory, unwatched, old, other_apps, is_own_log } = self;
         let Drains { restarter, settings, delivered, .. } = drains;
         if restarter.is_stopping() {
             return Err(Stopping);
@@ -174,6 +197,7 @@ impl Batch<'_> {
         if app_drain.is_own(app, label.token, is_own_log) {
             return Ok(());
         }
+        app_drain.heard(now, label.key, memory);
         app_drain.note_other_apps(app, other_apps);
         for symptom in &unwatched {
             app_drain.note_unwatched(app, symptom);
@@ -193,7 +217,8 @@ impl Batch<'_> {
         if target.is_empty() {
             return Ok(());
         }
-        restarter.trigger(app, Trigger { target, force: false, arrived: Instant::now() }).map(drop)
+        let sender = Arc::clone(label.key);
+        restarter.trigger(app, Trigger { target, force: false, arrived: Instant::now(), sender }).map(drop)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tracing::info;
 
 use super::caller::Caller;
+use super::recent::RecentAlerts;
 use crate::restart::{AppName, Outlook};
 use crate::util::log_throttle::{LogThrottle, Times};
 
@@ -18,6 +19,7 @@ const BURST: u32 = 10;
 pub(super) struct AlertLog {
     /// For each outcome, app and key: one sender's storm hides no alert of another one.
     throttle: LogThrottle<Kind>,
+    recent: RecentAlerts,
 }
 
 /// An alert that was handed over, for one of its apps.
@@ -33,13 +35,12 @@ pub(crate) struct AcceptedAlert {
 /// Alerts that are counted together: the same outcome, app and key.
 type Kind = (&'static str, Option<AppName>, Arc<str>);
 
-impl Default for AlertLog {
-    fn default() -> Self {
-        Self { throttle: LogThrottle::new(BURST) }
-    }
-}
-
 impl AlertLog {
+    /// Remembers the alerts that lead to nothing in `recent`, too.
+    pub(super) fn new(recent: RecentAlerts) -> Self {
+        Self { throttle: LogThrottle::new(BURST), recent }
+    }
+
     /// An alert was handed over.
     pub(super) fn accepted(&self, caller: &Caller<'_>, alert: &AcceptedAlert) {
         let AcceptedAlert { app, asked, outlook } = alert;
@@ -48,11 +49,13 @@ impl AlertLog {
 
     /// An alert was delivered before.
     pub(super) fn repeated(&self, caller: &Caller<'_>, app: Option<&AppName>) {
+        self.recent.add("repeated", app, caller.key(), "it was delivered again and counts once".to_owned());
         self.tell("repeated", app, caller, || "was delivered again and counts once".to_owned());
     }
 
     /// An alert asks for nothing.
     pub(super) fn ignored(&self, caller: &Caller<'_>, app: Option<&AppName>, reason: &str) {
+        self.recent.add("ignored", app, caller.key(), reason.to_owned());
         self.tell("ignored", app, caller, || format!("was ignored: {reason}"));
     }
 

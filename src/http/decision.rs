@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -40,7 +41,7 @@ pub(crate) enum IgnoreReason {
     OtherApp(BTreeSet<AppName>),
 }
 
-/// Decides what to do about an alert that arrived at `arrived`; `unmet` is the condition in the URL that it does not meet.
+/// Decides what to do about an alert of this sender that arrived at `arrived`; `unmet` is the condition in the URL that it does not meet.
 ///
 /// # Errors
 /// When several apps are watched and neither the URL nor the alert names one of them.
@@ -50,6 +51,7 @@ pub(crate) fn decide(
     params: &RestartParams,
     watched: &Watched,
     arrived: Instant,
+    sender: &Arc<str>,
 ) -> Result<Decision, ParamError> {
     if let Some(inactive) = alert.inactive {
         return Ok(Decision::Ignore(IgnoreReason::Inactive(inactive)));
@@ -67,7 +69,8 @@ pub(crate) fn decide(
     for app in apps {
         match alert.affected_dynos(app, is_watched).map(|affected| target(affected, params, watched)) {
             Some(Ok(target)) => {
-                triggers.insert(app.clone(), Trigger { target, force: params.force, arrived });
+                triggers
+                    .insert(app.clone(), Trigger { target, force: params.force, arrived, sender: Arc::clone(sender) });
             }
             Some(Err(reason)) => ignored = Some(reason),
             None => ignored = Some(IgnoreReason::OtherApp(alert.apps().cloned().collect())),

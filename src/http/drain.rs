@@ -23,7 +23,7 @@ const FRAME_ID: HeaderName = HeaderName::from_static("logplex-frame-id");
 const DRAIN_TOKEN: HeaderName = HeaderName::from_static("logplex-drain-token");
 
 struct DrainRoute {
-    drains: Drains,
+    drains: Arc<Drains>,
     watched: Watched,
     keys: Keys,
     refused: LogThrottle<String>,
@@ -42,7 +42,7 @@ fn content_type(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The route `/drain`.
-pub(super) fn router(drains: Drains, watched: Watched, keys: Keys) -> Router {
+pub(super) fn router(drains: Arc<Drains>, watched: Watched, keys: Keys) -> Router {
     let (refused, misdirected) = (LogThrottle::default(), LogThrottle::default());
     let route = DrainRoute { drains, watched, keys, refused, misdirected };
     Router::new().route("/drain", post(receive_batch)).with_state(Arc::new(route))
@@ -51,17 +51,18 @@ pub(super) fn router(drains: Drains, watched: Watched, keys: Keys) -> Router {
 /// A batch of the log of an app.
 async fn receive_batch(State(route): State<Arc<DrainRoute>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    match route.keys.check(&head) {
-        Ok(Access::Key(_)) => {}
+    let authorized = match route.keys.check(&head) {
+        Ok(Access::Key(authorized)) => authorized,
         Ok(Access::Signature(_)) => return route.refuse("a log drain does not sign"),
         Err(refusal) => return route.refuse(&refusal.problem),
-    }
+    };
     let app = match parse_drain_app(head.uri.query().unwrap_or_default(), &route.watched) {
         Ok(app) => app,
         Err(error) => return route.reject(&error),
     };
     let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let label = Label { frame_id: header(FRAME_ID), token: header(DRAIN_TOKEN), host: header(HOST) };
+    let label =
+        Label { frame_id: header(FRAME_ID), token: header(DRAIN_TOKEN), host: header(HOST), key: authorized.key() };
     let mut batch = route.drains.open(&app, label);
     let completeness = body::stream(&head, body, |piece| batch.read(piece)).await;
     let taken = batch.finish(completeness == Completeness::Complete);

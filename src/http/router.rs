@@ -16,9 +16,11 @@ use tracing::Instrument;
 use super::alert_log::AcceptedAlert;
 use super::auth::{Access, Keys, Refusal};
 use super::drain;
+use super::page;
 use super::params::{ParamError, RestartParams};
 use super::path::with_lenient_paths;
 use super::respond::ResponseFormat;
+use super::status::StatusSource;
 use super::webhook::{AlertIntake, AlertOutcome, IncomingAlert, IntakeError};
 use crate::drain::Drains;
 use crate::restart::{AppName, DryRun, DryRunError, Outcome, Restarter, Trigger};
@@ -44,14 +46,19 @@ const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-orig
 pub(crate) fn router(restarter: Restarter, drains: Drains, keys: Keys, panics: &PanicAlarm) -> Router {
     // axum's `get` also answers HEAD, which must not restart anything.
     let alerts = post(restart_web_dynos).get(restart_web_dynos).head(other_method).fallback(other_method);
-    let drain = drain::router(drains, restarter.watched().clone(), keys.clone());
+    let drains = Arc::new(drains);
+    let drain = drain::router(Arc::clone(&drains), restarter.watched().clone(), keys.clone());
+    let started_at = restarter.clock().now();
+    let source = StatusSource { restarter: restarter.clone(), drains, recent: keys.recent().clone(), started_at };
+    let page = page::router(source, keys.clone());
     let intake = Arc::new(AlertIntake::new(restarter.clone(), keys.clone()));
     let state = Arc::new(Shared { restarter, keys, intake, panics: panics.clone() });
     let routes = Router::new()
         .route("/restart_web_dynos", alerts)
         .route("/health", get(async || "ok"))
         .with_state(Arc::clone(&state))
-        .merge(drain);
+        .merge(drain)
+        .merge(page);
     let elsewhere = Router::new().fallback(no_such_path).with_state(state);
     with_lenient_paths(routes, elsewhere)
 }

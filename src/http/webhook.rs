@@ -91,11 +91,11 @@ impl AlertIntake {
     pub(crate) fn new(restarter: Restarter, keys: Keys) -> Self {
         Self {
             restarter,
+            log: AlertLog::new(keys.recent().clone()),
             keys,
             bodies: BodyReader::default(),
             long_reads: Semaphore::new(LONG_READS),
             seen: SeenIds::default(),
-            log: AlertLog::default(),
             not_understood: LogThrottle::default(),
             misdirected: LogThrottle::default(),
             log_drains: LogThrottle::default(),
@@ -144,6 +144,7 @@ impl AlertIntake {
 
     /// Logs why a request with a valid key was not acted on: its sender may ignore the response, but somebody set it up.
     pub(crate) fn log_misdirected(&self, problem: fmt::Arguments<'_>) {
+        self.keys.recent().add("not acted on", None, "", problem.to_string());
         self.misdirected.log(&problem.to_string(), |problem, times| {
             warn!(count = times.count(), "{problem}{times}. Correct the URL that the sender calls");
         });
@@ -151,6 +152,7 @@ impl AlertIntake {
 
     /// Logs that a log drain has the URL for alerts: Heroku ignores the response.
     pub(crate) fn log_log_drain(&self) {
+        self.keys.recent().add("not acted on", None, "", "a log drain delivers to /restart_web_dynos".to_owned());
         self.log_drains.log(&(), |(), times| {
             warn!(
                 count = times.count(),
@@ -171,7 +173,7 @@ impl AlertIntake {
         let unmet = Condition::first_unmet(&params.only_if, &head.headers, query(&head), &received.bytes);
         let decision = match Unintended::check(&head) {
             Some(why) => Decision::Ignore(IgnoreReason::Unintended(why)),
-            None => decide(&alert, unmet, &params, self.restarter.watched(), arrived)?,
+            None => decide(&alert, unmet, &params, self.restarter.watched(), arrived, authorized.key())?,
         };
         let triggers = match decision {
             Decision::Restart(triggers) => triggers,

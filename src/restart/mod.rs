@@ -6,13 +6,12 @@
 //! - `rollout`: the decisions of a pass, pure, with `event`; `pass`: the driver that does what it says;
 //! - `policy`: the settings; `due`: which dynos are due; `fleet`: the dynos as a look shows them; `history`: what is
 //!   remembered of them, and `our_dyno`: of one that we restarted;
-//! - `retry` and `pacing`: how often the API is called; `clock`: our clock;
+//! - `retry` and `pacing`: how often the API is called;
 //! - `status`: what there is to say of an app now;
 //! - `report` and `report_text`: what happened, as data and in words; `pass_log`: what of it the log says;
 //!
 //! Nothing here knows where alerts come from.
 
-mod clock;
 mod due;
 mod event;
 mod fleet;
@@ -35,7 +34,6 @@ mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 
 pub use crate::heroku::{AppName, DynoName, ProcessType};
@@ -52,7 +50,7 @@ pub use target::{AlertTime, MergedTarget, Receipt, Target, Trigger, When};
 
 use crate::heroku::Client;
 use crate::shutdown::Stop;
-use clock::Clock;
+use crate::util::clock::Clock;
 use worker::{Apps, SharedApp, State, Worker};
 
 /// How long a dry run may be waited for, after a body that may take 10 s. Heroku's router gives up after 30 s.
@@ -179,10 +177,10 @@ impl Restarter {
         shared.view().status(app, &self.policy, waiting, self.clock.now())
     }
 
-    /// The time by our clock.
+    /// Our clock.
     #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.clock.now()
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
     }
 
     fn app(&self, name: &AppName) -> &SharedApp {

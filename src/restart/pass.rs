@@ -1,6 +1,5 @@
 //! The driver of a pass: does what the rollout says, and tells it what came of it. All waiting of a pass is here.
 
-use super::clock::Clock;
 use super::event::{Action, Event};
 use super::fleet::Look;
 use super::pass_log::PassLog;
@@ -9,6 +8,7 @@ use super::rollout::Rollout;
 use super::worker::SharedApp;
 use crate::heroku::{AppName, Client, Error};
 use crate::shutdown::Stop;
+use crate::util::clock::Clock;
 
 /// What a pass needs.
 pub(super) struct Driver<'a> {

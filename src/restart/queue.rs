@@ -1,18 +1,22 @@
 //! Where triggers wait for the next pass. However many come, they become one: rule 1.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::clock::Clock;
 use super::outlook::{Accepted, Hold, Outlook};
 use super::pacing::IdlePace;
 use super::report::DryRun;
 use super::status::WaitingAlerts;
 use super::target::{MergedTarget, Receipt, Trigger};
 use super::{DryRunError, Stopping};
+use crate::util::clock::Clock;
+
+/// How many senders of a pass's alerts its report names.
+const MOST_SENDERS: usize = 5;
 
 /// One app's queue.
 #[derive(Debug)]
@@ -49,6 +53,8 @@ pub(super) struct PassRequest {
     pub(super) asked: MergedTarget,
     /// How many alerts there are.
     pub(super) alerts: u64,
+    /// Who sent them; the first few.
+    pub(super) senders: BTreeSet<Arc<str>>,
     /// Shared by all of them.
     pub(super) receipt: Receipt,
 }
@@ -63,7 +69,7 @@ pub(super) struct DryRunRequest {
 /// What to do next.
 #[derive(Debug)]
 pub(super) enum Work {
-    Pass(PassRequest),
+    Pass(Box<PassRequest>),
     DryRuns(Vec<DryRunRequest>),
 }
 
@@ -93,6 +99,9 @@ impl Queue {
             return Err(Stopping);
         }
         let outlook = waiting.outlook(trigger.force);
+        if waiting.pass.senders.len() < MOST_SENDERS {
+            waiting.pass.senders.insert(Arc::clone(&trigger.sender));
+        }
         self.merge(&mut waiting.pass.asked, trigger);
         waiting.pass.alerts += 1;
         self.changed.notify_one();
@@ -146,7 +155,7 @@ impl Queue {
         if asked.is_forced() || (!asked.is_empty() && pace.is_ready()) {
             waiting.state = QueueState::Busy;
             waiting.dry_runs.clear();
-            return Ok(Work::Pass(std::mem::take(&mut waiting.pass)));
+            return Ok(Work::Pass(Box::new(std::mem::take(&mut waiting.pass))));
         }
         if !waiting.dry_runs.is_empty() {
             return Ok(Work::DryRuns(std::mem::take(&mut waiting.dry_runs)));

@@ -1,6 +1,7 @@
 //! What a pass did, dyno by dyno. `report_text` says it in words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,6 +20,8 @@ pub struct Report {
     pub took: Duration,
     /// How many alerts it answers.
     pub alerts: u64,
+    /// Who sent them: the names of the keys, the first few.
+    pub senders: BTreeSet<Arc<str>>,
     /// How many API calls it made.
     pub calls: u32,
     /// How many restarts it asked for that were accepted, or whose answer was lost.

@@ -176,11 +176,12 @@ impl Serialize for Report {
             .iter()
             .map(|(dyno, outcome)| Line { dyno, outcome: outcome.word(), detail: outcome.to_string() })
             .collect();
-        let mut fields = serializer.serialize_struct("Report", 6)?;
+        let mut fields = serializer.serialize_struct("Report", 7)?;
         fields.serialize_field("app", &self.app)?;
         fields.serialize_field("began_at", &self.began_at.to_string())?;
         fields.serialize_field("took_seconds", &self.took.as_secs())?;
         fields.serialize_field("alerts", &self.alerts)?;
+        fields.serialize_field("senders", &self.senders.iter().map(|sender| &**sender).collect::<Vec<_>>())?;
         fields.serialize_field("dynos", &dynos)?;
         fields.serialize_field("ended_early", &self.end.as_ref().map(ToString::to_string))?;
         fields.end()

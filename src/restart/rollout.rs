@@ -14,7 +14,7 @@ mod observing;
 mod progress;
 mod restarting;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -324,6 +324,7 @@ impl Rollout {
             began_at: self.began_at,
             took: elapsed(self.began_at, self.now),
             alerts: self.alerts,
+            senders: BTreeSet::new(),
             calls: self.calls,
             restarts: self.restarts,
             dynos: self.outcomes.clone(),

@@ -220,7 +220,7 @@ impl View {
         });
         // A dyno that boots within a pass is in order.
         let holds = holds.filter(|hold| rollout.is_none() || hold.failure.is_some()).collect();
-        let dynos = look.map(|look| dynos(look, history, policy, now)).unwrap_or_default();
+        let dynos = look.map(|look| dynos(look, history, policy, rollout.is_some(), now)).unwrap_or_default();
         let given_up = dynos.iter().filter_map(|dyno| {
             let until = history.given_up_until(&dyno.name, now, policy)?;
             Some(GivenUp { dyno: dyno.name.clone(), until })
@@ -239,7 +239,7 @@ impl View {
 }
 
 /// What would become of each dyno for an alert that arrives now.
-fn dynos(look: &Look, history: &History, policy: &Policy, now: Timestamp) -> Vec<DynoStatus> {
+fn dynos(look: &Look, history: &History, policy: &Policy, is_busy: bool, now: Timestamp) -> Vec<DynoStatus> {
     let mut asked = MergedTarget::default();
     asked.merge(Target::all(When::Now), false, now, policy.min_age);
     let mut outcomes = policy.judge_all(look, &asked, history);
@@ -254,6 +254,7 @@ fn dynos(look: &Look, history: &History, policy: &Policy, now: Timestamp) -> Vec
             age_seconds: dyno.created_at.map(|began| elapsed(began, platform_now).as_secs()),
             is_due: outcome == Outcome::Due,
             reason: match outcome {
+                Outcome::Skipped(Skip::Held(_)) if is_busy => Some("a pass is under way".to_owned()),
                 Outcome::Skipped(skip) => Some(skip.to_string()),
                 _ => None,
             },

@@ -48,6 +48,8 @@ pub struct Trigger {
     pub force: bool,
     /// When the alert arrived: a process that began later is never restarted for it.
     pub arrived: Instant,
+    /// Who sent the alert, for the report: the name of a key.
+    pub sender: Arc<str>,
 }
 
 /// Tells later what became of a trigger.

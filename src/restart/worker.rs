@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
-use super::clock::Clock;
 use super::fleet::{Look, elapsed};
 use super::history::History;
 use super::pacing::IdlePace;
@@ -20,6 +19,7 @@ use super::rollout::Rollout;
 use super::status::View;
 use crate::heroku::{AppName, Client, Listing};
 use crate::shutdown::Stop;
+use crate::util::clock::Clock;
 use crate::util::text::list;
 
 /// How many reports are kept of each app.
@@ -100,7 +100,7 @@ impl Worker {
                 () = tokio::time::sleep_until(check_at) => None,
             };
             match work {
-                Some(Work::Pass(request)) => self.pass(request).await,
+                Some(Work::Pass(request)) => self.pass(*request).await,
                 Some(Work::DryRuns(requests)) => self.dry_run(requests).await,
                 None => self.check().await,
             }
@@ -196,7 +196,7 @@ impl Worker {
     }
 
     async fn pass(&mut self, request: PassRequest) {
-        let PassRequest { asked, alerts, receipt } = request;
+        let PassRequest { asked, alerts, senders, receipt } = request;
         let began = Instant::now();
         let history = std::mem::take(&mut self.state.history);
         let mut rollout =
@@ -204,6 +204,7 @@ impl Worker {
         let driver =
             Driver { app: &self.name, client: &self.client, clock: self.clock, stop: &self.stop, shared: &self.app };
         let mut report = driver.run(&mut rollout, &mut self.state.log).await;
+        report.senders = senders;
         match &mut report.end {
             Some(End::Api(_)) => receipt.mark_lost(),
             // One warning says all that is not done.
@@ -237,6 +238,7 @@ impl Worker {
                 began_at,
                 took: elapsed(began_at, now),
                 alerts: 1,
+                senders: BTreeSet::new(),
                 calls: 0,
                 restarts: 0,
                 dynos: look.map(judge).unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! Small tools that know nothing of alerts or restarts.
 
+pub(crate) mod clock;
 pub(crate) mod dedup;
 pub(crate) mod log_throttle;
 pub(crate) mod query;

@@ -18,6 +18,8 @@ use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use presented::Presented;
 use signature::{SignatureError, SignedHead};
@@ -25,14 +27,16 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use tracing::warn;
 
 use super::body::{Completeness, ReceivedBody};
+use super::recent::RecentAlerts;
 use super::respond::ResponseFormat;
 use crate::util::log_throttle::LogThrottle;
 
 /// The configured keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
-    keys: Arc<[Key]>,
+    all: Arc<[Key]>,
     refusals: LogThrottle<String>,
+    recent: RecentAlerts,
 }
 
 /// A key as `RESTART_WEBHOOK_KEY` gives it.
@@ -93,7 +97,11 @@ impl Keys {
             digest: sha256(secret),
             signing: signature::key(secret),
         };
-        Self { keys: keys.into_iter().enumerate().map(key).collect(), refusals: LogThrottle::default() }
+        Self {
+            all: keys.into_iter().enumerate().map(key).collect(),
+            refusals: LogThrottle::default(),
+            recent: RecentAlerts::default(),
+        }
     }
 
     /// Checks the head of a request.
@@ -105,7 +113,7 @@ impl Keys {
         let has_key = presented.header.is_some() || presented.query.is_some() || presented.is_repeated;
         match presented.signature.take() {
             Some(signature) if !has_key => {
-                let keys = self.keys.iter().map(|key| &key.signing);
+                let keys = self.all.iter().map(|key| &key.signing);
                 let signed = signature.and_then(|signature| signature.verify(keys, Timestamp::now()));
                 signed.map(Access::Signature).map_err(|error| Refusal::new(error.to_string()))
             }
@@ -139,17 +147,30 @@ impl Keys {
     /// The number of this key, counted from 1; 0 for any other text. It takes the same time for every text.
     fn number(&self, key: &str) -> u64 {
         let given = sha256(key);
-        let numbered = (1..).zip(self.keys.iter());
+        let numbered = (1..).zip(self.all.iter());
         numbered.fold(0, |known, (number, key)| u64::conditional_select(&known, &number, key.digest.ct_eq(&given)))
     }
 
     fn name(&self, number: u64) -> Arc<str> {
         let at = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-        at.and_then(|at| self.keys.get(at)).map(|key| Arc::clone(&key.name)).unwrap_or_default()
+        at.and_then(|at| self.all.get(at)).map(|key| Arc::clone(&key.name)).unwrap_or_default()
+    }
+
+    /// The latest requests that led to nothing.
+    pub(crate) fn recent(&self) -> &RecentAlerts {
+        &self.recent
+    }
+
+    /// A token that only somebody who knows the first key can know, for the forms of the page. It stays the same for as long
+    /// as the key does.
+    pub(crate) fn form_token(&self) -> String {
+        let signed = self.all.first().map(|key| hmac::sign(&key.signing, b"the forms of the page"));
+        signed.map(|tag| BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref())).unwrap_or_default()
     }
 
     /// Logs why a request was refused, at most twice a minute for each reason.
     pub(crate) fn log_refusal(&self, problem: &str) {
+        self.recent.add("refused", None, "", problem.to_owned());
         self.refusals.log(&problem.to_owned(), |problem, times| {
             warn!(count = times.count(), "refused a request: {problem}{times}");
         });

@@ -1,0 +1,63 @@
+//! What there is to say of the log of an app now. Plain data, for a page and for scripts.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::heroku::DynoName;
+
+/// How many dynos of an app have their memory remembered. No app has more of one type.
+pub(super) const MOST_MEASURED: usize = 200;
+
+/// Heroku measures every 20 s. What is older than this is of a dyno that is gone.
+const RECENT: SignedDuration = SignedDuration::from_mins(10);
+
+/// The log of an app.
+#[derive(Clone, Debug, Serialize)]
+pub struct DrainStatus {
+    /// When the last batch came, by Heroku's clock; `None` if none ever came.
+    pub heard_at: Option<Timestamp>,
+    /// How long ago that was, in seconds.
+    pub seconds_since: Option<u64>,
+    /// The name of the key that it had.
+    pub key: Option<String>,
+    /// How many drains delivered the log since the start.
+    pub drains: usize,
+    /// The reports that count, of the dynos that have not reached `TOLERANCE`.
+    pub reports: Vec<CountedReports>,
+    /// How many reports `TOLERANCE` asks for
+    pub tolerance: usize,
+    /// within this time, in seconds.
+    pub tolerance_seconds: u64,
+    /// The latest measurement of each dyno's memory, if the app logs it.
+    pub memory: BTreeMap<DynoName, Memory>,
+}
+
+/// Reports that count.
+#[derive(Clone, Debug, Serialize)]
+pub struct CountedReports {
+    /// The dyno.
+    pub dyno: DynoName,
+    /// What they are about: `errors` or `memory`.
+    pub what: &'static str,
+    /// How many there are.
+    pub count: usize,
+}
+
+/// The memory of a dyno.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Memory {
+    /// When it was measured, by Heroku's clock.
+    pub at: Timestamp,
+    /// In bytes.
+    pub total: u64,
+    /// The quota of the dyno's size, in bytes, if the log says it.
+    pub quota: Option<u64>,
+}
+
+impl Memory {
+    pub(super) fn is_recent(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at) < RECENT
+    }
+}

@@ -1,0 +1,19 @@
+// Loads the page again and puts its living parts in place, so that the reader's place, focus and open details stay.
+setInterval(async () => {
+  if (document.hidden) return;
+  const response = await fetch(location.href, { cache: "no-store" }).catch(() => null);
+  const news = document.getElementById("no-news");
+  news.hidden = Boolean(response && response.ok);
+  if (!news.hidden) return;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  document.title = fresh.title;
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const other = fresh.getElementById(part.id);
+    if (!other || other.isEqualNode(part) || part.contains(document.activeElement)) continue;
+    for (const details of part.querySelectorAll("details[open]")) {
+      const same = other.querySelector(`#${CSS.escape(details.id)}`);
+      if (same) same.open = true;
+    }
+    part.replaceWith(other);
+  }
+}, 15000);

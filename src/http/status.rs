@@ -1,0 +1,148 @@
+//! The service as a whole, as the page shows it and `GET /status` tells it to scripts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use super::recent::{RecentAlert, RecentAlerts};
+use crate::drain::{DrainStatus, Drains};
+use crate::restart::{AppName, AppStatus, Report, Restarter};
+use crate::util::text::{clock_time, human, list};
+
+/// How many passes of each app are shown.
+const PASSES_SHOWN: usize = 20;
+
+/// A drain that was heard brings a line at least every few minutes. One that is silent for this long is broken or removed.
+const SILENT: u64 = 60 * 60;
+
+/// What the status is made of.
+#[derive(Debug)]
+pub(super) struct StatusSource {
+    pub(super) restarter: Restarter,
+    pub(super) drains: Arc<Drains>,
+    pub(super) recent: RecentAlerts,
+    pub(super) started_at: Timestamp,
+}
+
+/// The service now. A field may be added; none is renamed or removed.
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    /// The version of the service.
+    pub(super) version: &'static str,
+    /// The time by the service's clock.
+    pub(super) now: Timestamp,
+    /// When the service started.
+    pub(super) started_at: Timestamp,
+    /// Whether nobody needs to do anything.
+    pub(super) ok: bool,
+    /// That all is well, or what a person should do.
+    pub(super) summary: String,
+    pub(super) apps: Vec<AppOverview>,
+    /// The latest requests that led to nothing, the latest first.
+    pub(super) alerts: Vec<RecentAlert>,
+}
+
+/// A watched app.
+#[derive(Debug, Serialize)]
+pub(super) struct AppOverview {
+    /// What a person should do, if anything.
+    pub(super) advice: Option<String>,
+    #[serde(flatten)]
+    pub(super) status: AppStatus,
+    pub(super) drain: DrainStatus,
+    /// The latest passes, the latest first.
+    #[serde(serialize_with = "by_reference")]
+    pub(super) passes: Vec<Arc<Report>>,
+}
+
+impl StatusSource {
+    pub(super) fn status(&self) -> Status {
+        let now = self.restarter.clock().now();
+        let apps: Vec<_> = self.restarter.watched().apps().iter().map(|app| self.app(app)).collect();
+        let advice: Vec<&str> = apps.iter().filter_map(|app| app.advice.as_deref()).collect();
+        let ok = advice.is_empty() && !self.restarter.is_stopping();
+        let summary = if self.restarter.is_stopping() {
+            "The restarter is being shut down and takes no alerts.".to_owned()
+        } else if advice.is_empty() {
+            all_is_well(&apps)
+        } else {
+            advice.join(" ")
+        };
+        let (version, started_at, alerts) = (env!("CARGO_PKG_VERSION"), self.started_at, self.recent.latest());
+        Status { version, now, started_at, ok, summary, apps, alerts }
+    }
+
+    fn app(&self, app: &AppName) -> AppOverview {
+        let (status, drain) = (self.restarter.status(app), self.drains.status(app));
+        let mut passes = self.restarter.reports(app);
+        passes.reverse();
+        passes.truncate(PASSES_SHOWN);
+        AppOverview { advice: advice(&status, &drain), status, drain, passes }
+    }
+}
+
+fn by_reference<S: Serializer>(passes: &[Arc<Report>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(passes.iter().map(|report| &**report))
+}
+
+fn all_is_well(apps: &[AppOverview]) -> String {
+    let busy: Vec<_> = apps.iter().filter(|app| app.status.pass.is_some()).map(|app| &app.status.app).collect();
+    let unseen: Vec<_> = apps.iter().filter(|app| app.status.looked_at.is_none()).map(|app| &app.status.app).collect();
+    if !busy.is_empty() {
+        format!("Dynos of {} are being restarted. There is nothing to do.", list(busy))
+    } else if !unseen.is_empty() {
+        format!("The dynos of {} have not been listed yet.", list(unseen))
+    } else {
+        "All is well. There is nothing to do.".to_owned()
+    }
+}
+
+/// What a person should do about an app, if anything.
+fn advice(status: &AppStatus, drain: &DrainStatus) -> Option<String> {
+    let app = &status.app;
+    if let Some(trouble) = &status.trouble {
+        let (error, since) = (&trouble.error, clock_time(trouble.since));
+        let wait = || format!("Heroku does not answer about {app} since {since}: {error}. Look at status.heroku.com.");
+        let mend = |remedy| format!("Dynos of {app} cannot be restarted: {error}. To mend it: {remedy}.");
+        return Some(trouble.remedy.as_ref().map_or_else(wait, mend));
+    }
+    if let Some(hold) = status.holds.first() {
+        return Some(format!(
+            "Automatic restarts of {app} are on hold: {hold}. Look at its log: heroku logs -a {app} --dyno {}. The hold ends \
+             when the dyno is up, and at {} at the latest; force=true overrides it.",
+            hold.dyno,
+            clock_time(hold.until)
+        ));
+    }
+    if let Some(given_up) = status.given_up.first() {
+        let dynos = list(status.given_up.iter().map(|given_up| &given_up.dyno));
+        return Some(format!(
+            "Restarts do not help {dynos} of {app}. Find the leak, or use a larger dyno size. Alerts count again at {}.",
+            clock_time(given_up.until)
+        ));
+    }
+    let silent = drain.seconds_since.filter(|seconds| *seconds > SILENT)?;
+    let silent = human(Duration::from_secs(silent));
+    Some(format!("The log drain of {app} was not heard for {silent}. Check it: heroku drains -a {app}."))
+}
+
+impl StatusSource {
+    /// Why a restart could not be made now, if so, without any name.
+    pub(super) fn why_not_ready(&self) -> Option<&'static str> {
+        if self.restarter.is_stopping() {
+            return Some("the restarter is being shut down");
+        }
+        let apps = self.restarter.watched().apps().iter();
+        let troubles: Vec<_> = apps.filter_map(|app| self.restarter.status(app).trouble).collect();
+        let needs_a_person = troubles.iter().any(|trouble| trouble.remedy.is_some());
+        match troubles.len() {
+            0 => None,
+            _ if needs_a_person => {
+                Some("Heroku refuses the calls for an app: the log and the page say why and what to do")
+            }
+            _ => Some("Heroku does not answer"),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The page, the same as JSON, and whether the service is ready.
+
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use simulator::{Fault, Heroku, On};
+
+use crate::service::{KEY, Service, seconds, shop};
+
+fn request(service: &Service, method: Method, path: &str) -> RequestBuilder {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+    client.request(method, format!("http://{}{path}", service.address))
+}
+
+async fn get(service: &Service, path: &str) -> String {
+    let response = request(service, Method::GET, path).basic_auth("me", Some(KEY)).send().await.expect("answered");
+    response.text().await.expect("whole")
+}
+
+async fn status(service: &Service) -> Value {
+    serde_json::from_str(&get(service, "/status").await).expect("it is JSON")
+}
+
+/// Presses a button of the page with this token.
+async fn press(service: &Service, token: &str, action: &str, site: &str) -> Response {
+    let fields = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("token", token), ("app", "shop"), ("action", action)])
+        .finish();
+    let request = request(service, Method::POST, "/").basic_auth("me", Some(KEY)).header("sec-fetch-site", site);
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    request.body(fields).send().await.expect("answered")
+}
+
+async fn token(service: &Service) -> String {
+    let page = get(service, "/").await;
+    let (_, rest) = page.split_once(r#"name="token" value=""#).expect("there is a form");
+    rest.split('"').next().expect("it ends").to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_key_the_page_asks_for_one_and_reveals_nothing() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for path in ["/", "/status", "/?x=1"] {
+        for key in [None, Some("a-wrong-key-0123456789")] {
+            let request = request(&service, Method::GET, path);
+            let request = if let Some(key) = key { request.basic_auth("me", Some(key)) } else { request };
+            let response = request.send().await.expect("answered");
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path}");
+            assert!(response.headers()["www-authenticate"].to_str().expect("text").starts_with("Basic "));
+            assert!(!response.text().await.expect("whole").contains("shop"), "{path}");
+        }
+    }
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_button_needs_the_token_of_the_page_and_no_other_site_can_press_it() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let token = token(&service).await;
+    for (token, site) in [("", "same-origin"), ("wrong", "none"), (&*token, "cross-site"), (&*token, "same-site")] {
+        let response = press(&service, token, "restart", site).await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{token} {site}");
+    }
+    let response = request(&service, Method::POST, "/").body(format!("token={token}&app=shop&action=restart"));
+    assert_eq!(response.send().await.expect("answered").status(), StatusCode::UNAUTHORIZED);
+    service.stop().await;
+    assert_eq!(shop.restarts().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn restart_now_restarts_in_turn_and_the_page_tells_who_asked() {
+    let (heroku, shop) = shop(2).await;
+    let service = Service::start(&heroku).await;
+    let token = token(&service).await;
+    let response = press(&service, &token, "restart", "same-origin").await;
+    assert_eq!(response.status(), StatusCode::SEE_OTHER);
+    assert_eq!(response.headers()["location"], "/?triggered=shop");
+    service.passes(1).await;
+    let page = get(&service, "/?triggered=shop").await;
+    assert!(page.contains("A restart of shop was asked for"), "{page}");
+    assert!(page.contains("1 alert from key 1: 2 restarted"), "{page}");
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1", "web.2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_shows_what_would_be_restarted_and_restarts_nothing() {
+    let (heroku, shop) = shop(2).await;
+    shop.dyno("web.2").crash();
+    let service = Service::start(&heroku).await;
+    let token = token(&service).await;
+    let page = press(&service, &token, "dry_run", "same-origin").await.text().await.expect("whole");
+    assert!(page.contains("web.1: would be restarted") && page.contains("web.2: left alone: it is crashed"), "{page}");
+    service.stop().await;
+    assert_eq!(shop.restarts().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_tells_the_pass_under_way_and_what_it_waits_for() {
+    let (heroku, shop) = shop(2).await;
+    let service = Service::start(&heroku).await;
+    service.alert().await;
+    heroku.until(|_| shop.restarts().len() == 1).await;
+    let told = status(&service).await;
+    let (app, page) = (&told["apps"][0], get(&service, "/").await);
+    assert!(app["pass"]["waits_for"]["boot"]["web.1"]["since"].is_string(), "{told}");
+    assert_eq!((&told["ok"], &app["pass"]["alerts"]), (&json!(true), &json!(1)));
+    assert!(page.contains("web.1 is booting since") && page.contains(" of 2m"), "{page}");
+    service.passes(1).await;
+    assert_eq!(status(&service).await["apps"][0]["pass"], Value::Null);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_is_the_first_sentence_and_says_what_to_do_and_until_when() {
+    let (heroku, shop) = shop(2).await;
+    shop.dyno("web.1").never_boots();
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("").await;
+    let told = status(&service).await;
+    let summary = told["summary"].as_str().expect("text");
+    assert!(summary.starts_with("Automatic restarts of shop are on hold: web.1 is not up"), "{summary}");
+    assert!(
+        summary.contains("heroku logs -a shop --dyno web.1") && summary.contains(" UTC at the latest"),
+        "{summary}"
+    );
+    assert_eq!((&told["ok"], &told["apps"][0]["holds"][0]["dyno"]), (&json!(false), &json!("web.1")));
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoked_token_shows_within_ten_minutes_without_any_alert() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let ready = async || request(&service, Method::GET, "/ready").send().await.expect("answered");
+    assert_eq!(ready().await.status(), StatusCode::OK);
+    heroku.revoke_token();
+    tokio::time::sleep(seconds(601)).await;
+    let response = ready().await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!response.text().await.expect("whole").contains("shop"));
+    assert!(status(&service).await["summary"].as_str().expect("text").contains("RESTART_API_KEY is wrong"));
+    tokio::time::sleep(seconds(1800)).await;
+    assert_eq!(service.log.count("cannot restart dynos of shop"), 1);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_heroku_does_not_answer_the_page_tells_since_when_and_when_it_gives_up() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    heroku.misbehave(On::List, Fault::Status(503), usize::MAX);
+    service.alert().await;
+    tokio::time::sleep(seconds(30)).await;
+    let (told, page) = (status(&service).await, get(&service, "/").await);
+    let trouble = &told["apps"][0]["trouble"];
+    assert!(trouble["next_call"].is_string() && trouble["gives_up_at"].is_string(), "{told}");
+    assert!(page.contains("; next try ") && page.contains(", gives up "), "{page}");
+    heroku.behave();
+    service.passes(1).await;
+    assert_eq!(status(&service).await["apps"][0]["trouble"], Value::Null);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_led_to_nothing_are_shown_with_their_reason() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for body in ["{\"status\":\"resolved\"}", "{\"status\":\"resolved\"}"] {
+        service.request(Method::POST, "").bearer_auth(KEY).body(body).send().await.expect("answered");
+    }
+    service.request(Method::POST, "key=wrong").send().await.expect("answered");
+    service.request(Method::POST, "dry=1").bearer_auth(KEY).send().await.expect("answered");
+    let alerts = &status(&service).await["alerts"];
+    let outcomes: Vec<_> = (0..3).map(|at| alerts[at]["outcome"].as_str().unwrap_or_default()).collect();
+    assert_eq!(outcomes, ["not acted on", "refused", "ignored"]);
+    assert_eq!((&alerts[2]["reason"], &alerts[2]["count"]), (&json!("the alert has recovered"), &json!(2)));
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn hostile_texts_are_escaped() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let hostile = "<script>alert(1)</script>";
+    let body = json!({ "id": hostile, "message": format!("'\"{hostile}") }).to_string();
+    heroku.misbehave(On::List, Fault::Answer { status: 422, headers: vec![], body }, 1);
+    service.alert_and_pass("").await;
+    let page = get(&service, "/?offset=%3Cscript%3E&triggered=%3Cscript%3Ealert(1)").await;
+    assert!(!page.contains("<script>alert") && page.contains("&lt;script&gt;alert(1)"), "{page}");
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn times_are_shown_by_the_readers_clock_on_request() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for (offset, name) in
+        [("%2B05:30", "UTC+05:30"), ("+05:30", "UTC+05:30"), ("-03:00", "UTC-03:00"), ("99:00", "UTC")]
+    {
+        let page = get(&service, &format!("/?offset={offset}")).await;
+        assert!(page.contains(&format!("Times are in {name}.")), "{offset}");
+    }
+    service.stop().await;
+}
+
+/// In real time: it is a large page.
+#[tokio::test]
+async fn the_page_of_many_apps_stays_bounded_for_each_dyno() {
+    let heroku = Heroku::start().await;
+    let names: Vec<_> = (0..50).map(|number| format!("app-{number}")).collect();
+    for name in &names {
+        heroku.create_app(name).with("web", 100);
+    }
+    let service = Service::with(&heroku, &[("APP_NAME", &names.join(","))]).await;
+    let page = get(&service, "/").await;
+    assert!(page.matches("<th scope=\"row\">").count() == 5000 && page.len() < 5000 * 250, "{} bytes", page.len());
+    service.stop().await;
+}
