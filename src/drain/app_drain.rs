@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, info, warn};
 
 use super::OldReports;
+use super::day::Day;
 use super::detector::{Recorded, Trouble, TroubleDetector};
 use super::settings::Threshold;
 use super::status::{DrainStatus, MOST_MEASURED, Memory};
@@ -39,6 +40,8 @@ pub(super) struct AppDrain {
     heard: Option<(Timestamp, Arc<str>)>,
     /// The latest measurement of each dyno's memory.
     memory: BTreeMap<DynoName, Memory>,
+    /// The last 24 hours.
+    day: Day,
     /// The tokens of the drains that deliver the log.
     drains: BTreeSet<String>,
     /// The tokens of the drains that deliver the log of this service itself.
@@ -62,7 +65,10 @@ impl AppDrain {
         let (mut in_trouble, mut news) = (Target::default(), 0);
         for symptom in symptoms {
             let recorded = self.detector.record(&symptom, threshold);
-            let Symptom { dyno, cause, .. } = symptom;
+            let Symptom { dyno, at, cause } = symptom;
+            if recorded != Recorded::Ignored {
+                self.day.add_report(&dyno, at);
+            }
             let Trouble { since, is_news } = match recorded {
                 Recorded::Reached(trouble) => trouble,
                 Recorded::Counted(count) => {
@@ -98,6 +104,7 @@ impl AppDrain {
     pub(super) fn heard(&mut self, now: Timestamp, key: &Arc<str>, memory: BTreeMap<DynoName, Memory>) {
         self.heard = Some((now, Arc::clone(key)));
         for (dyno, measured) in memory {
+            self.day.add_memory(&dyno, measured);
             if self.memory.len() < MOST_MEASURED || self.memory.contains_key(&dyno) {
                 self.memory.insert(dyno, measured);
             }
@@ -116,6 +123,7 @@ impl AppDrain {
             tolerance: threshold.reports.get(),
             tolerance_seconds: threshold.window.as_secs(),
             memory: self.memory.clone(),
+            day: self.day.clone(),
         }
     }
 

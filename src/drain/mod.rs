@@ -4,10 +4,12 @@
 //! - `symptom`: one report that a dyno has a problem;
 //! - `detector`: counts the reports until the threshold is reached;
 //! - `app_drain`: what the service remembers about the log of one app;
+//! - `day`: what the log said of each dyno in the last 24 hours;
 //! - `status`: what there is to say of the log of an app now;
 //! - `summary`: the reports that led to nothing, for the log.
 
 mod app_drain;
+mod day;
 mod detector;
 mod settings;
 mod status;
@@ -24,6 +26,7 @@ use tracing::debug;
 use app_drain::AppDrain;
 use symptom::{Cause, Symptom};
 
+pub use day::{Day, STEP, Step};
 pub use settings::{MemoryLimit, Settings, Threshold};
 use status::MOST_MEASURED;
 pub use status::{CountedReports, DrainStatus, Memory};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::day::Day;
 use crate::heroku::DynoName;
 
 /// How many dynos of an app have their memory remembered. No app has more of one type.
@@ -32,6 +33,8 @@ pub struct DrainStatus {
     pub tolerance_seconds: u64,
     /// The latest measurement of each dyno's memory, if the app logs it.
     pub memory: BTreeMap<DynoName, Memory>,
+    /// The last 24 hours.
+    pub day: Day,
 }
 
 /// Reports that count.

@@ -45,7 +45,10 @@ pub use outlook::{Accepted, Hold, Outlook};
 pub use policy::{GiveUp, Policy};
 pub use report::{DryRun, End, Failure, Outcome, Report, Skip};
 pub use rollout::Rollout;
-pub use status::{AppStatus, Booting, DynoStatus, GivenUp, HoldStatus, PassStatus, Trouble, WaitingAlerts, WaitsFor};
+pub use status::{
+    AppStatus, Booting, DynoEvent, DynoStatus, GivenUp, HoldStatus, PassStatus, Trouble, WaitingAlerts, WaitsFor,
+    WhatHappened,
+};
 pub use target::{AlertTime, MergedTarget, Receipt, Target, Trigger, When};
 
 use crate::heroku::Client;

@@ -1,10 +1,11 @@
 //! The driver of a pass: does what the rollout says, and tells it what came of it. All waiting of a pass is here.
 
-use super::event::{Action, Event};
+use super::event::{Action, Event, Note};
 use super::fleet::Look;
 use super::pass_log::PassLog;
 use super::report::Report;
 use super::rollout::Rollout;
+use super::status::WhatHappened;
 use super::worker::SharedApp;
 use crate::heroku::{AppName, Client, Error};
 use crate::shutdown::Stop;
@@ -26,6 +27,9 @@ impl Driver<'_> {
         loop {
             let action = rollout.step(event, self.clock.now());
             for note in rollout.take_notes() {
+                if let Note::Hold(dyno, _) = &note {
+                    self.shared.view().happened(dyno, WhatHappened::Failed, self.clock.now());
+                }
                 log.write(self.app, note);
             }
             let next = if let Action::WaitUntil(time) = &action { Some(*time) } else { None };
@@ -34,7 +38,13 @@ impl Driver<'_> {
             event = match action {
                 Action::Done(report) => return report,
                 // Never abandoned half-way: nobody would know whether it took effect.
-                Action::Restart(dyno) => Event::Restarted(self.client.restart(self.app, &dyno).await),
+                Action::Restart(dyno) => {
+                    let answer = self.client.restart(self.app, &dyno).await;
+                    if answer.is_ok() {
+                        self.shared.view().happened(&dyno, WhatHappened::Restarted, self.clock.now());
+                    }
+                    Event::Restarted(answer)
+                }
                 Action::Look => self.interruptible(deadline, async { Event::Looked(self.look().await) }).await,
                 Action::AskFormation(process_type) => {
                     let ask = async {

@@ -1,10 +1,10 @@
 //! What there is to say of an app now: its dynos, the pass under way, holds. Plain data, for a page and for scripts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::fleet::{Look, elapsed};
@@ -35,6 +35,8 @@ pub struct AppStatus {
     pub holds: Vec<HoldStatus>,
     /// The dynos that are left alone because restarts do not help.
     pub given_up: Vec<GivenUp>,
+    /// What happened to its dynos in the last 24 hours, as far as it was seen, in the order in which it was seen.
+    pub events: VecDeque<DynoEvent>,
 }
 
 /// A dyno.
@@ -50,6 +52,8 @@ pub struct DynoStatus {
     pub began_at: Option<Timestamp>,
     /// How old its process is now, in seconds.
     pub age_seconds: Option<u64>,
+    /// Whether its process type is watched.
+    pub is_watched: bool,
     /// Whether an alert that arrives now would restart it.
     pub is_due: bool,
     /// Why it would not.
@@ -150,6 +154,35 @@ pub struct GivenUp {
     pub until: Timestamp,
 }
 
+/// Something that happened to a dyno.
+#[derive(Clone, Debug, Serialize)]
+pub struct DynoEvent {
+    /// When.
+    pub at: Timestamp,
+    /// The dyno.
+    pub dyno: DynoName,
+    /// What.
+    pub what: WhatHappened,
+}
+
+/// What happened to a dyno.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhatHappened {
+    /// A new process began, whoever asked for it.
+    Began,
+    /// Heroku accepted a restart that we asked for.
+    Restarted,
+    /// It did not come up after our restart, or is down again.
+    Failed,
+}
+
+/// How many events of an app are kept.
+const MOST_EVENTS: usize = 1_000;
+
+/// How long they are kept.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
 /// What an app's task knows. The task writes it; whoever asks for the status reads it.
 #[derive(Debug, Default)]
 pub(super) struct View {
@@ -157,11 +190,36 @@ pub(super) struct View {
     history: History,
     rollout: Option<Rollout>,
     trouble: Option<Trouble>,
+    events: VecDeque<DynoEvent>,
+    /// When the process of each dyno began that was seen last.
+    began: BTreeMap<DynoName, Timestamp>,
 }
 
 impl View {
+    /// Something happened to a dyno.
+    pub(super) fn happened(&mut self, dyno: &DynoName, what: WhatHappened, at: Timestamp) {
+        while self.events.len() == MOST_EVENTS || self.events.front().is_some_and(|old| at.duration_since(old.at) > DAY)
+        {
+            self.events.pop_front();
+        }
+        self.events.push_back(DynoEvent { at, dyno: dyno.clone(), what });
+    }
+
+    /// Notices the processes that are new in a list.
+    fn compare(&mut self, look: &Look) {
+        let began: BTreeMap<_, _> =
+            look.dynos.iter().filter_map(|dyno| Some((dyno.name.clone(), dyno.created_at?))).collect();
+        for (dyno, at) in &began {
+            if self.began.get(dyno) != Some(at) && look.at.duration_since(*at) < DAY {
+                self.happened(dyno, WhatHappened::Began, *at);
+            }
+        }
+        self.began = began;
+    }
+
     /// The app was looked at, apart from a pass.
     pub(super) fn looked(&mut self, look: &Look, history: &History) {
+        self.compare(look);
         (self.look, self.history, self.trouble) = (Some(look.clone()), history.clone(), None);
     }
 
@@ -186,6 +244,9 @@ impl View {
     pub(super) fn stepped(&mut self, rollout: &Rollout, next: Option<Timestamp>) {
         if let Some(trouble) = &mut self.trouble {
             (trouble.next_call, trouble.gives_up_at) = (next, next.map(|next| rollout.gives_up_at(next)));
+        }
+        if let Some(look) = rollout.last_look() {
+            self.compare(look);
         }
         self.rollout = Some(rollout.clone());
     }
@@ -233,6 +294,7 @@ impl View {
             pass: rollout.map(Rollout::progress),
             waiting,
             trouble: self.trouble.clone(),
+            events: self.events.clone(),
             holds,
         }
     }
@@ -252,6 +314,7 @@ fn dynos(look: &Look, history: &History, policy: &Policy, is_busy: bool, now: Ti
             state: dyno.state.to_string(),
             began_at: dyno.created_at,
             age_seconds: dyno.created_at.map(|began| elapsed(began, platform_now).as_secs()),
+            is_watched: policy.process_types.contains(&dyno.process_type),
             is_due: outcome == Outcome::Due,
             reason: match outcome {
                 Outcome::Skipped(Skip::Held(_)) if is_busy => Some("a pass is under way".to_owned()),

@@ -205,6 +205,30 @@ async fn times_are_shown_by_the_readers_clock_on_request() {
     service.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_picture_tells_in_words_what_it_shows() {
+    let (heroku, shop) = shop(2).await;
+    let service = Service::with(&heroku, &[("TOLERANCE", "2 in 2m")]).await;
+    let now = heroku.now().strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string();
+    let line = |text: &str| {
+        let message = format!("<134>1 {now} host heroku web.2 - {text}\n");
+        format!("{} {message}", message.len())
+    };
+    let batch = line("Error R14 (Memory quota exceeded)")
+        + &line("source=web.2 dyno=heroku.1.x sample#memory_total=600.00MB sample#memory_quota=512.00MB");
+    let drained = request(&service, Method::POST, "/drain").basic_auth("drain", Some(KEY)).body(batch);
+    assert_eq!(drained.send().await.expect("answered").status(), StatusCode::NO_CONTENT);
+    service.alert_and_pass("dyno=web.1").await;
+    let (page, told) = (get(&service, "/").await, status(&service).await);
+    let words = "web.1: 2 processes began, 1 restarts by us, 0 failures, 0 reports. \
+                 web.2: 1 processes began, 0 restarts by us, 0 failures, 1 reports, memory 600 of 512 MB now.";
+    assert!(page.contains(words) && page.contains("600 of 512 MB"), "{page}");
+    assert_eq!(told["apps"][0]["drain"]["day"]["web.2"][0]["reports"], json!(1));
+    assert!(page.contains("web.2 has 1 of 2 reports (errors)") && page.contains(", key 1."), "{page}");
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+}
+
 /// In real time: it is a large page.
 #[tokio::test]
 async fn the_page_of_many_apps_stays_bounded_for_each_dyno() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::picture::picture;
 use super::times::Offset;
 use crate::drain::{DrainStatus, Memory};
 use crate::http::status::{AppOverview, Status};
@@ -143,6 +144,7 @@ fn app(context: &Context<'_>, overview: &AppOverview) -> Markup {
             h2 { (status.app) }
             div id={ "now-" (status.app) } data-live { (now(context, overview)) (dynos(context, overview)) }
             (buttons(context, &status.app))
+            div id={ "day-" (status.app) } data-live { (picture(overview, context.offset, context.now)) }
             div id={ "past-" (status.app) } data-live {
                 (log_drain(context, drain))
                 h3 { "Passes" }

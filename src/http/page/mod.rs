@@ -1,9 +1,11 @@
 //! The page for the person on call, the same as JSON, and whether the service is ready.
 //!
 //! - `html`: the page itself;
+//! - `picture`: the last 24 hours on it;
 //! - `times`: the times on it.
 
 mod html;
+mod picture;
 mod times;
 
 use std::sync::Arc;

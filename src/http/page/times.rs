@@ -55,6 +55,12 @@ impl Offset {
         if self.is_utc() { String::new() } else { format!("&offset={}", self.value().replace('+', "%2B")) }
     }
 
+    /// `03:00`
+    pub(super) fn hour(self, time: Timestamp) -> String {
+        let offset = tz::Offset::from_seconds(self.minutes * 60).unwrap_or(tz::Offset::UTC);
+        offset.to_datetime(time).strftime("%H:%M").to_string()
+    }
+
     /// `03:12:08`, with the date if it is another day than `now`.
     pub(super) fn clock(self, time: Timestamp, now: Timestamp) -> String {
         let offset = tz::Offset::from_seconds(self.minutes * 60).unwrap_or(tz::Offset::UTC);
