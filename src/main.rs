@@ -41,6 +41,9 @@ fn help() -> String {
     let urls = "  POST or GET /restart_web_dynos   an alert, with the key: Authorization: Bearer KEY, HTTP Basic, or ?key=KEY
                                    parameters: app, dyno, scope=all|affected, only_if=FIELD:VALUE, force=true, dry_run=true
   POST /drain                      Heroku's log drain: https://drain:KEY@HOST/drain
+  GET /                            the page, with the key as the password; GET /status is the same as JSON
+  GET /metrics                     metrics for Prometheus, with the key
+  GET /ready                       200, or 503 when a restart could not be made now; needs no key
   GET /health                      200 while the service runs; needs no key";
     let codes = "0 after SIGTERM, 1 after a failure, 64 for invalid arguments, 78 for invalid variables";
     format!("{sentence}\n\n{USAGE}\n\nURLs:\n{urls}\n\nExit codes: {codes}.\n\nVariables:\n\n{ENVIRONMENT}")

@@ -7,6 +7,7 @@ mod dyno;
 mod error;
 mod names;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -60,6 +61,8 @@ pub struct Client {
     api_url: Url,
     token: SecretString,
     remaining: Arc<AtomicU32>,
+    /// How many calls there were, by the status of the response; `None` for no response.
+    calls: Arc<Mutex<BTreeMap<Option<u16>, u64>>>,
     /// The latest `Date` header, and when it came.
     latest_date: Arc<Mutex<Option<(Timestamp, Instant)>>>,
 }
@@ -97,7 +100,14 @@ impl Client {
             .retry(reqwest::retry::never())
             .build()?;
         let remaining = Arc::new(AtomicU32::new(u32::MAX));
-        Ok(Self { http, api_url: settings.api_url, token: settings.token, remaining, latest_date: Arc::default() })
+        Ok(Self {
+            http,
+            api_url: settings.api_url,
+            token: settings.token,
+            remaining,
+            calls: Arc::default(),
+            latest_date: Arc::default(),
+        })
     }
 
     /// Lists the dynos of an app: `GET /apps/{app}/dynos`, page by page.
@@ -156,6 +166,16 @@ impl Client {
         Some(self.remaining.load(Ordering::Relaxed)).filter(|remaining| *remaining != u32::MAX)
     }
 
+    /// How many calls there were, by the status of the response; `None` for no response.
+    #[must_use]
+    pub fn calls(&self) -> BTreeMap<Option<u16>, u64> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count_call(&self, status: Option<u16>) {
+        *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(status).or_default() += 1;
+    }
+
     /// The time by Heroku's clock, as of its latest response. Before the first response, the time by our clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -181,7 +201,9 @@ impl Client {
         if let Some(range) = range {
             request = request.header("range", range);
         }
-        let response = request.header(AUTHORIZATION, bearer).send().await.map_err(|error| fault(&error, &url))?;
+        let response = request.header(AUTHORIZATION, bearer).send().await;
+        self.count_call(response.as_ref().ok().map(|response| response.status().as_u16()));
+        let response = response.map_err(|error| fault(&error, &url))?;
         let status = response.status();
         debug!(status = status.as_u16(), "{method} {}", url.path());
         self.note_remaining(response.headers());

@@ -44,6 +44,7 @@ impl AlertLog {
     /// An alert was handed over.
     pub(super) fn accepted(&self, caller: &Caller<'_>, alert: &AcceptedAlert) {
         let AcceptedAlert { app, asked, outlook } = alert;
+        self.recent.count("triggered", Some(app));
         self.tell("accepted", Some(app), caller, || format!("was accepted and asks for {asked}: {outlook}"));
     }
 
@@ -61,6 +62,7 @@ impl AlertLog {
 
     /// An alert asks only what would be restarted.
     pub(super) fn dry_run(&self, caller: &Caller<'_>, app: &AppName, asked: &str) {
+        self.recent.count("dry_run", Some(app));
         self.tell("dry_run", Some(app), caller, || format!("is a dry run and asks for {asked}: nothing is restarted"));
     }
 

@@ -18,6 +18,7 @@ mod decision;
 mod drain;
 mod first_head;
 pub(crate) mod listener;
+mod metrics;
 mod page;
 mod params;
 pub(crate) mod path;

@@ -1,7 +1,7 @@
 //! The latest requests that led to nothing, for the page.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,7 +17,11 @@ const MOST: usize = 30;
 pub(crate) struct RecentAlerts {
     clock: Clock,
     alerts: Arc<Mutex<VecDeque<RecentAlert>>>,
+    counts: Arc<Mutex<AlertCounts>>,
 }
+
+/// How many alerts there were since the start, by app and by what became of them.
+pub(crate) type AlertCounts = BTreeMap<(Option<AppName>, &'static str), u64>;
 
 /// A request that led to nothing, or several of the same kind.
 #[derive(Clone, Debug, Serialize)]
@@ -37,13 +41,28 @@ pub(crate) struct RecentAlert {
 
 impl Default for RecentAlerts {
     fn default() -> Self {
-        Self { clock: Clock::start(), alerts: Arc::default() }
+        Self { clock: Clock::start(), alerts: Arc::default(), counts: Arc::default() }
     }
 }
 
 impl RecentAlerts {
-    /// Adds a request. Those of the same kind become one entry with a count.
+    /// Counts a request.
+    pub(crate) fn count(&self, outcome: &'static str, app: Option<&AppName>) {
+        *self.lock_counts().entry((app.cloned(), outcome)).or_default() += 1;
+    }
+
+    /// How many requests there were.
+    pub(crate) fn counts(&self) -> AlertCounts {
+        self.lock_counts().clone()
+    }
+
+    fn lock_counts(&self) -> MutexGuard<'_, AlertCounts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts and adds a request. Those of the same kind become one entry with a count.
     pub(crate) fn add(&self, outcome: &'static str, app: Option<&AppName>, key: &str, reason: String) {
+        self.count(outcome, app);
         let mut alerts = self.alerts.lock().unwrap_or_else(PoisonError::into_inner);
         let is_same = |known: &RecentAlert| {
             known.outcome == outcome && known.app.as_ref() == app && known.key == key && known.reason == reason

@@ -7,7 +7,7 @@
 //! - `policy`: the settings; `due`: which dynos are due; `fleet`: the dynos as a look shows them; `history`: what is
 //!   remembered of them, and `our_dyno`: of one that we restarted;
 //! - `retry` and `pacing`: how often the API is called;
-//! - `status`: what there is to say of an app now;
+//! - `status`: what there is to say of an app now; `totals`: what all passes did, in numbers;
 //! - `report` and `report_text`: what happened, as data and in words; `pass_log`: what of it the log says;
 //!
 //! Nothing here knows where alerts come from.
@@ -29,6 +29,7 @@ mod retry;
 mod rollout;
 mod status;
 mod target;
+mod totals;
 mod worker;
 
 use std::sync::Arc;
@@ -50,6 +51,7 @@ pub use status::{
     WhatHappened,
 };
 pub use target::{AlertTime, MergedTarget, Receipt, Target, Trigger, When};
+pub use totals::{SECONDS, Times, Totals};
 
 use crate::heroku::Client;
 use crate::shutdown::Stop;
@@ -184,6 +186,15 @@ impl Restarter {
     #[must_use]
     pub(crate) fn clock(&self) -> Clock {
         self.clock
+    }
+
+    /// What all passes over an app did since the start.
+    ///
+    /// # Panics
+    /// When `app` is not one of [`Watched::apps`].
+    #[must_use]
+    pub fn totals(&self, app: &AppName) -> Totals {
+        self.app(app).totals()
     }
 
     fn app(&self, name: &AppName) -> &SharedApp {

@@ -185,6 +185,41 @@ impl Report {
     }
 }
 
+impl Skip {
+    /// One word for a script.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NotUp(_) => "not_up",
+            Self::Young { .. } => "young",
+            Self::BeganLater { .. } => "began_later",
+            Self::Late { .. } => "late",
+            Self::GivenUp { .. } => "given_up",
+            Self::Held(_) => "held",
+            Self::NotWatched => "not_watched",
+            Self::Unknown => "unknown",
+            Self::Gone => "gone",
+            Self::Replaced => "replaced",
+            Self::Deployed { .. } => "deployed",
+        }
+    }
+}
+
+impl Failure {
+    /// One word for a script.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Crashed { .. } => "crashed",
+            Self::DownAgain { .. } => "down_again",
+            Self::NotUp { .. } => "timed_out",
+            Self::Refused(_) => "refused",
+            Self::NotSeenUp => "not_seen_up",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl Outcome {
     /// One word for a script.
     #[must_use]

@@ -17,6 +17,7 @@ use super::queue::{DryRunRequest, PassRequest, Queue, Work};
 use super::report::{DryRun, End, Report};
 use super::rollout::Rollout;
 use super::status::View;
+use super::totals::Totals;
 use crate::heroku::{AppName, Client, Listing};
 use crate::shutdown::Stop;
 use crate::util::clock::Clock;
@@ -37,6 +38,7 @@ pub(super) struct SharedApp {
     pub(super) queue: Queue,
     reports: Mutex<VecDeque<Arc<Report>>>,
     view: Mutex<View>,
+    totals: Mutex<Totals>,
 }
 
 /// An app's own task.
@@ -61,7 +63,12 @@ pub(super) struct State {
 
 impl SharedApp {
     pub(super) fn new(clock: Clock, min_age: Duration) -> Self {
-        Self { queue: Queue::new(clock, min_age), reports: Mutex::default(), view: Mutex::default() }
+        Self {
+            queue: Queue::new(clock, min_age),
+            reports: Mutex::default(),
+            view: Mutex::default(),
+            totals: Mutex::default(),
+        }
     }
 
     /// What the task knows.
@@ -74,7 +81,13 @@ impl SharedApp {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
+    /// What all passes did.
+    pub(super) fn totals(&self) -> Totals {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn keep(&self, report: Report) {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).add(&report);
         let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         if reports.len() == REPORTS_KEPT {
             reports.pop_front();

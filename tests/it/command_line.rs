@@ -35,7 +35,9 @@ fn help_names_every_variable_every_url_and_every_exit_code() {
     let told = text(&output.stdout);
     let table = include_str!("../../README.md").lines().skip_while(|line| !line.starts_with("| variable | default |"));
     let names: Vec<_> = table.skip(2).map_while(|row| row.strip_prefix("| `")?.split('`').next()).collect();
-    for word in names.iter().chain(&["/restart_web_dynos", "/drain", "/health", "64", "78"]) {
+    for word in
+        names.iter().chain(&["/restart_web_dynos", "/drain", "/health", "/ready", "/status", "/metrics", "64", "78"])
+    {
         assert!(told.contains(word), "{word}: {told}");
     }
     assert!(names.len() > 10 && output.status.success());

@@ -40,7 +40,7 @@ async fn token(service: &Service) -> String {
 async fn without_a_key_the_page_asks_for_one_and_reveals_nothing() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    for path in ["/", "/status", "/?x=1"] {
+    for path in ["/", "/status", "/metrics", "/?x=1"] {
         for key in [None, Some("a-wrong-key-0123456789")] {
             let request = request(&service, Method::GET, path);
             let request = if let Some(key) = key { request.basic_auth("me", Some(key)) } else { request };
@@ -180,6 +180,31 @@ async fn requests_that_led_to_nothing_are_shown_with_their_reason() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn metrics_count_alerts_restarts_skips_and_calls() {
+    let (heroku, shop) = shop(2).await;
+    shop.dyno("web.2").crash();
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("").await;
+    service.request(Method::POST, "key=wrong").send().await.expect("answered");
+    let metrics = get(&service, "/metrics").await;
+    for line in [
+        r#"dyno_restarter_alerts_total{app="shop",result="triggered"} 1"#,
+        r#"dyno_restarter_alerts_total{app="",result="refused"} 1"#,
+        r#"dyno_restarter_restarts_total{app="shop",result="up"} 1"#,
+        r#"dyno_restarter_skipped_total{app="shop",reason="not_up"} 1"#,
+        r#"dyno_restarter_api_requests_total{status="202"} 1"#,
+        r#"dyno_restarter_boot_seconds_count{app="shop"} 1"#,
+        r#"dyno_restarter_boot_seconds_bucket{le="+Inf",app="shop"} 1"#,
+        r#"dyno_restarter_held{app="shop"} 0.0"#,
+        r#"dyno_restarter_ready{app="shop"} 1.0"#,
+        "# EOF",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in:\n{metrics}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn hostile_texts_are_escaped() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
@@ -220,8 +245,8 @@ async fn the_picture_tells_in_words_what_it_shows() {
     assert_eq!(drained.send().await.expect("answered").status(), StatusCode::NO_CONTENT);
     service.alert_and_pass("dyno=web.1").await;
     let (page, told) = (get(&service, "/").await, status(&service).await);
-    let words = "web.1: 2 processes began, 1 restarts by us, 0 failures, 0 reports. \
-                 web.2: 1 processes began, 0 restarts by us, 0 failures, 1 reports, memory 600 of 512 MB now.";
+    let words = "web.1: 2 processes began, 1 restart by us, 0 failures, 0 reports. \
+                 web.2: 1 process began, 0 restarts by us, 0 failures, 1 report, memory 600 of 512 MB now.";
     assert!(page.contains(words) && page.contains("600 of 512 MB"), "{page}");
     assert_eq!(told["apps"][0]["drain"]["day"]["web.2"][0]["reports"], json!(1));
     assert!(page.contains("web.2 has 1 of 2 reports (errors)") && page.contains(", key 1."), "{page}");

@@ -1,4 +1,4 @@
-//! The page for the person on call, the same as JSON, and whether the service is ready.
+//! The page for the person on call, the same as JSON, the metrics, and whether the service is ready.
 //!
 //! - `html`: the page itself;
 //! - `picture`: the last 24 hours on it;
@@ -28,6 +28,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::auth::{Access, CHALLENGE, Keys};
+use super::metrics;
 use super::status::{Status, StatusSource};
 use crate::restart::{AppName, DryRunError, Restarter, Target, Trigger, When};
 use crate::util::log_throttle::LogThrottle;
@@ -71,6 +72,7 @@ pub(super) fn router(source: StatusSource, keys: Keys) -> Router {
     Router::new()
         .route("/", get(show).post(act))
         .route("/status", get(status))
+        .route("/metrics", get(metrics))
         .route_layer(from_fn_with_state(Arc::clone(&page), with_key))
         .route("/ready", get(ready))
         .with_state(page)
@@ -152,6 +154,11 @@ async fn show(State(page): State<Arc<Page>>, Query(view): Query<View>) -> Respon
 
 async fn status(State(page): State<Arc<Page>>) -> Json<Status> {
     Json(page.source.status())
+}
+
+async fn metrics(State(page): State<Arc<Page>>) -> Response {
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, content_type)], metrics::text(&page.source)).into_response()
 }
 
 /// A button of the page.

@@ -160,6 +160,10 @@ fn sample_line() -> Markup {
     html! { svg.sample viewBox="0 0 16 16" aria-hidden="true" { path.memory d="M0 13L6 9L16 4" {} line.quota x1="0" x2="16" y1="2" y2="2" {} } }
 }
 
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// A lane in words.
 fn in_words(overview: &AppOverview, dyno: &DynoName) -> String {
     let count = |what: WhatHappened| {
@@ -172,7 +176,9 @@ fn in_words(overview: &AppOverview, dyno: &DynoName) -> String {
         let quota = memory.quota.map_or_else(String::new, |quota| format!(" of {}", quota / MEGABYTE));
         format!(", memory {}{quota} MB now", memory.total / MEGABYTE)
     });
-    format!(
-        "{dyno}: {began} processes began, {restarted} restarts by us, {failed} failures, {reports} reports{memory}."
-    )
+    let reports = usize::try_from(reports).unwrap_or(usize::MAX);
+    let (began, restarted) =
+        (counted(began, "process began", "processes began"), counted(restarted, "restart", "restarts"));
+    let (failed, reports) = (counted(failed, "failure", "failures"), counted(reports, "report", "reports"));
+    format!("{dyno}: {began}, {restarted} by us, {failed}, {reports}{memory}.")
 }
