@@ -16,6 +16,8 @@
 //! With Heroku's own log drain as the source, [`drain`] replaces step 3: [`logplex`] finds the few lines that matter, and
 //! the drain counts them until the threshold is reached. The rest is the same.
 //!
+//! With a webhook of a chat, [`notify`] tells a person what happened.
+//!
 //! [`config`] reads the environment, [`telemetry`] sets up the log, [`shutdown`] handles SIGTERM, and `util` has small tools.
 
 pub mod alert;
@@ -24,6 +26,7 @@ pub mod drain;
 pub mod heroku;
 mod http;
 pub mod logplex;
+pub mod notify;
 pub mod restart;
 pub mod shutdown;
 pub mod telemetry;
@@ -33,14 +36,16 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use config::Config;
-use drain::Drains;
+use drain::{Drains, Silence, SilenceWatch};
 pub use http::auth::signature;
 pub use http::listener::{Listen, bind};
 use http::{listener, router};
+use notify::Notifier;
 use restart::{Restarter, Workers};
 use shutdown::{PanicAlarm, Switch};
 pub use util::dedup::SeenIds;
@@ -52,15 +57,18 @@ const WORKER_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(27);
 /// Why the service could not start, or ended unexpectedly.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The HTTP client could not be set up.
+    /// An HTTP client could not be set up.
     #[error(
-        "cannot set up HTTPS for the calls to Heroku; if CA certificates are missing, install the package ca-certificates, \
+        "cannot set up HTTPS for the calls to Heroku and to NOTIFY_URL; if CA certificates are missing, install the package ca-certificates, \
          or name a file of them in SSL_CERT_FILE"
     )]
     Client(#[source] reqwest::Error),
     /// The task of an app ended, so nobody would act on its alerts.
     #[error("the task that restarts dynos ended unexpectedly: {0}")]
     WorkerEnded(String),
+    /// The task that sends notifications ended.
+    #[error("the task that sends notifications ended unexpectedly: {0}")]
+    NotifierEnded(String),
     /// The code that handles a request panicked, so its alert may be lost.
     #[error("the code that handles a request panicked")]
     RequestPanicked,
@@ -74,6 +82,15 @@ pub struct Service {
     switch: Switch,
     router: Router,
     panics: PanicAlarm,
+    silence: SilenceWatch,
+    notifications: Notifications,
+}
+
+/// The task that sends notifications, if there is one.
+#[derive(Debug, Default)]
+struct Notifications {
+    task: JoinSet<()>,
+    silences: Option<mpsc::Sender<Silence>>,
 }
 
 /// Runs the service on `listener` until `shutdown` completes: [`Service::new`] and [`Service::run`].
@@ -92,11 +109,18 @@ impl Service {
     pub fn new(config: Config) -> Result<Self, Error> {
         let client = heroku::Client::new(config.heroku).map_err(Error::Client)?;
         let (switch, stop) = shutdown::switch();
-        let (restarter, workers) = Restarter::start(&config.apps, &client, &config.policy, &stop);
+        let notifier = config.notify.map(Notifier::new).transpose().map_err(Error::Client)?;
+        let (notifier, senders) = notifier.unzip();
+        let news = senders.as_ref().map(|senders| &senders.news);
+        let (restarter, workers) = Restarter::start(&config.apps, &client, &config.policy, &stop, news);
+        // With the apps' tasks, the last sender of news goes: that ends the notifier.
+        let silences = senders.map(|senders| senders.silences);
+        let notifications = Notifications { task: notifier.into_iter().map(Notifier::run).collect(), silences };
         let drains = Drains::new(restarter.clone(), client, config.drain);
+        let silence = drains.silence();
         let panics = PanicAlarm::default();
         let router = router::router(restarter.clone(), drains, config.keys, &panics);
-        Ok(Self { restarter, workers, switch, router, panics })
+        Ok(Self { restarter, workers, switch, router, panics, silence, notifications })
     }
 
     /// Takes triggers directly, and has the reports on the latest passes.
@@ -111,7 +135,8 @@ impl Service {
     /// When the task of an app ends unexpectedly, or the code of a request panics. The process must exit then, because nobody
     /// would act on the alerts that it accepts; the other apps' restarts in progress are waited for first.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { mut workers, switch, router, panics, .. } = self;
+        let Self { mut workers, switch, router, panics, silence, mut notifications, .. } = self;
+        let silences = notifications.silences.clone();
         let (work_is_done, no_more_requests) = oneshot::channel::<()>();
         let serving = listener::serve(listener, router, panics.clone(), async {
             // An error means that the sender was dropped, which is the signal.
@@ -122,6 +147,7 @@ impl Service {
                 () = shutdown => Ok(()),
                 error = unexpected_end(&mut workers) => Err(error),
                 () = panics.raised() => Err(Error::RequestPanicked),
+                error = notifications.unexpected_end() => Err(error),
             };
             if outcome.is_ok() {
                 info!("shutting down: no new alerts are taken; restarts in progress are waited for");
@@ -132,10 +158,46 @@ impl Service {
             switch.stop();
             let finished = finish(&mut workers).await;
             drop(work_is_done);
-            outcome.and(finished)
+            let notified = notifications.finish().await;
+            outcome.and(finished).and(notified)
         };
-        let (outcome, ()) = tokio::join!(working, serving);
+        let tell_silence = |silence| {
+            if let Some(silences) = &silences {
+                // A full channel means that nothing could be sent for long.
+                silences.try_send(silence).ok();
+            }
+        };
+        let (outcome, ()) = tokio::select! {
+            ended = async { tokio::join!(working, serving) } => ended,
+            never = silence.run(tell_silence) => match never {},
+        };
         outcome.and(if panics.is_raised() { Err(Error::RequestPanicked) } else { Ok(()) })
+    }
+}
+
+impl Notifications {
+    /// Waits for the task to end. It should not.
+    async fn unexpected_end(&mut self) -> Error {
+        match self.task.join_next().await {
+            Some(Err(panic)) => Error::NotifierEnded(panic.to_string()),
+            Some(Ok(())) => Error::NotifierEnded("it returned".to_owned()),
+            // There is none.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Gives the task a short time to send what waits, after the apps' tasks have ended.
+    async fn finish(&mut self) -> Result<(), Error> {
+        match tokio::time::timeout(notify::SHUTDOWN_TIMEOUT, self.task.join_next()).await {
+            Ok(Some(Err(panic))) => Err(Error::NotifierEnded(panic.to_string())),
+            Ok(_) => Ok(()),
+            Err(_) => {
+                warn!(
+                    "shutting down although notifications wait to be sent: the webhook of NOTIFY_URL did not take them"
+                );
+                Ok(())
+            }
+        }
     }
 }
 

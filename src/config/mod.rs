@@ -13,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::http::auth::{Keys, NamedKey};
 use crate::http::listener::Listen;
+use crate::notify::WebhookUrl;
 use crate::restart::{AppName, Policy};
 use crate::{drain, heroku, telemetry};
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub(crate) policy: Policy,
     /// What counts as trouble in a log drain.
     pub(crate) drain: drain::Settings,
+    /// Where messages for a person go.
+    pub(crate) notify: Option<WebhookUrl>,
     /// What to log, and how.
     pub log: telemetry::Settings,
 }
@@ -73,6 +76,8 @@ impl Config {
         let errors = env.optional("ERRORS", "R14,R15", "R14,R15,H12", |text| parse::list(text, parse::code));
         let tolerance = env.optional("TOLERANCE", "3 in 2m", "3 in 2m", parse::tolerance);
         let memory_limit = env.optional("MEMORY_LIMIT", "off", "90% or 480MB", parse::memory_limit);
+        let notify_url =
+            env.optional("NOTIFY_URL", "", "https://hooks.slack.com/services/T000/B000/XXXX", parse::notify_url);
         let api_url = env.optional("HEROKU_API_URL", "https://api.heroku.com", "https://api.heroku.com", parse::url);
         let format = env.optional("LOG_FORMAT", "text", "json", parse::format);
         let filter = env.optional("RUST_LOG", "info", "info,dyno_restarter=debug", |text| {
@@ -99,6 +104,7 @@ impl Config {
                     threshold: tolerance?,
                     memory_limit: memory_limit?,
                 },
+                notify: notify_url?,
                 log: telemetry::Settings { format: format?, filter: filter? },
             })
         };

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use crate::drain::{MemoryLimit, Threshold};
 use crate::http::listener::Listen;
 use crate::logplex::{Code, MEGABYTE};
+use crate::notify::WebhookUrl;
 use crate::restart::{AppName, GiveUp, ProcessType};
 use crate::telemetry::Format;
 
@@ -212,6 +213,17 @@ pub(super) fn url(text: &str) -> Result<Url, String> {
         "http" if is_this_machine => Ok(url),
         _ => Err("would send the token unencrypted; it must begin with https://".to_owned()),
     }
+}
+
+/// A webhook of a chat. Everybody who knows the URL can write there, but what is sent is no secret: `http` is allowed, for a
+/// chat in the same network.
+pub(super) fn notify_url(text: &str) -> Result<Option<WebhookUrl>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let is_web = |url: &Url| matches!(url.scheme(), "https" | "http") && url.has_host();
+    let url = Url::parse(text).ok().filter(is_web).map(WebhookUrl::new);
+    url.map(Some).ok_or_else(|| "is not a URL that begins with https:// or http://".to_owned())
 }
 
 pub(super) fn format(text: &str) -> Result<Format, String> {

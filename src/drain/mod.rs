@@ -6,12 +6,14 @@
 //! - `app_drain`: what the service remembers about the log of one app;
 //! - `day`: what the log said of each dyno in the last 24 hours;
 //! - `status`: what there is to say of the log of an app now;
-//! - `summary`: the reports that led to nothing, for the log.
+//! - `summary`: the reports that led to nothing, for the log;
+//! - `silence`: notices when a log no longer arrives.
 
 mod app_drain;
 mod day;
 mod detector;
 mod settings;
+mod silence;
 mod status;
 mod summary;
 mod symptom;
@@ -28,6 +30,7 @@ use symptom::{Cause, Symptom};
 
 pub use day::{Day, STEP, Step};
 pub use settings::{MemoryLimit, Settings, Threshold};
+pub use silence::{Silence, SilenceWatch};
 use status::MOST_MEASURED;
 pub use status::{CountedReports, DrainStatus, Memory};
 
@@ -87,6 +90,7 @@ pub struct Drains {
     interest: Interest,
     apps: BTreeMap<AppName, Mutex<AppDrain>>,
     delivered: SeenIds,
+    silence: SilenceWatch,
     client: Client,
 }
 
@@ -104,7 +108,21 @@ impl Drains {
         let interest = Interest { errors: settings.errors.clone(), memory: true };
         let apps = restarter.watched().apps().iter().map(|app| (app.clone(), Mutex::default())).collect();
         settings.warn_if_unreachable();
-        Self { restarter, settings, interest, apps, delivered: SeenIds::default(), client }
+        Self {
+            restarter,
+            settings,
+            interest,
+            apps,
+            delivered: SeenIds::default(),
+            silence: SilenceWatch::default(),
+            client,
+        }
+    }
+
+    /// Notices when a log no longer arrives. To be run by the caller.
+    #[must_use]
+    pub fn silence(&self) -> SilenceWatch {
+        self.silence.clone()
     }
 
     /// Begins to read a batch of the log of `app`.
@@ -207,6 +225,7 @@ impl Batch<'_> {
             return Ok(());
         }
         app_drain.heard(now, label.key, memory);
+        drains.silence.heard(app);
         app_drain.note_other_apps(app, other_apps);
         for symptom in &unwatched {
             app_drain.note_unwatched(app, symptom);

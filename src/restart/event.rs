@@ -72,3 +72,10 @@ pub enum Note {
     /// The list is empty, although dynos were listed a moment ago. It is asked for once more.
     EmptyList,
 }
+
+impl Note {
+    /// Whether it still matters when the pass has ended: why the pass was made, and what alerts lead to from now on.
+    pub(super) fn outlasts_pass(&self) -> bool {
+        matches!(self, Self::Plan { .. } | Self::GaveUp(..) | Self::Hold(..) | Self::HoldEnded(..) | Self::ReArmed(_))
+    }
+}

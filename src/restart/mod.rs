@@ -8,7 +8,8 @@
 //!   remembered of them, and `our_dyno`: of one that we restarted;
 //! - `retry` and `pacing`: how often the API is called;
 //! - `status`: what there is to say of an app now; `totals`: what all passes did, in numbers;
-//! - `report` and `report_text`: what happened, as data and in words; `pass_log`: what of it the log says;
+//! - `report` and `report_text`: what happened, as data and in words; `pass_log`: what of it the log says; `news`: what of it
+//!   whoever listens is told.
 //!
 //! Nothing here knows where alerts come from.
 
@@ -16,6 +17,7 @@ mod due;
 mod event;
 mod fleet;
 mod history;
+mod news;
 mod our_dyno;
 mod outlook;
 mod pacing;
@@ -35,12 +37,14 @@ mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::Sender;
 use tokio::task::{JoinError, JoinSet};
 
 pub use crate::heroku::{AppName, DynoName, ProcessType};
 pub use event::{Action, Event, Note};
 pub use fleet::Look;
 pub use history::History;
+pub use news::News;
 pub use our_dyno::HoldEnd;
 pub use outlook::{Accepted, Hold, Outlook};
 pub use policy::{GiveUp, Policy};
@@ -98,9 +102,15 @@ pub struct Watched {
 }
 
 impl Restarter {
-    /// Starts a task for each app.
+    /// Starts a task for each app. The tasks tell `news` what happens.
     #[must_use]
-    pub fn start(apps: &[AppName], client: &Client, policy: &Policy, stop: &Stop) -> (Self, Workers) {
+    pub fn start(
+        apps: &[AppName],
+        client: &Client,
+        policy: &Policy,
+        stop: &Stop,
+        news: Option<&Sender<News>>,
+    ) -> (Self, Workers) {
         let mut workers = JoinSet::new();
         let mut shared = Apps::new();
         let clock = Clock::start();
@@ -108,7 +118,8 @@ impl Restarter {
             let app = Arc::new(SharedApp::new(clock, policy.min_age));
             shared.insert(name.clone(), Arc::clone(&app));
             let (client, policy, stop) = (client.clone(), policy.clone(), stop.clone());
-            let worker = Worker { name: name.clone(), app, client, policy, clock, stop, state: State::default() };
+            let (name, news, state) = (name.clone(), news.cloned(), State::default());
+            let worker = Worker { name, app, client, policy, clock, stop, news, state };
             workers.spawn(worker.work());
         }
         let watched = Watched::new(apps, &policy.process_types);

@@ -21,22 +21,23 @@ pub(super) struct Driver<'a> {
 }
 
 impl Driver<'_> {
-    /// Makes the pass.
-    pub(super) async fn run(&self, rollout: &mut Rollout, log: &mut PassLog) -> Report {
-        let mut event = Event::Time;
+    /// Makes the pass. The notes are those that still matter when it has ended.
+    pub(super) async fn run(&self, rollout: &mut Rollout, log: &mut PassLog) -> (Report, Vec<Note>) {
+        let (mut event, mut notes) = (Event::Time, Vec::new());
         loop {
             let action = rollout.step(event, self.clock.now());
             for note in rollout.take_notes() {
                 if let Note::Hold(dyno, _) = &note {
                     self.shared.view().happened(dyno, WhatHappened::Failed, self.clock.now());
                 }
+                notes.extend(note.outlasts_pass().then(|| note.clone()));
                 log.write(self.app, note);
             }
             let next = if let Action::WaitUntil(time) = &action { Some(*time) } else { None };
             self.shared.view().stepped(rollout, next);
             let deadline = rollout.deadline();
             event = match action {
-                Action::Done(report) => return report,
+                Action::Done(report) => return (report, notes),
                 // Never abandoned half-way: nobody would know whether it took effect.
                 Action::Restart(dyno) => {
                     let answer = self.client.restart(self.app, &dyno).await;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tracing::{Level, debug, event, info, warn};
 
 use super::event::Note;
-use super::our_dyno::HoldEnd;
 use super::report::{End, Outcome, Report, Skip};
 use crate::heroku::{AppName, DynoName};
 use crate::util::text::{human, list};
@@ -53,12 +52,6 @@ impl PassLog {
                 );
             }
             Note::HoldEnded(dyno, why) => {
-                let why = match why {
-                    HoldEnd::Up => "is up",
-                    HoldEnd::Deployed => "was replaced by a deploy",
-                    HoldEnd::ScaledAway => "was scaled away",
-                    HoldEnd::WindowPassed => "failed longer ago than the window of GIVE_UP_AFTER",
-                };
                 info!(event = "hold_ended", %app, %dyno, "alerts restart dynos of {app} again: {dyno} {why}");
             }
             Note::ReArmed(dyno) => {

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
+use super::our_dyno::HoldEnd;
 use super::report::{End, Failure, Outcome, Report, Skip};
 use crate::heroku::DynoName;
 use crate::util::text::{clock_time, human, list};
@@ -160,6 +161,18 @@ impl fmt::Display for End {
                 )
             }
         }
+    }
+}
+
+impl fmt::Display for HoldEnd {
+    /// What became of the dyno.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Up => "is up",
+            Self::Deployed => "was replaced by a deploy",
+            Self::ScaledAway => "was scaled away",
+            Self::WindowPassed => "failed longer ago than the window of GIVE_UP_AFTER",
+        })
     }
 }
 

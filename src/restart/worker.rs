@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use super::fleet::{Look, elapsed};
 use super::history::History;
+use super::news::News;
 use super::pacing::IdlePace;
 use super::pass::Driver;
 use super::pass_log::{PassLog, warn_of_unreadable};
@@ -49,6 +51,7 @@ pub(super) struct Worker {
     pub(super) policy: Policy,
     pub(super) clock: Clock,
     pub(super) stop: Stop,
+    pub(super) news: Option<Sender<News>>,
     pub(super) state: State,
 }
 
@@ -137,7 +140,10 @@ impl Worker {
                 self.app.view().looked(&look, &self.state.history);
                 self.state.last_look = Some(look);
             }
-            Err(cause) if !cause.is_transient() => error!(%app, "cannot watch {app}: {}", End::Api(cause)),
+            Err(cause) if !cause.is_transient() => {
+                error!(%app, "cannot watch {app}: {}", End::Api(cause.clone()));
+                self.publish(|| News::CannotWatch { app: app.clone(), cause });
+            }
             Err(cause) => warn!(%app, "cannot see {app} yet: {cause}; alerts will be acted on all the same"),
         }
     }
@@ -182,7 +188,8 @@ impl Worker {
         match self.look_now().await {
             Some(Err(cause)) if had_trouble => debug!(%app, "still cannot see {app}: {cause}"),
             Some(Err(cause)) if !cause.is_transient() => {
-                error!(event = "not_ready", %app, "cannot restart dynos of {app}: {}", End::Api(cause));
+                error!(event = "not_ready", %app, "cannot restart dynos of {app}: {}", End::Api(cause.clone()));
+                self.publish(|| News::CannotWatch { app: app.clone(), cause });
             }
             Some(Err(cause)) => warn!(event = "not_ready", %app, "cannot see {app}: {cause}"),
             Some(Ok(())) if had_trouble => info!(event = "ready", %app, "{app} can be seen again"),
@@ -216,7 +223,7 @@ impl Worker {
             Rollout::new(self.name.clone(), self.policy.clone(), asked, alerts, history, self.clock.now());
         let driver =
             Driver { app: &self.name, client: &self.client, clock: self.clock, stop: &self.stop, shared: &self.app };
-        let mut report = driver.run(&mut rollout, &mut self.state.log).await;
+        let (mut report, notes) = driver.run(&mut rollout, &mut self.state.log).await;
         report.senders = senders;
         match &mut report.end {
             Some(End::Api(_)) => receipt.mark_lost(),
@@ -236,7 +243,16 @@ impl Worker {
         if report.is_idle() {
             self.state.pace.count(report.calls, began);
         }
+        self.publish(|| News::Pass { report: report.clone(), notes });
         self.app.keep(report);
+    }
+
+    /// Tells whoever listens, without waiting: when too much waits there already, this is not told.
+    fn publish(&self, news: impl FnOnce() -> News) {
+        let app = &self.name;
+        if self.news.as_ref().is_some_and(|listener| listener.try_send(news()).is_err()) {
+            debug!(%app, "news of {app} are not told: too many wait already");
+        }
     }
 
     async fn dry_run(&mut self, requests: Vec<DryRunRequest>) {
@@ -279,6 +295,7 @@ impl Worker {
         if !asked.is_empty() {
             let asked = asked.describe();
             warn!(%app, "the restarter is being shut down, and alerts for {app} are dropped: they asked for {asked}");
+            self.publish(|| News::Dropped { app: app.clone(), asked });
         }
     }
 }

@@ -29,7 +29,7 @@ async fn attach(app: &App, service: &Service) {
 }
 
 /// A frame with one line of the platform, written `ago` seconds ago.
-fn frame(ago: i64, process: &str, text: &str) -> String {
+pub(crate) fn frame(ago: i64, process: &str, text: &str) -> String {
     let at = Timestamp::now() - SignedDuration::from_secs(ago);
     frame_at(&at.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string(), process, text)
 }
@@ -56,7 +56,7 @@ async fn status(request: RequestBuilder) -> u16 {
 }
 
 /// Posts a batch with the key, which must be accepted.
-async fn post(service: &Service, body: impl Into<reqwest::Body>) {
+pub(crate) async fn post(service: &Service, body: impl Into<reqwest::Body>) {
     assert_eq!(status(batch(service, "", body).basic_auth("drain", Some(KEY))).await, 204);
 }
 

@@ -43,6 +43,7 @@ mod triggers;
 mod binary;
 mod command_line;
 mod log;
+mod notify;
 mod page;
 mod secrets;
 mod set_up;

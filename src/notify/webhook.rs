@@ -1,0 +1,124 @@
+//! One call of a chat's webhook. Its URL is a secret: whoever knows it can write there.
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Response, StatusCode, Url};
+use serde_json::json;
+
+use crate::util::text::printable;
+
+/// How long a call may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The URL of a webhook. It is never shown.
+#[derive(Clone)]
+pub struct WebhookUrl(Url);
+
+/// A client of one webhook.
+pub(super) struct Webhook {
+    http: reqwest::Client,
+    url: WebhookUrl,
+}
+
+/// A message was not sent. No text here contains the URL.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(super) enum SendError {
+    /// There was no connection, or no answer.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// The webhook cannot take it now.
+    #[error("the webhook of NOTIFY_URL answered {status}")]
+    Unavailable { status: StatusCode, retry_after: Option<Duration> },
+    /// The webhook does not take it.
+    #[error("the webhook of NOTIFY_URL rejected it with {0}")]
+    Rejected(StatusCode),
+}
+
+impl WebhookUrl {
+    pub(crate) fn new(url: Url) -> Self {
+        Self(url)
+    }
+}
+
+impl fmt::Debug for WebhookUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl Webhook {
+    pub(super) fn new(url: WebhookUrl) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+            .timeout(TIMEOUT)
+            // What the calls to Heroku do, too.
+            .no_proxy()
+            // The target of a redirect is not the one that the URL was made for.
+            .redirect(reqwest::redirect::Policy::none())
+            // The caller repeats, and keeps to a limit.
+            .retry(reqwest::retry::never())
+            .build()?;
+        Ok(Self { http, url })
+    }
+
+    /// Sends a message in the format that Slack introduced and others understand. Any 2xx is a success.
+    pub(super) async fn post(&self, text: &str) -> Result<(), SendError> {
+        let request = self.http.post(self.url.0.clone()).header("content-type", "application/json");
+        let body = json!({ "text": text }).to_string();
+        let response = request.body(body).send().await.map_err(|error| SendError::NoAnswer(reason(error)))?;
+        let status = response.status();
+        match status {
+            _ if status.is_success() => Ok(()),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Err(unavailable(&response)),
+            _ if status.is_server_error() => Err(unavailable(&response)),
+            _ => Err(SendError::Rejected(status)),
+        }
+    }
+}
+
+impl SendError {
+    /// Whether the same message may be taken later.
+    pub(super) fn is_transient(&self) -> bool {
+        !matches!(self, Self::Rejected(_))
+    }
+
+    /// How long the webhook asks to wait. Not clamped.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// One word for the kind of failure.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::NoAnswer(_) => "no answer",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Rejected(_) => "rejected",
+        }
+    }
+}
+
+fn unavailable(response: &Response) -> SendError {
+    let text = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    // Discord sends fractions of a second.
+    let seconds = text.and_then(|text| text.trim().parse::<f64>().ok());
+    let retry_after = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    SendError::Unavailable { status: response.status(), retry_after }
+}
+
+/// Why there was no answer. An error of reqwest contains the URL; its innermost cause does not.
+fn reason(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!("the webhook of NOTIFY_URL did not answer within {TIMEOUT:?}");
+    }
+    let error = error.without_url();
+    let mut innermost: &dyn std::error::Error = &error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    format!("no answer from the webhook of NOTIFY_URL: {}", printable(&innermost.to_string(), 200))
+}
