@@ -16,11 +16,13 @@
 //! With Heroku's own log drain as the source, [`drain`] replaces step 3: [`logplex`] finds the few lines that matter, and
 //! the drain counts them until the threshold is reached. The rest is the same.
 //!
-//! With a webhook of a chat, [`notify`] tells a person what happened.
+//! With a webhook of a chat, [`notify`] tells a person what happened. [`check`] says what works and what to mend, without
+//! serving.
 //!
 //! [`config`] reads the environment, [`telemetry`] sets up the log, [`shutdown`] handles SIGTERM, and `util` has small tools.
 
 pub mod alert;
+pub mod check;
 pub mod config;
 pub mod drain;
 pub mod heroku;
@@ -32,6 +34,7 @@ pub mod shutdown;
 pub mod telemetry;
 mod util;
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use axum::Router;
@@ -49,6 +52,7 @@ use notify::Notifier;
 use restart::{Restarter, Workers};
 use shutdown::{PanicAlarm, Switch};
 pub use util::dedup::SeenIds;
+pub use util::text::with_causes;
 
 /// How long the apps' tasks may take to end. They wait for restarts in progress for [`shutdown::GRACE`] (25 s), and Heroku
 /// kills after 30 s.
@@ -99,6 +103,20 @@ struct Notifications {
 /// When the service cannot start, or one of its tasks ends unexpectedly.
 pub async fn run(config: Config, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     Service::new(config)?.run(listener, shutdown).await
+}
+
+/// Checks the environment that `lookup` returns, and what it names at Heroku. Nothing is changed there.
+pub async fn check(lookup: impl Fn(&'static str) -> Option<OsString>) -> check::Results {
+    let (config, variables) = Config::examine(lookup);
+    let settings = config.ok().map(|config| check::Settings {
+        heroku: config.heroku,
+        apps: config.apps,
+        keys: config.keys,
+        weak_keys: config.weak_keys,
+        policy: config.policy,
+        drain: config.drain,
+    });
+    check::run(&variables, settings).await
 }
 
 impl Service {

@@ -1,64 +1,50 @@
-//! The command line: reads the environment, binds the port, and runs the service until SIGTERM; or prints how to use it.
+//! The command line: without an argument it serves until SIGTERM; `check` says what works and what to mend.
+//!
+//! Secrets are never taken from arguments, which everybody on the machine can see, and no argument is ever repeated in a
+//! message, because somebody may have put a secret there.
 
-use std::error::Error;
+mod usage;
+
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use dyno_restarter::config::Config;
-use dyno_restarter::{bind, run, shutdown, telemetry};
+use dyno_restarter::{bind, run, shutdown, telemetry, with_causes};
 use tokio::runtime;
 use tracing::{error, info};
 
 /// `EX_CONFIG` of sysexits.h: the configuration is invalid.
 const EXIT_CONFIG: u8 = 78;
 
-/// `EX_USAGE` of sysexits.h: the arguments are invalid.
+/// `EX_USAGE`: an unknown argument.
 const EXIT_USAGE: u8 = 64;
 
-const USAGE: &str = "usage: dyno-restarter [--help | --version]";
-
-/// The variables are described where they are set.
-const ENVIRONMENT: &str = include_str!("../.env.example");
+/// `EX_IOERR`: standard output cannot be written, for example because a disk is full.
+const EXIT_OUTPUT: u8 = 74;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let arguments: Vec<_> = arguments.iter().map(|argument| argument.to_str()).collect();
+    let arguments: Vec<&str> = arguments.iter().map(|argument| argument.to_str().unwrap_or_default()).collect();
     match arguments[..] {
-        [] => run_service(),
-        [Some("--help" | "-h" | "help")] => print(&help()),
-        [Some("--version" | "-V")] => print(concat!("dyno-restarter ", env!("CARGO_PKG_VERSION"), "\n")),
-        // The arguments are not repeated: somebody may have put a secret there.
+        [] => serve(),
+        ["check"] => check(),
+        ["--help" | "-h" | "help"] => print(&usage::help(), ExitCode::SUCCESS),
+        ["--version" | "-V"] => print(&usage::version(), ExitCode::SUCCESS),
         _ => {
-            complain(&format!("{USAGE}\nSettings are read from the environment; --help lists them."));
+            complain(&usage::of_unknown_argument());
             ExitCode::from(EXIT_USAGE)
         }
     }
 }
 
-fn help() -> String {
-    let sentence = "Restarts the running web dynos of a Heroku app, one after the other, when an alert arrives.";
-    let urls = "  POST or GET /restart_web_dynos   an alert, with the key: Authorization: Bearer KEY, HTTP Basic, or ?key=KEY
-                                   parameters: app, dyno, scope=all|affected, only_if=FIELD:VALUE, force=true, dry_run=true
-  POST /drain                      Heroku's log drain: https://drain:KEY@HOST/drain
-  GET /                            the page, with the key as the password; GET /status is the same as JSON
-  GET /metrics                     metrics for Prometheus, with the key
-  GET /ready                       200, or 503 when a restart could not be made now; needs no key
-  GET /health                      200 while the service runs; needs no key";
-    let codes = "0 after SIGTERM, 1 after a failure, 64 for invalid arguments, 78 for invalid variables";
-    format!("{sentence}\n\n{USAGE}\n\nURLs:\n{urls}\n\nExit codes: {codes}.\n\nVariables:\n\n{ENVIRONMENT}")
-}
-
-/// Prints to stdout. Whoever reads it may stop early, as `head` does.
-fn print(text: &str) -> ExitCode {
-    io::stdout().write_all(text.as_bytes()).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
-}
-
-fn run_service() -> ExitCode {
+/// Runs the service until SIGTERM.
+fn serve() -> ExitCode {
     let config = match Config::from_lookup(std::env::var_os) {
         Ok(config) => config,
         Err(errors) => {
-            complain(&errors.to_string());
+            // The settings of the log are a part of the configuration.
+            complain(&format!("{errors}\n"));
             return ExitCode::from(EXIT_CONFIG);
         }
     };
@@ -67,7 +53,7 @@ fn run_service() -> ExitCode {
         Ok(runtime) => {
             let result = runtime.block_on(async {
                 tokio::select! {
-                    result = serve(config) => result,
+                    result = listen(config) => result,
                     never = log.tell_losses() => match never {},
                 }
             });
@@ -88,8 +74,8 @@ fn run_service() -> ExitCode {
     code
 }
 
-/// Runs the service until SIGTERM. The error says what went wrong and what to do.
-async fn serve(config: Config) -> Result<(), String> {
+/// Serves until SIGTERM. The error says what went wrong and what to do.
+async fn listen(config: Config) -> Result<(), String> {
     // Before the port is open, so that a service that takes alerts can always be shut down in an orderly way.
     let signal = shutdown::signal().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let listener = bind(config.listen).map_err(|error| {
@@ -106,14 +92,30 @@ async fn serve(config: Config) -> Result<(), String> {
     run(config, listener, shutdown).await.map_err(|error| with_causes(&error))
 }
 
-/// An error and what caused it.
-fn with_causes(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |&error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+/// Checks the environment and what it names at Heroku, and prints what it finds. Nothing is logged.
+fn check() -> ExitCode {
+    let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("cannot start: {error}\n"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let results = runtime.block_on(dyno_restarter::check(std::env::var_os));
+    runtime.shutdown_background();
+    print(&results.to_string(), ExitCode::from(results.exit_code()))
 }
 
-/// Prints to stderr. The settings of the log are a part of the configuration, so there is no log yet.
+/// Prints a text to standard output, and returns `code`. A reader that has seen enough, such as `head`, is no error.
+fn print(text: &str, code: ExitCode) -> ExitCode {
+    let mut output = stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => ExitCode::from(EXIT_OUTPUT),
+        _ => code,
+    }
+}
+
+/// Prints a text to standard error. When that cannot be written, nobody can be told.
 fn complain(text: &str) {
-    // Nobody may read it.
-    writeln!(io::stderr(), "{text}").ok();
+    stderr().lock().write_all(text.as_bytes()).ok();
 }

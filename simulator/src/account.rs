@@ -25,6 +25,8 @@ const IDENTIFIERS: &str = "global identity";
 pub(crate) struct Account {
     pub(crate) any_token: bool,
     pub(crate) revoked: bool,
+    /// `suspended_at` or `delinquent_at`, where the account is that.
+    pub(crate) trouble: Option<&'static str>,
     pub(crate) scope: Vec<String>,
     /// When the bucket will be full again; the only thing a leaky bucket has to remember.
     full_at: Timestamp,
@@ -32,7 +34,7 @@ pub(crate) struct Account {
 
 impl Account {
     pub(crate) fn new(now: Timestamp) -> Account {
-        Account { any_token: false, revoked: false, scope: vec!["write".to_owned()], full_at: now }
+        Account { any_token: false, revoked: false, trouble: None, scope: vec!["write".to_owned()], full_at: now }
     }
 
     pub(crate) fn remaining(&self, now: Timestamp) -> u32 {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::agenda::Agenda;
+use crate::app_settings::AppSettings;
 use crate::drain::Drain;
 use crate::dyno::{Dyno, Release};
 use crate::logs::{Line, Log, whole_seconds};
@@ -16,7 +17,7 @@ use crate::logs::{Line, Log, whole_seconds};
 /// Process types that are no part of the formation: one-off dynos, the release phase, Heroku Scheduler.
 const ONE_OFF: [&str; 3] = ["run", "release", "scheduler"];
 
-/// The size of every dyno, and what `Process running mem=` is measured against.
+/// The size of a dyno unless another is shown, and what `Process running mem=` is measured against.
 pub(crate) const SIZE: &str = "Standard-1X";
 
 pub(crate) struct AppState {
@@ -44,6 +45,9 @@ pub(crate) struct AppState {
     pub(crate) traffic: Traffic,
     pub(crate) log: Log,
     pub(crate) drains: Vec<Drain>,
+    /// Drains that are listed and no more.
+    pub(crate) unshipped_drains: Vec<Drain>,
+    pub(crate) settings: AppSettings,
 }
 
 /// The requests that an app gets.
@@ -84,6 +88,8 @@ impl AppState {
             traffic: Traffic::default(),
             log: Log::default(),
             drains: Vec::new(),
+            unshipped_drains: Vec::new(),
+            settings: AppSettings::default(),
         }
     }
 
@@ -159,7 +165,7 @@ impl AppState {
         let generation = if self.fir { "fir" } else { "cedar" };
         let stack = json!({ "id": id, "name": if self.fir { "cnb" } else { "heroku-24" } });
         let created = whole_seconds(self.created_at);
-        json!({
+        let mut json = json!({
             "acm": false,
             "archived_at": null,
             "build_stack": stack,
@@ -169,21 +175,18 @@ impl AppState {
             "git_url": format!("https://git.heroku.com/{name}.git"),
             "id": id,
             "internal_routing": null,
-            "maintenance": false,
             "name": name,
-            "organization": null,
-            "owner": { "email": "owner@example.com", "id": OWNER },
             "process_tier": "production",
             "region": { "id": "59accabd-516d-4f0e-83e6-6e3757701145", "name": "us" },
             "released_at": created,
             "repo_size": null,
             "slug_size": null,
-            "space": null,
             "stack": stack,
-            "team": null,
             "updated_at": created,
             "web_url": format!("https://{}/", self.host()),
-        })
+        });
+        self.settings.add_to(&mut json);
+        json
     }
 
     pub(crate) fn formation_json(&self, process_type: &str) -> Option<Value> {
@@ -192,10 +195,10 @@ impl AppState {
             "app": { "id": self.id, "name": self.name },
             "command": command(process_type),
             "created_at": whole_seconds(row.created_at),
-            "dyno_size": { "id": OWNER, "name": SIZE },
+            "dyno_size": { "id": OWNER, "name": self.settings.size },
             "id": row.id,
             "quantity": row.quantity,
-            "size": SIZE,
+            "size": self.settings.size,
             "type": process_type,
             "updated_at": whole_seconds(row.updated_at),
         }))
@@ -210,7 +213,7 @@ impl AppState {
             "id": dyno.id,
             "name": dyno.name,
             "release": { "id": self.release.id, "version": self.release.version },
-            "size": SIZE,
+            "size": self.settings.size,
             "state": dyno.state,
             "type": dyno.process_type,
             "updated_at": whole_seconds(dyno.updated_at),

@@ -22,6 +22,16 @@ pub enum On {
     Restart,
     /// `GET /apps/{app}/formation` and `GET /apps/{app}/formation/{type}`
     Formation,
+    /// `GET /account`
+    Account,
+    /// `GET /apps/{app}`
+    App,
+    /// `GET /apps/{app}/collaborators`
+    Collaborators,
+    /// `GET /apps/{app}/features` and `GET /apps/{app}/features/{feature}`
+    Features,
+    /// `GET /apps/{app}/log-drains`
+    Drains,
     /// Every request.
     Any,
 }
@@ -94,12 +104,16 @@ impl Faults {
 impl On {
     fn matches(self, method: &Method, path: &str) -> bool {
         let path: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let is_get = method == Method::GET;
         match self {
-            On::List => method == Method::GET && matches!(path[..], ["apps", _, "dynos"]),
+            On::List => is_get && matches!(path[..], ["apps", _, "dynos"]),
             On::Restart => is_restart(method, &path),
-            On::Formation => {
-                method == Method::GET && matches!(path[..], ["apps", _, "formation"] | ["apps", _, "formation", _])
-            }
+            On::Formation => is_get && matches!(path[..], ["apps", _, "formation"] | ["apps", _, "formation", _]),
+            On::Account => is_get && path == ["account"],
+            On::App => is_get && matches!(path[..], ["apps", _]),
+            On::Collaborators => is_get && matches!(path[..], ["apps", _, "collaborators"]),
+            On::Features => is_get && matches!(path[..], ["apps", _, "features"] | ["apps", _, "features", _]),
+            On::Drains => is_get && matches!(path[..], ["apps", _, "log-drains"]),
             On::Any => true,
         }
     }

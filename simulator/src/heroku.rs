@@ -129,6 +129,16 @@ impl Heroku {
         self.simulation.change(|state| state.account.revoked = true);
     }
 
+    /// The account is suspended. It says so, and is let in as before.
+    pub fn suspend_account(&self) {
+        self.simulation.change(|state| state.account.trouble = Some("suspended_at"));
+    }
+
+    /// A bill of the account was not paid.
+    pub fn leave_bill_unpaid(&self) {
+        self.simulation.change(|state| state.account.trouble = Some("delinquent_at"));
+    }
+
     /// Accepts other tokens, too, with global scope, as the Heroku CLI needs it.
     pub fn accept_any_token(&self) {
         self.simulation.change(|state| state.account.any_token = true);

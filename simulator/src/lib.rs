@@ -33,6 +33,7 @@ mod dyno_control;
 mod heroku;
 
 mod agenda;
+mod app_settings;
 mod app_state;
 mod clock;
 mod drain;

@@ -11,6 +11,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
 
+use crate::check::{Value, Variable};
 use crate::http::auth::{Keys, NamedKey};
 use crate::http::listener::Listen;
 use crate::notify::WebhookUrl;
@@ -26,6 +27,8 @@ pub struct Config {
     pub(crate) apps: Vec<AppName>,
     /// The keys that allow it.
     pub(crate) keys: Keys,
+    /// The names of those that are easy to guess; the place of a key that has no name.
+    pub(crate) weak_keys: Vec<String>,
     /// Where to listen.
     pub listen: Listen,
     /// How to restart them.
@@ -49,20 +52,36 @@ struct ConfigError {
     example: &'static str,
 }
 
+/// What the service needs to know of the keys, and never a key itself.
+struct ParsedKeys {
+    keys: Keys,
+    weak: Vec<String>,
+}
+
 impl Config {
     /// Reads the environment through `lookup`, which returns the value of a variable. An empty value counts as not set.
     ///
     /// # Errors
     /// When any variable is missing or invalid. The error lists all of them.
     pub fn from_lookup(lookup: impl Fn(&'static str) -> Option<OsString>) -> Result<Self, ConfigErrors> {
-        let mut env = Environment { lookup, errors: Vec::new() };
+        Self::examine(lookup).0
+    }
+
+    /// The same, and what is to be said of each variable.
+    pub(crate) fn examine(
+        lookup: impl Fn(&'static str) -> Option<OsString>,
+    ) -> (Result<Self, ConfigErrors>, Vec<Variable>) {
+        let mut env = Environment { lookup, variables: Vec::new() };
 
         let token = env.required("RESTART_API_KEY", "HRKU-01234567-89ab-cdef-0123-456789abcdef", parse::token);
         let apps = env.required("APP_NAME", "shop", |text| parse::list(text, parse::app));
         let is_token = |key: &str| token.as_ref().is_some_and(|token: &SecretString| token.expose_secret() == key);
         let keys = env.required("RESTART_WEBHOOK_KEY", "the output of `openssl rand -hex 32`", |text| {
             let keys = parse::keys(text, is_token)?;
-            Ok(Keys::new(keys.iter().map(|(name, secret)| NamedKey { name: name.as_deref(), secret })))
+            Ok(ParsedKeys {
+                weak: weak_keys(&keys),
+                keys: Keys::new(keys.iter().map(|(name, secret)| NamedKey { name: name.as_deref(), secret })),
+            })
         });
         let listen = env.optional("PORT", "3000", "3000", parse::listen);
         let process_types =
@@ -84,12 +103,15 @@ impl Config {
             EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| "is not a valid filter".to_owned())
         });
 
-        let invalid = ConfigErrors(env.errors);
+        let variables = env.variables;
+        let invalid = ConfigErrors(variables.iter().filter_map(ConfigError::of).collect());
         let config = || {
+            let ParsedKeys { keys, weak: weak_keys } = keys?;
             Some(Self {
                 heroku: heroku::Settings { api_url: api_url?, token: token? },
                 apps: apps?,
-                keys: keys?,
+                keys,
+                weak_keys,
                 listen: listen?,
                 policy: Policy {
                     process_types: process_types?,
@@ -108,8 +130,24 @@ impl Config {
                 log: telemetry::Settings { format: format?, filter: filter? },
             })
         };
-        config().filter(|_| invalid.0.is_empty()).ok_or(invalid)
+        (config().filter(|_| invalid.0.is_empty()).ok_or(invalid), variables)
     }
+}
+
+impl ConfigError {
+    fn of(variable: &Variable) -> Option<Self> {
+        match &variable.value {
+            Value::Invalid { problem, example } => {
+                Some(Self { variable: variable.name, problem: problem.clone(), example })
+            }
+            Value::Set | Value::Default(_) => None,
+        }
+    }
+}
+
+fn weak_keys(keys: &[(Option<String>, String)]) -> Vec<String> {
+    let numbered = (1..).zip(keys).filter(|(_, (_, key))| parse::is_weak(key));
+    numbered.map(|(number, (name, _))| name.clone().unwrap_or_else(|| number.to_string())).collect()
 }
 
 impl std::error::Error for ConfigErrors {}
@@ -125,10 +163,10 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// The environment, and the errors found in it so far.
+/// The environment, and what was found in it so far, one entry for each variable.
 struct Environment<L> {
     lookup: L,
-    errors: Vec<ConfigError>,
+    variables: Vec<Variable>,
 }
 
 impl<L: Fn(&'static str) -> Option<OsString>> Environment<L> {
@@ -138,22 +176,25 @@ impl<L: Fn(&'static str) -> Option<OsString>> Environment<L> {
         example: &'static str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let parsed = self.text(variable).and_then(|text| match text.as_deref() {
+        let text = self.text(variable);
+        let parsed = text.and_then(|text| match text.as_deref() {
             None => Err("is not set".to_owned()),
             Some(text) => parse(text),
         });
-        self.or_error(parsed, variable, example)
+        self.note(parsed, variable, Value::Set, example)
     }
 
     fn optional<T>(
         &mut self,
         variable: &'static str,
-        default: &str,
+        default: &'static str,
         example: &'static str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Option<T> {
-        let parsed = self.text(variable).and_then(|text| parse(text.as_deref().unwrap_or(default)));
-        self.or_error(parsed, variable, example)
+        let text = self.text(variable);
+        let value = if matches!(text, Ok(None)) { Value::Default(default) } else { Value::Set };
+        let parsed = text.and_then(|text| parse(text.as_deref().unwrap_or(default)));
+        self.note(parsed, variable, value, example)
     }
 
     fn text(&self, variable: &'static str) -> Result<Option<String>, String> {
@@ -168,7 +209,18 @@ impl<L: Fn(&'static str) -> Option<OsString>> Environment<L> {
         Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
     }
 
-    fn or_error<T>(&mut self, parsed: Result<T, String>, variable: &'static str, example: &'static str) -> Option<T> {
-        parsed.map_err(|problem| self.errors.push(ConfigError { variable, problem, example })).ok()
+    fn note<T>(
+        &mut self,
+        parsed: Result<T, String>,
+        variable: &'static str,
+        value: Value,
+        example: &'static str,
+    ) -> Option<T> {
+        let (parsed, value) = match parsed {
+            Ok(parsed) => (Some(parsed), value),
+            Err(problem) => (None, Value::Invalid { problem, example }),
+        };
+        self.variables.push(Variable { name: variable, value });
+        parsed
     }
 }

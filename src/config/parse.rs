@@ -1,5 +1,6 @@
 //! Parses the values of the variables. An error is a text that follows the name of the variable: "is not a port".
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -17,6 +18,15 @@ use crate::telemetry::Format;
 
 /// Anybody who guesses the key can restart the dynos.
 const SHORTEST_KEY: usize = 16;
+
+/// A key of fewer different characters is repetitive. A random key of 16 hexadecimal digits nearly always has more.
+const FEWEST_CHARACTERS: usize = 6;
+
+/// A random key of 32 hexadecimal digits nearly never has fewer.
+const FEW_CHARACTERS: usize = 9;
+
+/// The words that people put into a key until they have a better one.
+const GUESSED_WORDS: [&str; 4] = ["password", "secret", "changeme", "example"];
 
 /// A name is one short word in the log.
 const LONGEST_KEY_NAME: usize = 20;
@@ -110,7 +120,33 @@ fn secret(text: &str, is_the_token: bool) -> Result<String, String> {
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("a key consists of printable ASCII characters without spaces".to_owned());
     }
+    if is_repetitive(text) {
+        return Err("a key must not repeat a few characters again and again".to_owned());
+    }
     Ok(text.to_owned())
+}
+
+/// Whether the key consists of few different characters, or of one part again and again: anybody can guess it.
+fn is_repetitive(key: &str) -> bool {
+    let key = key.as_bytes();
+    let repeats = |period: usize| key.iter().zip(&key[period..]).all(|(byte, later)| byte == later);
+    different_bytes(key) < FEWEST_CHARACTERS || (1..=key.len() / 2).any(repeats)
+}
+
+/// Whether a key that is accepted is easier to guess than a random one, as far as it shows: it consists of digits or of few
+/// characters, contains a word that everybody tries, or mostly counts (`0123`, `abcd`).
+pub(super) fn is_weak(key: &str) -> bool {
+    let lower = key.to_ascii_lowercase();
+    let bytes = key.as_bytes();
+    let counts = bytes.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) <= 1).count();
+    bytes.iter().all(u8::is_ascii_digit)
+        || different_bytes(bytes) < FEW_CHARACTERS
+        || GUESSED_WORDS.iter().any(|word| lower.contains(word))
+        || counts * 3 > bytes.len() * 2
+}
+
+fn different_bytes(key: &[u8]) -> usize {
+    key.iter().collect::<BTreeSet<_>>().len()
 }
 
 pub(super) fn process_type(text: &str) -> Result<ProcessType, String> {

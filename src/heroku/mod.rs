@@ -1,10 +1,12 @@
 //! A client of the Heroku Platform API, for the calls that a restart needs: list an app's dynos, restart one by name, read
-//! the formation. Each function makes one call and returns its result; the caller decides whether to try again.
+//! the formation. `inspect` has those that only `dyno-restarter check` makes. Each function makes one call and returns its
+//! result; the caller decides whether to try again.
 //!
 //! The API is described at <https://devcenter.heroku.com/articles/platform-api-reference>.
 
 mod dyno;
 mod error;
+mod inspect;
 mod names;
 
 use std::collections::BTreeMap;
@@ -23,6 +25,7 @@ use tracing::debug;
 
 pub use dyno::{Dyno, LONGEST_LIFE, State};
 pub use error::{Answer, Error};
+pub(crate) use inspect::{Account, App, Collaborator, Feature, Formation, Runtime};
 pub use names::{AppName, DynoName, ProcessType};
 
 use crate::util::text::printable;
@@ -65,6 +68,8 @@ pub struct Client {
     calls: Arc<Mutex<BTreeMap<Option<u16>, u64>>>,
     /// The latest `Date` header, and when it came.
     latest_date: Arc<Mutex<Option<(Timestamp, Instant)>>>,
+    /// The latest `Oauth-Scope` header.
+    latest_scope: Arc<Mutex<Option<String>>>,
 }
 
 /// An app's dynos at one moment.
@@ -107,6 +112,7 @@ impl Client {
             remaining,
             calls: Arc::default(),
             latest_date: Arc::default(),
+            latest_scope: Arc::default(),
         })
     }
 
@@ -118,10 +124,9 @@ impl Client {
         for page in 0..MOST_PAGES {
             let response = self.call(Method::GET, url.clone(), Some(range)).await?;
             listing.calls += 1;
-            let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
             if page == 0 {
                 listing.at = date(response.headers()).unwrap_or(listing.at);
-                listing.scope = header("oauth-scope").map(|scope| printable(&self.clean(scope), 100));
+                listing.scope = self.scope_in(response.headers());
             }
             let next = response.headers().get("next-range").cloned();
             let body = read(response).await?;
@@ -176,6 +181,11 @@ impl Client {
         *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(status).or_default() += 1;
     }
 
+    /// The scope of the token, by the last `Oauth-Scope` header. A call that is refused for its scope has one, too.
+    pub(crate) fn scope(&self) -> Option<String> {
+        self.latest_scope.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The time by Heroku's clock, as of its latest response. Before the first response, the time by our clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -210,7 +220,15 @@ impl Client {
         if let Some(time) = date(response.headers()) {
             *self.latest_date.lock().unwrap_or_else(PoisonError::into_inner) = Some((time, Instant::now()));
         }
+        if let Some(scope) = self.scope_in(response.headers()) {
+            *self.latest_scope.lock().unwrap_or_else(PoisonError::into_inner) = Some(scope);
+        }
         if status.is_success() { Ok(response) } else { Err(self.refusal(response).await) }
+    }
+
+    fn scope_in(&self, headers: &HeaderMap) -> Option<String> {
+        let scope = headers.get("oauth-scope")?.to_str().ok()?;
+        Some(printable(&self.clean(scope), 100))
     }
 
     async fn refusal(&self, response: Response) -> Error {

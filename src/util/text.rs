@@ -1,5 +1,6 @@
 //! Lists, durations and texts from outside, as text for a person.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -49,6 +50,13 @@ pub(crate) fn printable(text: &str, longest: usize) -> String {
         words.push('…');
     }
     words
+}
+
+/// An error and what caused it.
+#[must_use]
+pub fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Whether Rust would print this character as it is in a string literal.

@@ -41,6 +41,7 @@ mod triggers;
 
 // The process: settings, log, shutdown.
 mod binary;
+mod check;
 mod command_line;
 mod log;
 mod notify;

@@ -41,7 +41,7 @@ async fn invalid_values_are_rejected() {
         ("APP_NAME", "'shop'"),
         ("PROCESS_TYPES", "web,release"),
         ("PROCESS_TYPES", "Scheduler"),
-        ("MIN_AGE", "25h"),
+        ("MIN_AGE", "24h1s"),
         ("BOOT_TIMEOUT", "721h"),
         ("BOOT_TIMEOUT", "1s"),
         ("GIVE_UP_AFTER", "0 in 1h"),
@@ -60,6 +60,8 @@ async fn invalid_values_are_rejected() {
         ("HEROKU_API_URL", "https://:secret@api.heroku.com"),
         ("HEROKU_API_URL", "https://api.heroku.com/?x"),
         ("RESTART_WEBHOOK_KEY", "a-good-key-0123456789,,"),
+        ("RESTART_WEBHOOK_KEY", "aaaaaaaaaaaaaaaaaaaaaaaa"),
+        ("RESTART_WEBHOOK_KEY", "restart-restart-restart-"),
         ("RESTART_WEBHOOK_KEY", "a:a-good-key-0123456789,b:a-good-key-0123456789"),
         ("RESTART_WEBHOOK_KEY", "a:a-good-key-0123456789,a:another-key-0123456789"),
     ] {

@@ -1,4 +1,4 @@
-//! The account, its apps and their log drains.
+//! The account, its apps, and what they are set to.
 
 use std::sync::Arc;
 
@@ -11,18 +11,25 @@ use super::{Answer, parse, with_app};
 use crate::answers::{Problem, answer};
 use crate::app_state::OWNER;
 use crate::drain::Drain;
+use crate::logs::whole_seconds;
 use crate::shipping::{Target, ship};
 use crate::simulation::Simulation;
 
 type Simulated = State<Arc<Simulation>>;
 
-pub(super) async fn account() -> Answer {
-    let account = json!({
+pub(super) async fn account(simulation: Simulated) -> Answer {
+    let (now, trouble) = simulation.with(|state| (state.world.agenda.now, state.account.trouble));
+    let mut account = json!({
+        "delinquent_at": null,
         "email": "owner@example.com",
         "id": OWNER,
         "name": "The Owner",
+        "suspended_at": null,
         "verified": true,
     });
+    if let Some(since) = trouble {
+        account[since] = whole_seconds(now).into();
+    }
     Ok(answer(StatusCode::OK, &account))
 }
 
@@ -35,9 +42,24 @@ pub(super) async fn info(simulation: Simulated, Path(app): Path<String>) -> Answ
     with_app(&simulation, &app, |app, _| Ok(answer(StatusCode::OK, &app.json())))
 }
 
+pub(super) async fn collaborators(simulation: Simulated, Path(app): Path<String>) -> Answer {
+    with_app(&simulation, &app, |app, _| Ok(answer(StatusCode::OK, &Value::Array(app.collaborators_json()))))
+}
+
+pub(super) async fn features(simulation: Simulated, Path(app): Path<String>) -> Answer {
+    with_app(&simulation, &app, |app, _| Ok(answer(StatusCode::OK, &Value::Array(app.features_json()))))
+}
+
+pub(super) async fn feature(simulation: Simulated, Path((app, feature)): Path<(String, String)>) -> Answer {
+    with_app(&simulation, &app, |app, _| {
+        let named = app.features_json().into_iter().find(|json| json["name"] == feature.as_str());
+        Ok(answer(StatusCode::OK, &named.ok_or(Problem::not_found("Couldn't find that feature."))?))
+    })
+}
+
 pub(super) async fn drains(simulation: Simulated, Path(app): Path<String>) -> Answer {
     with_app(&simulation, &app, |app, _| {
-        let drains = app.drains.iter().map(Drain::json).collect();
+        let drains = app.drains.iter().chain(&app.unshipped_drains).map(Drain::json).collect();
         Ok(answer(StatusCode::OK, &Value::Array(drains)))
     })
 }

@@ -10,4 +10,5 @@ mod lists;
 mod logs;
 mod metrics;
 mod receiver;
+mod settings;
 mod traffic;

@@ -1,0 +1,118 @@
+//! `dyno-restarter check`: what works, and what to mend. It reads the environment, calls Heroku, and prints one line for each
+//! check, with the cure below it. It changes nothing at Heroku.
+//!
+//! [`facts`] makes the calls, and all of them end within a minute or so. Each check is a function from what was read to a
+//! line: `environment`, `token`, `app`, `dynos` and `drains`. What an alert would do now is decided by a dry run of
+//! [`restart`](crate::restart), not here. A call that Heroku refuses for the scope of the token is no fault: its check says
+//! that it cannot be told.
+//!
+//! A check runs in a process of its own, so it knows nothing of the service that may be running: which dynos that restarted,
+//! its holds, and which alerts wait.
+
+mod app;
+mod drains;
+mod dynos;
+mod environment;
+mod facts;
+mod line;
+mod token;
+
+use std::fmt;
+
+pub use environment::{Value, Variable};
+pub use line::{Line, Outcome};
+
+use crate::http::auth::Keys;
+use crate::restart::{AppName, Policy};
+use crate::util::text::with_causes;
+use crate::{drain, heroku};
+
+/// `EX_CONFIG` of sysexits.h: the configuration is invalid.
+const EXIT_CONFIG: u8 = 78;
+
+/// What is checked.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) heroku: heroku::Settings,
+    pub(crate) apps: Vec<AppName>,
+    pub(crate) keys: Keys,
+    /// What the keys are called that are easy to guess.
+    pub(crate) weak_keys: Vec<String>,
+    pub(crate) policy: Policy,
+    pub(crate) drain: drain::Settings,
+}
+
+/// What the checks found.
+#[derive(Debug)]
+pub struct Results {
+    lines: Vec<Line>,
+    is_environment_valid: bool,
+}
+
+/// Checks everything. Without `settings`, because the environment is invalid, Heroku is not called.
+pub(crate) async fn run(variables: &[Variable], settings: Option<Settings>) -> Results {
+    let mut lines: Vec<Line> = variables.iter().map(environment::variable).collect();
+    let Some(settings) = settings else {
+        return Results { lines, is_environment_valid: false };
+    };
+    lines.extend(environment::keys(&settings.weak_keys));
+    lines.extend(environment::policy(&settings.policy));
+    match heroku::Client::new(settings.heroku) {
+        Ok(client) => {
+            lines.push(Line::good("CA certificates: loaded"));
+            let facts = facts::gather(&client, &settings.apps, &settings.policy).await;
+            lines.extend(token::lines(&facts));
+            let account = facts.account.as_ref().ok();
+            for facts in &facts.apps {
+                lines.extend(app::lines(facts, account));
+                if facts.dynos.is_ok() {
+                    lines.extend(dynos::lines(facts, &settings.policy));
+                    lines.extend(drains::lines(facts, &settings.keys, settings.drain.memory_limit));
+                }
+            }
+        }
+        Err(error) => lines.push(token::no_certificates(&with_causes(&error))),
+    }
+    Results { lines, is_environment_valid: true }
+}
+
+impl Results {
+    /// The lines, in the order in which they are printed.
+    #[must_use]
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// 0 when the service can work, 1 when something is to be mended at Heroku, 78 when the environment is invalid.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self.count(Outcome::Bad) {
+            _ if !self.is_environment_valid => EXIT_CONFIG,
+            0 => 0,
+            _ => 1,
+        }
+    }
+
+    fn count(&self, outcome: Outcome) -> usize {
+        self.lines.iter().filter(|line| line.outcome == outcome).count()
+    }
+}
+
+impl fmt::Display for Results {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.lines {
+            writeln!(f, "{line}")?;
+        }
+        let number = |count, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+        let warnings = number(self.count(Outcome::Warn), "warning");
+        writeln!(f)?;
+        match self.count(Outcome::Bad) {
+            0 => writeln!(f, "Nothing must be mended; {warnings}."),
+            bad => writeln!(f, "{} to mend; {warnings}.", number(bad, "fault")),
+        }?;
+        if !self.is_environment_valid {
+            writeln!(f, "Heroku was not called, because the environment is invalid.")?;
+        }
+        Ok(())
+    }
+}
