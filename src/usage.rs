@@ -37,8 +37,13 @@ pub(crate) fn help() -> String {
     let mut text = format!("{}\n{}.\n\n{USAGE}\n", version(), env!("CARGO_PKG_DESCRIPTION"));
     text.push_str("Variables of the environment, and their defaults (secrets are not taken from arguments):\n");
     for (meaning, variable) in variables() {
-        let (name, default) = variable.split_once('=').unwrap_or((variable, ""));
-        let default = if default.is_empty() { "required".to_owned() } else { format!("default: {default}") };
+        let (name, default) = variable.trim_start_matches("# ").split_once('=').unwrap_or((variable, ""));
+        // In the example, the variables that need not be set are comments.
+        let default = match default {
+            "" if variable.starts_with("# ") => "optional".to_owned(),
+            "" => "required".to_owned(),
+            default => format!("default: {default}"),
+        };
         // Writing to a string cannot fail.
         writeln!(text, "  {name} ({default})\n      {meaning}").ok();
     }
@@ -61,5 +66,5 @@ pub(crate) fn of_unknown_argument() -> String {
 fn variables() -> impl Iterator<Item = (&'static str, &'static str)> {
     let lines: Vec<&str> = VARIABLES.lines().filter(|line| !line.is_empty()).collect();
     let pairs = lines.chunks(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect::<Vec<_>>();
-    pairs.into_iter().map(|(meaning, variable)| (meaning.trim_start_matches("# "), variable.trim_start_matches("# ")))
+    pairs.into_iter().map(|(meaning, variable)| (meaning.trim_start_matches("# "), variable))
 }

@@ -36,7 +36,11 @@ async fn help_prints_every_variable_with_its_default_and_every_url() {
         assert_eq!((code, complaint.as_str()), (Some(0), ""));
         for line in include_str!("../../.env.example").lines().filter(|line| line.contains('=')) {
             let (name, default) = line.trim_start_matches("# ").split_once('=').expect("it has a =");
-            let default = if default.is_empty() { "required".to_owned() } else { format!("default: {default}") };
+            let default = match default {
+                "" if line.starts_with("# ") => "optional".to_owned(),
+                "" => "required".to_owned(),
+                default => format!("default: {default}"),
+            };
             assert!(told.contains(&format!("  {name} ({default})\n      ")) || name.contains(' '), "{name}:\n{told}");
         }
         for part in [
