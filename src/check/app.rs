@@ -16,7 +16,10 @@ pub(super) fn lines(facts: &AppFacts, account: Option<&Account>) -> Vec<Line> {
             lines.extend(maintenance(name, app));
             lines.push(rights(name, app, account, &facts.collaborators));
         }
-        Err(error) => lines.push(Line::untold(&format!("{name}: what kind of app it is"), error, &see_access(name))),
+        Err(error) => {
+            let subject = format!("{name}: whether the token may restart its dynos");
+            lines.push(Line::untold(&subject, error, &see_access(name)));
+        }
     }
     lines
 }

@@ -11,8 +11,9 @@ use reqwest::Url;
 use super::Line;
 use super::facts::AppFacts;
 use crate::drain::MemoryLimit;
-use crate::heroku::{App, AppName, Error, Feature, Runtime};
+use crate::heroku::{AppName, Error, Feature, Runtime};
 use crate::http::auth::{Access, Keys};
+use crate::util::query::{KEY, parameters};
 use crate::util::text::printable;
 
 /// The feature that makes Heroku log the memory of each dyno.
@@ -21,42 +22,46 @@ const RUNTIME_METRICS: &str = "log-runtime-metrics";
 /// The longest name of a host that is shown, in characters.
 const LONGEST_HOST: usize = 253;
 
-pub(super) fn lines(facts: &AppFacts, keys: &Keys, memory_limit: Option<MemoryLimit>) -> Vec<Line> {
+/// What this service takes from a drain.
+pub(super) struct Service<'a> {
+    pub(super) keys: &'a Keys,
+    pub(super) apps: &'a [AppName],
+    pub(super) memory_limit: Option<MemoryLimit>,
+}
+
+pub(super) fn lines(facts: &AppFacts, service: &Service<'_>) -> Vec<Line> {
     let app = &facts.name;
+    if facts.app.as_ref().is_ok_and(|app| app.runtime == Runtime::Fir) {
+        return vec![on_fir(app, service.memory_limit)];
+    }
     let mut lines = match &facts.drains {
-        Ok(urls) => drains(
-            app,
-            urls,
-            keys,
-            memory_limit,
-            facts.app.as_ref().is_ok_and(|app| app.runtime == Runtime::PrivateSpace),
-        ),
+        Ok(urls) => drains(facts, urls, service),
         Err(error) => {
             let see = format!("See them with `heroku drains -a {app}`.");
             vec![Line::untold(&format!("{app}: which log drains it has"), error, &see)]
         }
     };
-    if memory_limit.is_some() {
-        lines.push(runtime_metrics(app, facts.app.as_ref().ok(), &facts.features));
+    if service.memory_limit.is_some() {
+        lines.push(runtime_metrics(app, &facts.features));
     }
     lines
 }
 
-fn drains(app: &AppName, urls: &[Url], keys: &Keys, memory_limit: Option<MemoryLimit>, is_in_space: bool) -> Vec<Line> {
-    let web = urls.iter().filter(|url| matches!(url.scheme(), "http" | "https"));
-    let mut lines: Vec<Line> = web.clone().flat_map(|url| drain(app, url, keys)).collect();
-    let is_ours = |url: &Url| is_for_drain(url) && key_name(url, keys).is_some();
-    if web.clone().any(is_ours) {
+fn drains(facts: &AppFacts, urls: &[Url], service: &Service<'_>) -> Vec<Line> {
+    let app = &facts.name;
+    let web: Vec<_> = urls.iter().filter(|url| matches!(url.scheme(), "http" | "https")).collect();
+    let mut lines: Vec<Line> = web.iter().filter_map(|url| drain(app, url, service)).collect();
+    if web.iter().any(|url| is_for_drain(url) && key_name(url, service.keys).is_some()) {
         return lines;
     }
-    let add = format!("Add one: `heroku drains:add https://drain:KEY@HOST/drain -a {app}`");
+    let add = format!("Add one: `heroku drains:add {} -a {app}`", right_url("HOST", app, service.apps));
     let no_drain = format!("{app}: no log drain delivers to this service");
-    if memory_limit.is_none() {
+    if service.memory_limit.is_none() {
         // A drain of which a line tells already may be meant for this service.
         if lines.is_empty() {
             lines.push(Line::good(format!("{no_drain}; alerts must come from elsewhere")));
         }
-    } else if is_in_space {
+    } else if facts.app.as_ref().is_ok_and(|app| app.runtime == Runtime::PrivateSpace) {
         lines.push(Line::warn(format!("{no_drain}, unless its Private Space has one; MEMORY_LIMIT needs it"), add));
     } else {
         lines.push(Line::bad(format!("{no_drain}, so MEMORY_LIMIT has no effect"), add));
@@ -64,29 +69,52 @@ fn drains(app: &AppName, urls: &[Url], keys: &Keys, memory_limit: Option<MemoryL
     lines
 }
 
-fn drain(app: &AppName, url: &Url, keys: &Keys) -> Vec<Line> {
+/// `None` for a drain that has nothing to do with this service.
+fn drain(app: &AppName, url: &Url, service: &Service<'_>) -> Option<Line> {
     let host = printable(url.host_str().unwrap_or_default(), LONGEST_HOST);
-    let replace =
-        format!("`heroku drains -a {app}` shows it. Remove it, and add https://drain:KEY@{host}/drain instead.");
-    match (key_name(url, keys), is_for_drain(url)) {
-        (Some(key), true) => {
-            let text = format!("{app}: a log drain delivers to {host} with the key {key}");
-            if url.scheme() == "https" || is_this_machine(url) {
-                vec![Line::good(text)]
-            } else {
-                vec![Line::warn(format!("{text}, unencrypted: its URL begins with http://"), replace)]
-            }
+    let right = right_url(&host, app, service.apps);
+    let replace = format!("`heroku drains -a {app}` shows it. Remove it, and add {right} instead.");
+    let Some(key) = key_name(url, service.keys) else {
+        let line = || {
+            Line::warn(
+                format!("{app}: a log drain to {host}/drain has no key of RESTART_WEBHOOK_KEY"),
+                format!("If {host} is this service, it refuses the drain. {replace}"),
+            )
+        };
+        return is_for_drain(url).then(line);
+    };
+    let with_key = format!("{app}: a log drain to {host} has the key {key}, but");
+    Some(if !is_for_drain(url) {
+        Line::bad(format!("{with_key} its path is not /drain, so it is refused"), replace)
+    } else if let Some(problem) = wrong_parameter(url, app, service.apps) {
+        Line::bad(format!("{with_key} {problem}"), replace)
+    } else if url.scheme() == "http" && !is_this_machine(url) {
+        Line::warn(format!("{with_key} sends it unencrypted: its URL begins with http://"), replace)
+    } else {
+        Line::good(format!("{app}: a log drain delivers to {host} with the key {key}"))
+    })
+}
+
+/// What the URL of a drain of this app should be. The key is for the reader to fill in.
+fn right_url(host: &str, app: &AppName, apps: &[AppName]) -> String {
+    // In quotation marks for the shell.
+    let query = if apps.len() > 1 { format!("?app={app}") } else { String::new() };
+    format!("\"https://drain:KEY@{host}/drain{query}\"")
+}
+
+/// What is wrong with the query of a drain: the service reads a log only if the query tells whose it is, and nothing else.
+fn wrong_parameter(url: &Url, app: &AppName, apps: &[AppName]) -> Option<&'static str> {
+    let mut named = false;
+    for (name, value) in parameters(url.query().unwrap_or_default()) {
+        match &*name {
+            KEY => {}
+            "app" if value != app.as_str() => return Some("its URL names another app"),
+            "app" => named = true,
+            "" if value.is_empty() => {}
+            _ => return Some("its URL has a parameter that no drain takes, so it is refused"),
         }
-        (Some(key), false) => vec![Line::bad(
-            format!("{app}: a log drain to {host} has the key {key}, but its path is not /drain, so it is refused"),
-            replace,
-        )],
-        (None, true) => vec![Line::warn(
-            format!("{app}: a log drain to {host}/drain has no key of RESTART_WEBHOOK_KEY"),
-            format!("If {host} is this service, it refuses the drain. {replace}"),
-        )],
-        (None, false) => Vec::new(),
     }
+    (!named && apps.len() > 1).then_some("its URL does not say ?app=, and APP_NAME has several apps, so it is refused")
 }
 
 /// Whether the last part of its path is `drain`. A trailing slash does not matter to the service.
@@ -119,14 +147,20 @@ fn delivery(url: &Url) -> Option<request::Parts> {
     Some(request.body(()).ok()?.into_parts().0)
 }
 
-/// Without the metrics, the log does not tell how much memory a dyno uses.
-fn runtime_metrics(app: &AppName, kind: Option<&App>, features: &Result<Vec<Feature>, Error>) -> Line {
-    if kind.is_some_and(|app| app.runtime == Runtime::Fir) {
-        return Line::warn(
-            format!("{app}: apps on Fir do not log the memory of their dynos, so MEMORY_LIMIT has no effect"),
-            "Set MEMORY_LIMIT to off, or let another monitoring service send alerts.",
-        );
+/// Fir has telemetry drains, which speak another protocol.
+fn on_fir(app: &AppName, memory_limit: Option<MemoryLimit>) -> Line {
+    let text = format!("{app}: apps on Fir have no log drains that this service can read");
+    match memory_limit {
+        None => Line::good(format!("{text}; alerts must come from elsewhere")),
+        Some(_) => Line::warn(
+            format!("{text}, so MEMORY_LIMIT has no effect"),
+            "Set MEMORY_LIMIT to off, and let another monitoring service send alerts.",
+        ),
     }
+}
+
+/// Without the metrics, the log does not tell how much memory a dyno uses.
+fn runtime_metrics(app: &AppName, features: &Result<Vec<Feature>, Error>) -> Line {
     let enable = format!(
         "Switch it on: `heroku labs:enable {RUNTIME_METRICS} -a {app}`. It begins for each dyno when that is restarted, at \
          the latest once a day by Heroku."

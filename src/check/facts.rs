@@ -19,7 +19,6 @@ const FACT_TIMEOUT: Duration = Duration::from_secs(20);
 const APPS_AT_ONCE: usize = 4;
 
 /// What Heroku says of the token and the apps.
-#[derive(Debug)]
 pub(super) struct Facts {
     pub(super) account: Result<Account, Error>,
     pub(super) scope: Option<String>,
@@ -29,8 +28,7 @@ pub(super) struct Facts {
     pub(super) apps: Vec<AppFacts>,
 }
 
-/// What Heroku says of an app.
-#[derive(Debug)]
+/// What Heroku says of an app. It has no `Debug`, because the URLs of the drains contain keys.
 pub(super) struct AppFacts {
     pub(super) name: AppName,
     pub(super) app: Result<App, Error>,
@@ -38,7 +36,6 @@ pub(super) struct AppFacts {
     pub(super) formation: Result<Vec<Formation>, Error>,
     pub(super) features: Result<Vec<Feature>, Error>,
     pub(super) collaborators: Result<Vec<Collaborator>, Error>,
-    /// Their URLs contain keys.
     pub(super) drains: Result<Vec<Url>, Error>,
     /// What an alert would do now. `None` when the dynos cannot be listed.
     pub(super) dry_run: Option<Result<DryRun, DryRunError>>,

@@ -50,7 +50,11 @@ impl Line {
         if error.is_transient() {
             return Self::unknown(format!("{subject}: cannot be told now: {error}"), "Run the check again.");
         }
-        Self::unknown(format!("{subject}: cannot be told with this token"), other_way)
+        let text = match error {
+            Error::Forbidden(_) | Error::NotFound(_) => format!("{subject}: cannot be told with this token"),
+            error => format!("{subject}: cannot be told: {error}"),
+        };
+        Self::unknown(text, other_way)
     }
 }
 
