@@ -11,8 +11,8 @@ use tracing::{info, warn};
 use crate::heroku::AppName;
 use crate::util::text::human;
 
-/// A drain that was heard is silent when nothing comes for this long. An app without any requests writes little, but Heroku
-/// itself writes at least one line a day.
+/// A drain that was heard is silent when nothing comes for this long. An app without any requests may be silent, too; the
+/// message says so.
 const SILENT_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// The drain of an app has been silent for this long.
@@ -60,7 +60,8 @@ impl SilenceWatch {
                 warn!(
                     event = "drain_silent",
                     %app,
-                    "the drain of {app} has been silent for {}. Check that it still exists with `heroku drains -a {app}`",
+                    "the drain of {app} has been silent for {}. Unless the app had nothing to log, trouble is not noticed any more. Check that \
+                     the drain still exists with `heroku drains -a {app}`",
                     human(*lasts)
                 );
                 tell(silence);

@@ -22,7 +22,7 @@ use composer::Composer;
 use outbox::Outbox;
 use webhook::{SendError, Webhook};
 
-pub use webhook::WebhookUrl;
+pub(crate) use webhook::WebhookUrl;
 
 use crate::drain::Silence;
 use crate::restart::News;

@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The URL of a webhook. It is never shown.
 #[derive(Clone)]
-pub struct WebhookUrl(Url);
+pub(crate) struct WebhookUrl(Url);
 
 /// A client of one webhook.
 pub(super) struct Webhook {

@@ -297,3 +297,40 @@ async fn the_url_is_in_no_log_line_and_in_no_debug_print_whatever_fails() {
         service.stop().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_heroku_says_cannot_mention_people_or_break_the_line_and_is_cut() {
+    let (heroku, _) = shop(1).await;
+    let receiver = Receiver::start().await;
+    let service = Service::with(&heroku, &[("NOTIFY_URL", &receiver.url)]).await;
+    let body = format!("<!channel>\n\u{202e}no {}", "x".repeat(3000));
+    heroku.misbehave(On::List, Fault::Answer { status: 403, headers: Vec::new(), body }, 1);
+    service.alert_and_pass("").await;
+    let told = receiver.message(0).await;
+    assert!(told.contains("403 ‹!channel› no xxx") && told.contains("make it a collaborator"), "{told}");
+    assert!(told.lines().count() == 1 && told.chars().count() < 800, "{told}");
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_about_many_dynos_fits_into_any_chat() {
+    let (heroku, _) = shop(60).await;
+    let receiver = Receiver::start().await;
+    let service = Service::with(&heroku, &[("NOTIFY_URL", &receiver.url), ("MAX_UNAVAILABLE", "30")]).await;
+    service.alert_and_pass("").await;
+    let told = receiver.message(0).await;
+    assert!(told.contains(" and 40 more. 1 alert asked for all watched dynos.") && told.len() < 1_900, "{told}");
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn alerts_that_heroku_did_not_answer_for_15_minutes_are_told() {
+    let (heroku, _) = shop(1).await;
+    let receiver = Receiver::start().await;
+    let service = Service::with(&heroku, &[("NOTIFY_URL", &receiver.url)]).await;
+    heroku.misbehave(On::List, Fault::Status(503), usize::MAX);
+    service.alert_and_pass("").await;
+    let told = receiver.message(0).await;
+    assert!(told.starts_with("shop: Heroku's API failed for 15 minutes, and the alerts are not acted on: "), "{told}");
+    service.stop().await;
+}
