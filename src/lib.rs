@@ -16,7 +16,7 @@
 //! With Heroku's own log drain as the source, [`drain`] replaces step 3: [`logplex`] finds the few lines that matter, and
 //! the drain counts them until the threshold is reached. The rest is the same.
 //!
-//! With a webhook of a chat, `notify` tells a person what happened. [`check`] says what works and what to mend, without
+//! With a webhook of a chat, `notify` tells a person what happened. [`mod@check`] says what works and what to mend, without
 //! serving.
 //!
 //! [`config`] reads the environment, [`telemetry`] sets up the log, [`shutdown`] handles SIGTERM, and `util` has small tools.

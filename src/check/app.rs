@@ -5,7 +5,7 @@ use super::facts::AppFacts;
 use super::line::cure;
 use crate::heroku::{Account, App, AppName, Collaborator, Error};
 
-pub(super) fn lines(facts: &AppFacts, account: Option<&Account>) -> Vec<Line> {
+pub(super) fn lines(facts: &AppFacts, account: &Result<Account, Error>) -> Vec<Line> {
     let name = &facts.name;
     if let Err(error) = &facts.dynos {
         return vec![unreachable(name, error)];
@@ -57,12 +57,13 @@ fn maintenance(name: &AppName, app: &App) -> Option<Line> {
 fn rights(
     name: &AppName,
     app: &App,
-    account: Option<&Account>,
+    account: &Result<Account, Error>,
     collaborators: &Result<Vec<Collaborator>, Error>,
 ) -> Line {
     let subject = format!("{name}: whether the token may restart its dynos");
-    let Some(account) = account else {
-        return Line::unknown(format!("{subject}: cannot be told with this token"), see_access(name));
+    let account = match account {
+        Ok(account) => account,
+        Err(error) => return Line::untold(&subject, error, &see_access(name)),
     };
     if app.owner == account.id {
         return Line::good(format!("{name}: the account owns the app, so it may restart the dynos"));

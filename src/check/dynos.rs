@@ -24,11 +24,11 @@ pub(super) fn lines(facts: &AppFacts, policy: &Policy) -> Vec<Line> {
             scaled: formation.iter().find(|scaled| scaled.process_type == *process_type),
         })
         .collect();
-    let mut lines = process_types(&facts.name, &types, formation, &listing.dynos);
+    let mut lines: Vec<_> = missing_types(facts, &types, &listing.dynos).into_iter().collect();
     for watched in types.iter().filter(|watched| watched.exists()) {
         lines.push(watched.states());
         lines.extend(watched.eco());
-        if watched.process_type.as_str() == "web" {
+        if watched.process_type.as_str() == "web" && watched.quantity() > 0 {
             lines.push(watched.while_web_restarts(facts));
         }
         lines.extend(watched.all_at_once(policy));
@@ -46,23 +46,31 @@ struct Watched<'a> {
 }
 
 /// An app need not have all process types, for the others may be of other apps. Without any, there is nothing to restart.
-fn process_types(app: &AppName, types: &[Watched<'_>], formation: &[Formation], dynos: &[Dyno]) -> Vec<Line> {
-    let missing: Vec<_> =
-        types.iter().filter(|watched| !watched.exists()).map(|watched| watched.process_type).collect();
+fn missing_types(facts: &AppFacts, types: &[Watched<'_>], dynos: &[Dyno]) -> Option<Line> {
+    let app = &facts.name;
+    let missing = types.iter().filter(|watched| !watched.exists()).map(|watched| watched.process_type);
+    let missing: Vec<_> = missing.collect();
     if missing.is_empty() {
-        return Vec::new();
+        return None;
     }
+    let formation = match &facts.formation {
+        Ok(formation) => formation,
+        Err(error) => {
+            let subject = format!("{app}: whether it has the process type {}", list(&missing));
+            return Some(Line::untold(&subject, error, &format!("See it with `heroku ps -a {app}`.")));
+        }
+    };
     let mut there: Vec<_> = formation.iter().map(|scaled| &scaled.process_type).collect();
     there.extend(dynos.iter().map(|dyno| &dyno.process_type));
     there.sort();
     there.dedup();
     let there = if there.is_empty() { "none".to_owned() } else { list(there) };
     let text = format!("{app}: no process type {}; it has: {there}", list(&missing));
-    vec![if missing.len() == types.len() {
+    Some(if missing.len() == types.len() {
         Line::bad(text, "Correct PROCESS_TYPES, or deploy the app first.")
     } else {
         Line::warn(text, "That is right if another app has it. Otherwise correct PROCESS_TYPES.")
-    }]
+    })
 }
 
 impl Watched<'_> {

@@ -1,9 +1,9 @@
 //! `dyno-restarter check`: what works, and what to mend. It reads the environment, calls Heroku, and prints one line for each
 //! check, with the cure below it. It changes nothing at Heroku.
 //!
-//! [`facts`] makes the calls. However slow Heroku is, they end within a minute for each four apps. Each check is a function from what was read to a
-//! line: `environment`, `token`, `app`, `dynos` and `drains`. What an alert would do now is decided by a dry run of
-//! [`restart`](crate::restart), not here. A call that Heroku refuses for the scope of the token is no fault: its check says
+//! `facts` makes the calls. However slow Heroku is, they end within a minute for each four apps. Each check is a function
+//! from what was read to a line: `environment`, `token`, `app`, `dynos` and `drains`. What an alert would do now is decided
+//! by a dry run of [`restart`](crate::restart), not here. A call that Heroku refuses for the scope of the token is no fault: its check says
 //! that it cannot be told.
 //!
 //! A check runs in a process of its own, so it knows nothing of the service that may be running: which dynos that restarted,
@@ -62,14 +62,13 @@ pub(crate) async fn run(variables: &[Variable], settings: Option<Settings>) -> R
             lines.push(Line::good("CA certificates: loaded"));
             let facts = facts::gather(&client, &settings.apps, &settings.policy).await;
             lines.extend(token::lines(&facts));
-            let account = facts.account.as_ref().ok();
             let (keys, memory_limit) = (&settings.keys, settings.drain.memory_limit);
             let service = drains::Service { keys, apps: &settings.apps, memory_limit };
-            for facts in &facts.apps {
-                lines.extend(app::lines(facts, account));
-                if facts.dynos.is_ok() {
-                    lines.extend(dynos::lines(facts, &settings.policy));
-                    lines.extend(drains::lines(facts, &service));
+            for app in &facts.apps {
+                lines.extend(app::lines(app, &facts.account));
+                if app.dynos.is_ok() {
+                    lines.extend(dynos::lines(app, &settings.policy));
+                    lines.extend(drains::lines(app, &service));
                 }
             }
         }

@@ -95,6 +95,31 @@ async fn what_the_token_may_not_read_cannot_be_told_and_is_no_fault() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_process_type_without_dynos_is_no_fault_while_the_formation_cannot_be_read() {
+    let (heroku, shop) = shop(2).await;
+    shop.scale("web", 0);
+    heroku.misbehave(On::Formation, Fault::Status(403), usize::MAX);
+    let results = check(&heroku, &[]).await;
+    cure_of(&results, "? shop: whether it has the process type web: cannot be told with this token");
+    assert_eq!(results.exit_code(), 0, "{results}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_fails_for_a_moment_is_no_fault_of_the_token() {
+    let (heroku, _) = shop(2).await;
+    for on in [On::Account, On::Features, On::Drains] {
+        heroku.misbehave(on, Fault::Status(503), usize::MAX);
+    }
+    let results = check(&heroku, &[]).await;
+    for part in
+        ["? Account: whose token", "? shop: whether the token may", "? shop: whether preboot", "? shop: which log"]
+    {
+        assert_eq!(cure_of(&results, part).as_deref(), Some("Run the check again."), "{results}");
+    }
+    assert_eq!(results.exit_code(), 0, "{results}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_right_to_restart_is_told_by_owner_role_or_permission() {
     type SetUp = fn(App) -> App;
     let cases: [(SetUp, &str); 5] = [
@@ -112,6 +137,14 @@ async fn the_right_to_restart_is_told_by_owner_role_or_permission() {
         cure_of(&results, line);
         assert_eq!(results.exit_code(), 0, "{results}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn preboot_is_not_offered_in_a_private_space() {
+    let (heroku, shop) = shop(1).await;
+    let _ = shop.in_space();
+    let cure = cure_of(&check(&heroku, &[]).await, "! shop: one web dyno, and preboot is off");
+    assert_eq!(cure.as_deref(), Some("Run two: `heroku ps:scale web=2 -a shop`"));
 }
 
 #[tokio::test(start_paused = true)]
