@@ -25,8 +25,18 @@ pub struct AffectedDynos {
 pub(super) struct Mention {
     /// The time of the last report about the dyno, where one is given.
     pub(super) at: Option<Timestamp>,
-    /// The name is certainly meant as that of a dyno.
-    pub(super) is_certain: bool,
+    pub(super) certainty: Certainty,
+}
+
+/// How certain it is that a name is that of a dyno in trouble. The later of these count for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Certainty {
+    /// The source of a line that the app printed, which may quote a line about another dyno. It counts only if nothing else
+    /// names a dyno.
+    Printed,
+    /// It may be the name of something else.
+    Possible,
+    Certain,
 }
 
 /// The affected dynos by app. `None` stands for the app that the alert does not name.
@@ -39,11 +49,16 @@ pub(super) struct AffectedApps {
 
 impl AffectedDynos {
     /// The dynos that the alert names, and the time of the last report about each. A name that may be that of something
-    /// else counts if `exists` says that there is such a dyno.
+    /// else counts if `exists` says that there is such a dyno. The dyno of a line that the app printed counts if there is no
+    /// other.
     #[must_use]
     pub fn dynos(self, exists: impl Fn(&DynoName) -> bool) -> BTreeMap<DynoName, Option<Timestamp>> {
-        let dynos = self.mentions.into_iter().filter(|(name, mention)| mention.is_certain || exists(name));
-        dynos.map(|(name, mention)| (name, mention.at)).collect()
+        let mut dynos = self.mentions;
+        dynos.retain(|name, mention| mention.certainty == Certainty::Certain || exists(name));
+        if dynos.values().any(|mention| mention.certainty > Certainty::Printed) {
+            dynos.retain(|_, mention| mention.certainty > Certainty::Printed);
+        }
+        dynos.into_iter().map(|(name, mention)| (name, mention.at)).collect()
     }
 
     pub(super) fn add(&mut self, name: DynoName, mention: Mention) {
@@ -54,7 +69,7 @@ impl AffectedDynos {
         if self.mentions.len() < MAX_DYNOS || self.mentions.contains_key(&name) {
             let known = self.mentions.entry(name).or_insert(mention);
             known.at = choose(known.at, mention.at);
-            known.is_certain |= mention.is_certain;
+            known.certainty = known.certainty.max(mention.certainty);
         }
     }
 

@@ -7,7 +7,7 @@
 
 use axum::http::HeaderMap;
 
-use super::affected::{AffectedApps, Mention};
+use super::affected::{AffectedApps, Certainty, Mention};
 use super::element::{Element, Scope};
 use super::error::ParseError;
 use super::fields::{self, FieldKind};
@@ -237,7 +237,9 @@ impl Extraction {
             FieldKind::Challenge | FieldKind::ConfirmUrl if self.handshake.is_none() => {
                 self.handshake = Handshake::new(kind, name.unwrap_or_default(), text);
             }
-            FieldKind::Dyno => words(text).for_each(|name| self.dyno(name.trim_start_matches("heroku/"), true)),
+            FieldKind::Dyno => {
+                words(text).for_each(|name| self.dyno(name.trim_start_matches("heroku/"), Certainty::Certain));
+            }
             FieldKind::Source => self.source(text.trim()),
             FieldKind::App => self.app(text),
             FieldKind::Host => self.host(text.trim()),
@@ -254,30 +256,34 @@ impl Extraction {
         }
     }
 
-    fn dyno(&mut self, name: &str, is_certain: bool) {
+    fn dyno(&mut self, name: &str, certainty: Certainty) {
+        let is_certain = certainty == Certainty::Certain;
         if let Some(name) = DynoName::parse(name).filter(|name| is_certain || name.is_numbered()) {
-            self.element().own.add(name, Mention { at: None, is_certain });
+            self.element().own.add(name, Mention { at: None, certainty });
         }
     }
 
-    /// `heroku/web.1` is a dyno; a bare `web.1` may be one. A bare name of the form used on Fir does not count: host names
-    /// look the same.
+    /// `heroku/web.1` is a dyno, and `app/web.1` the one that printed a line; a bare `web.1` may be one. A bare name of the
+    /// form used on Fir does not count: host names look the same.
     fn source(&mut self, source: &str) {
         match source.split_once('/') {
-            Some(("heroku", process)) => self.dyno(process, true),
-            Some(("app", _)) => self.element().is_app_output = true,
+            Some(("heroku", process)) => self.dyno(process, Certainty::Certain),
+            Some(("app", process)) => {
+                self.element().is_app_output = true;
+                self.dyno(process, Certainty::Printed);
+            }
             _ if source == "app" => self.element().is_app_output = true,
-            _ => self.dyno(source, false),
+            _ => self.dyno(source, Certainty::Possible),
         }
     }
 
     /// `shop.web.2` is a dyno of an app, if there is one of that type.
     fn host(&mut self, host: &str) {
         if let Some((app, dyno)) = host.split_once('.')
-            && let Some(name) = DynoName::parse(dyno).filter(DynoName::is_numbered)
+            && DynoName::parse(dyno).is_some_and(|name| name.is_numbered())
         {
             self.app(app);
-            self.element().own.add(name, Mention { at: None, is_certain: false });
+            self.dyno(dyno, Certainty::Possible);
         }
     }
 
@@ -291,7 +297,7 @@ impl Extraction {
 
     fn tag(&mut self, kind: FieldKind, value: &str) {
         match kind {
-            FieldKind::Dyno => self.dyno(value, true),
+            FieldKind::Dyno => self.dyno(value, Certainty::Certain),
             FieldKind::App => self.app(value),
             FieldKind::Source => self.source(value),
             FieldKind::Host => self.host(value),

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use super::affected::Mention;
+use super::affected::{Certainty, Mention};
 use super::time;
 use crate::heroku::DynoName;
 
@@ -36,7 +36,7 @@ fn dyno(line: &str) -> Option<(DynoName, Mention)> {
         return is_of_router
             .then(|| routed_to(bare))
             .flatten()
-            .map(|name| (name, Mention { at: None, is_certain: true }));
+            .map(|name| (name, Mention { at: None, certainty: Certainty::Certain }));
     };
     if written_by(&APP, front).is_some_and(|by_app| DynoName::parse(by_app.process).is_some()) {
         return None;
@@ -45,7 +45,8 @@ fn dyno(line: &str) -> Option<(DynoName, Mention)> {
     let at = front.split(' ').rev().take(WORDS_IN_FRONT).find_map(time::of_text);
     // Anything else may be a sentence.
     let is_certain = at.is_some() || is_bracketed || front.trim().is_empty();
-    Some((name?, Mention { at, is_certain }))
+    let certainty = if is_certain { Certainty::Certain } else { Certainty::Possible };
+    Some((name?, Mention { at, certainty }))
 }
 
 /// A line with `writer[process]` or `writer process -` in it.

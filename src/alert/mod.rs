@@ -25,6 +25,7 @@ mod time;
 mod word;
 
 use axum::http::HeaderMap;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub use affected::AffectedDynos;
 pub use condition::{Condition, Unmet};
@@ -38,6 +39,9 @@ use fields::FieldKind;
 
 /// How deep JSON may be nested as text in JSON. Amazon SNS has one level, and a second if it forwards a webhook.
 const MAX_OPENED: usize = 3;
+
+/// What is encoded in a URL. The others have no meaning in a query.
+const IN_URL: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 /// A body of this size takes about a millisecond.
 const LONG: usize = 64 * 1024;
@@ -104,13 +108,23 @@ impl Handshake {
 }
 
 impl UnknownState {
-    /// No name and no code is longer. Sentences are no words, and are not logged.
+    /// No name and no code is longer.
     const MAX_LEN: usize = 60;
 
+    /// `None` for a text with other characters than letters, digits and what joins words. It may be anything, so it is not
+    /// logged. Nor could `only_if` tell one with a comma, or a name with a colon.
     fn new(name: Option<&str>, word: &str) -> Option<Self> {
-        let is_code = |text: &str| text.len() <= Self::MAX_LEN && word::parts(text).is_some();
-        let (name, word) = (name?, word.trim());
+        let joins = |c| matches!(c, '_' | '-' | '.' | ' ' | '/');
+        let is_code = |text: &str| text.len() <= Self::MAX_LEN && text.chars().all(|c| c.is_alphanumeric() || joins(c));
+        let (name, word) = (name?.trim(), word.trim());
         (is_code(name) && is_code(word)).then(|| Self { field: name.to_owned(), word: word.to_owned() })
+    }
+
+    /// The parameter for the URL with which an alert counts only if the field has this word.
+    #[must_use]
+    pub fn only_if(&self) -> String {
+        let encoded = |text| utf8_percent_encode(text, &IN_URL);
+        format!("only_if={}:{}", encoded(&self.field), encoded(&self.word))
     }
 }
 

@@ -57,14 +57,14 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
         State,
         Quiet(NoAlert),
         "silenced paused suppressed disabled maintenance under_maintenance in_maintenance scheduled_maintenance \
-         unmonitored dismissed cancelled canceled deleted delete",
+         unmonitored dismissed cancelled canceled deleted delete insufficient_data",
     ),
     (
         State,
         Trouble,
         "firing alerting triggered trigger re_triggered down critical crit problem open opened reopened reopen error \
          failed failing failure fail fired started degraded warn warning re_warn unhealthy offline outage unreachable \
-         unavailable breached violated fatal emergency crashed dead no_data re_no_data major_outage partial_outage",
+         unavailable unresolve unresolved breached violated fatal emergency crashed dead no_data re_no_data major_outage partial_outage",
     ),
     (
         State,
@@ -76,7 +76,7 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
         State,
         News(NoAlert),
         "commented comment assigned assign unassigned reassigned delegated delegate escalated escalate snoozed snooze \
-         unsnoozed muted unmuted ignored archived annotated annotate note note_added status_update \
+         unsnoozed silence unsilence unsilenced muted unmuted ignored archived annotated annotate note note_added status_update \
          status_update_published merged cert_will_expire ssl",
     ),
     // The words of messages about any change. Other fields say what has changed.
@@ -98,6 +98,9 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
     (Severity, Quiet(Recovered), "ok okay clear cleared resolved recovered recovery"),
     (Type, News(Handshake), "url_verification subscribe"),
     (Type, Quiet(Inactive::Test), "test"),
+    // Other single words of news may be the kind of an alert.
+    (Type, News(NoAlert), "silence unsilence"),
+    (Type, News(Acknowledged), "acknowledge unacknowledge"),
     // Only a few, for `[test]` may be the name of a stage, and `[closed]` of anything.
     (Title, Quiet(Recovered), "resolved recovered recovery ok"),
     (Title, News(Acknowledged), "acknowledged"),

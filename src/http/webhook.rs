@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::request::Parts;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::{Span, dispatcher, info, warn};
@@ -30,9 +29,6 @@ use crate::util::task;
 
 /// How many bodies that take long are read at the same time: two, so that one sender does not hold up all others.
 const LONG_READS: usize = 2;
-
-/// What is written in a query as it is.
-const IN_URL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-').remove(b'.');
 
 /// Receives alerts and recognises those that were delivered before.
 #[derive(Debug)]
@@ -188,11 +184,11 @@ impl AlertIntake {
                 return Ok(AlertOutcome::Ignored(format!("Ignored: {reason}")));
             }
         };
-        if let Some(UnknownState { field, word }) = &alert.unknown_state {
-            let condition = format!("{}:{}", in_url(field), in_url(word));
+        if let Some(state @ UnknownState { field, word }) = &alert.unknown_state {
+            let only_if = state.only_if();
             info!(
                 "an alert says {word} in its field {field}, a word that is not known: it counts as trouble. To decide by \
-                 this field, add only_if={condition} to the URL, with every word that means trouble"
+                 this field, add {only_if} to the URL, with every word that means trouble"
             );
         }
         if params.dry_run {
@@ -300,11 +296,6 @@ fn nonce_id(authorized: &Authorized) -> Option<Id<'_>> {
 /// Whether the pass of one of these triggers could not act on it. The same alert, delivered again, is then acted on.
 fn is_lost(receipts: &Arc<[Receipt]>) -> bool {
     receipts.iter().any(Receipt::was_lost)
-}
-
-/// A name or a word as it is written in the query of a URL.
-fn in_url(text: &str) -> PercentEncode<'_> {
-    utf8_percent_encode(text, IN_URL)
 }
 
 fn query(head: &Parts) -> &str {

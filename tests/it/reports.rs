@@ -19,6 +19,7 @@ const RECOVERED: &str = "Ignored: the alert has recovered";
 const ACKNOWLEDGED: &str = "Ignored: the alert has been acknowledged";
 const TEST: &str = "Ignored: the alert is a test";
 const DEPLOY: &str = "Ignored: the message is about a deploy";
+const HANDSHAKE: &str = "Ignored: the message only asks whether this is the right address";
 const NO_ALERT: &str = "Ignored: the message is not an alert";
 
 /// The dynos that a dry run would restart, or the answer if there is none.
@@ -62,8 +63,16 @@ async fn a_recovery_is_recognised_in_the_words_and_fields_of_each_sender() {
         (bridge("ALARM", "OK"), ALL),
         (cloud_watch("OK", "ALARM"), RECOVERED),
         (cloud_watch("ALARM", "OK"), ALL),
+        (cloud_watch("INSUFFICIENT_DATA", "OK"), NO_ALERT),
+        (cloud_watch("ALARM", "INSUFFICIENT_DATA"), ALL),
+        (bridge("INSUFFICIENT_DATA", "OK"), NO_ALERT),
         (on_call("resolve", "resolved"), RECOVERED),
         (on_call("escalation", "firing"), ALL),
+        (on_call("alert group created", "firing"), ALL),
+        (on_call("unresolve", "firing"), ALL),
+        (on_call("silence", "firing"), NO_ALERT),
+        (on_call("unsilence", "firing"), NO_ALERT),
+        (on_call("unacknowledge", "firing"), ACKNOWLEDGED),
         (pager_duty_2("incident.resolve", "resolved"), RECOVERED),
         (pager_duty_2("incident.trigger", "triggered"), ALL),
         (json!({ "level": "OK", "previousLevel": "CRITICAL", "message": "memory is OK" }), RECOVERED),
@@ -230,18 +239,44 @@ async fn a_word_that_is_not_known_restarts_and_the_log_names_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_condition_for_a_word_that_is_not_known_can_be_pasted_into_a_url() {
+async fn the_log_shows_an_only_if_that_can_be_pasted_into_the_url() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    let body = json!({ "status": "not quite" }).to_string();
-    decision(&service, "", "application/json", body.into_bytes()).await;
-    for hostile in ["a\u{202e}b", "a\nb", "a\u{2028}b"] {
-        decision(&service, "", "application/json", json!({ "status": hostile }).to_string().into_bytes()).await;
+    for (body, only_if) in [
+        (json!({ "status": "on the blink" }), "only_if=status:on%20the%20blink"),
+        (json!({ "Alert State": "défaut/2" }), "only_if=Alert%20State:d%C3%A9faut%2F2"),
+    ] {
+        let sent = body.to_string().into_bytes();
+        assert_eq!(decision(&service, "", "application/json", sent.clone()).await, "web.1");
+        assert_eq!(service.log.count(&format!("add {only_if} to the URL")), 1, "{}", service.log.text());
+        assert_eq!(decision(&service, only_if, "application/json", sent).await, "web.1");
+        assert!(decision(&service, only_if, "application/json", b"{}".to_vec()).await.starts_with("Ignored"));
     }
-    let told = service.log.lines("").join("|");
     service.stop().await;
-    assert!(told.contains("add only_if=status:not%20quite to the URL"), "{told}");
-    assert!(!told.contains(['\u{202e}', '\u{2028}', '\n']), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_text_of_an_alert_puts_a_control_character_into_the_log() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let url = "https://sns.example.com/?Token=2336";
+    for hidden in ["\u{202e}", "\u{2028}", "\n", "\u{1b}[31m"] {
+        for (body, expected) in [
+            (json!({ "status": format!("wob{hidden}bling") }), "web.1"),
+            (json!({ format!("sta{hidden}tus"): "wobbling" }), "web.1"),
+            (json!({ "Type": "SubscriptionConfirmation", "SubscribeURL": format!("{url}{hidden}FAKE") }), HANDSHAKE),
+        ] {
+            assert_eq!(
+                decision(&service, "", "application/json", body.to_string().into_bytes()).await,
+                expected,
+                "{body}"
+            );
+        }
+    }
+    let text = service.log.text();
+    assert!(!text.contains(['\u{202e}', '\u{2028}', '\u{1b}']) && !text.contains("FAKE"), "{text}");
+    assert!(text.lines().all(|line| !line.starts_with("bling")), "{text}");
+    service.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -291,11 +326,10 @@ async fn an_alert_about_an_app_that_is_not_watched_is_told_so() {
 async fn handshakes_are_answered_and_restart_nothing() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    let handshake = "Ignored: the message only asks whether this is the right address";
     let url = "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=2336";
     let grid = json!([{ "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent", "data": { "validationCode": "A-1" } }]);
     for (query, body, expected) in [
-        ("", json!({ "Type": "SubscriptionConfirmation", "SubscribeURL": url, "Message": "Open it" }), handshake),
+        ("", json!({ "Type": "SubscriptionConfirmation", "SubscribeURL": url, "Message": "Open it" }), HANDSHAKE),
         ("", grid, r#"{"validationResponse":"A-1"}"#),
         ("", json!({ "type": "url_verification", "challenge": "abc" }), r#"{"challenge":"abc"}"#),
         ("hub.mode=subscribe&hub.challenge=17", json!({}), "17"),
