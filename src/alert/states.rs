@@ -98,9 +98,10 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
     (Severity, Quiet(Recovered), "ok okay clear cleared resolved recovered recovery"),
     (Type, News(Handshake), "url_verification subscribe"),
     (Type, Quiet(Inactive::Test), "test"),
-    // Other single words of news may be the kind of an alert.
-    (Type, News(NoAlert), "silence unsilence"),
+    // Verbs, which are the type of no monitor and of no error.
+    (Type, Trouble, "unresolve"),
     (Type, News(Acknowledged), "acknowledge unacknowledge"),
+    (Type, News(NoAlert), "silence unsilence"),
     // Only a few, for `[test]` may be the name of a stage, and `[closed]` of anything.
     (Title, Quiet(Recovered), "resolved recovered recovery ok"),
     (Title, News(Acknowledged), "acknowledged"),

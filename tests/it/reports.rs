@@ -73,6 +73,7 @@ async fn a_recovery_is_recognised_in_the_words_and_fields_of_each_sender() {
         (on_call("silence", "firing"), NO_ALERT),
         (on_call("unsilence", "firing"), NO_ALERT),
         (on_call("unacknowledge", "firing"), ACKNOWLEDGED),
+        (on_call("acknowledge", "firing"), ACKNOWLEDGED),
         (pager_duty_2("incident.resolve", "resolved"), RECOVERED),
         (pager_duty_2("incident.trigger", "triggered"), ALL),
         (json!({ "level": "OK", "previousLevel": "CRITICAL", "message": "memory is OK" }), RECOVERED),
@@ -106,12 +107,12 @@ async fn each_word_of_a_recovery_is_known_and_each_word_of_trouble_outweighs_it(
                  recovered_from_failure resolved_error resolve recover close succeeded pass good green stable \
                  solved restored check_in_reporting resolved_critical";
     let silent = "silenced paused suppressed disabled maintenance dismissed under_maintenance in_maintenance scheduled_maintenance \
-                  unmonitored cancelled canceled deleted";
+                  unmonitored cancelled canceled deleted insufficient_data";
     let trouble = "firing alerting triggered down critical problem open reopened error failed failing degraded warning \
                    unhealthy offline unreachable no_data OK_TO_CRITICAL resolved_to_triggered dns_resolve_failed \
                    incident.reopened HTTPDown check.failed recovery_failed re_triggered trigger crit opened \
                    failure fail fired started warn re_warn outage unavailable breached violated fatal emergency crashed \
-                   dead re_no_data major_outage partial_outage";
+                   dead re_no_data major_outage partial_outage unresolve unresolved";
     // Known to nobody, or not what they seem to be.
     let unknown = "wobbling backup_started scale_up not_resolved could_not_resolve could_not_recover close_to_limit";
     let mut rows = Vec::new();
