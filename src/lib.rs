@@ -63,8 +63,8 @@ const WORKER_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(27);
 pub enum Error {
     /// An HTTP client could not be set up.
     #[error(
-        "cannot set up HTTPS for the calls to Heroku and to NOTIFY_URL; if CA certificates are missing, install the package ca-certificates, \
-         or name a file of them in SSL_CERT_FILE"
+        "cannot set up HTTPS for the calls to Heroku and to NOTIFY_URL; if CA certificates are missing, install the package \
+         ca-certificates, or name a file of them in SSL_CERT_FILE"
     )]
     Client(#[source] reqwest::Error),
     /// The task of an app ended, so nobody would act on its alerts.

@@ -64,7 +64,8 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
         Trouble,
         "firing alerting triggered trigger re_triggered down critical crit problem open opened reopened reopen error \
          failed failing failure fail fired started degraded warn warning re_warn unhealthy offline outage unreachable \
-         unavailable unresolve unresolved breached violated fatal emergency crashed dead no_data re_no_data major_outage partial_outage",
+         unavailable unresolve unresolved breached violated fatal emergency crashed dead no_data re_no_data major_outage \
+         partial_outage",
     ),
     (
         State,
@@ -76,8 +77,8 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
         State,
         News(NoAlert),
         "commented comment assigned assign unassigned reassigned delegated delegate escalated escalate snoozed snooze \
-         unsnoozed silence unsilence unsilenced muted unmuted ignored archived annotated annotate note note_added status_update \
-         status_update_published merged cert_will_expire ssl",
+         unsnoozed silence unsilence unsilenced muted unmuted ignored archived annotated annotate note note_added \
+         status_update status_update_published merged cert_will_expire ssl",
     ),
     // The words of messages about any change. Other fields say what has changed.
     (

@@ -13,7 +13,8 @@ use super::facts::AppFacts;
 use crate::drain::MemoryLimit;
 use crate::heroku::{AppName, Error, Feature, Runtime};
 use crate::http::auth::{Access, Keys};
-use crate::util::query::{KEY, parameters};
+use crate::http::params::{ParamError, parse_drain_app};
+use crate::restart::Watched;
 use crate::util::text::printable;
 
 /// The feature that makes Heroku log the memory of each dyno.
@@ -102,19 +103,16 @@ fn right_url(host: &str, app: &AppName, apps: &[AppName]) -> String {
     format!("\"https://drain:KEY@{host}/drain{query}\"")
 }
 
-/// What is wrong with the query of a drain: the service reads a log only if the query tells whose it is, and nothing else.
+/// What is wrong with the query of a drain, by the rules of the service.
 fn wrong_parameter(url: &Url, app: &AppName, apps: &[AppName]) -> Option<&'static str> {
-    let mut named = false;
-    for (name, value) in parameters(url.query().unwrap_or_default()) {
-        match &*name {
-            KEY => {}
-            "app" if value != app.as_str() => return Some("its URL names another app"),
-            "app" => named = true,
-            "" if value.is_empty() => {}
-            _ => return Some("its URL has a parameter that no drain takes, so it is refused"),
+    match parse_drain_app(url.query().unwrap_or_default(), &Watched::new(apps, &[])) {
+        Ok(named) if named == *app => None,
+        Ok(_) | Err(ParamError::UnknownApp(_)) => Some("its URL names another app"),
+        Err(ParamError::NoApp(_)) => {
+            Some("its URL does not say ?app=, and APP_NAME has several apps, so it is refused")
         }
+        Err(_) => Some("its URL has a parameter that no drain takes, so it is refused"),
     }
-    (!named && apps.len() > 1).then_some("its URL does not say ?app=, and APP_NAME has several apps, so it is refused")
 }
 
 /// Whether the last part of its path is `drain`. A trailing slash does not matter to the service.

@@ -3,7 +3,7 @@
 use super::Line;
 use super::facts::Facts;
 use super::line::cure;
-use crate::heroku::{Account, Error};
+use crate::heroku::{Account, Error, TokenScope};
 
 /// What an account has when it makes no calls.
 const ALL_CALLS: u32 = 4500;
@@ -50,20 +50,17 @@ fn scope(scope: Option<&str>) -> Line {
             "See the scope with `heroku authorizations`. It must be write.",
         );
     };
-    let has = |wanted: &str| scope.split([' ', ',']).any(|word| word == wanted);
-    if has("global") {
-        return Line::warn(
+    match TokenScope::of(scope) {
+        TokenScope::Global => Line::warn(
             format!("{accepted}; scope: {scope}, which reaches far more than restarts"),
             format!("The scope write is enough. {NEW_TOKEN}"),
-        );
-    }
-    if !has("write") && !has("write-protected") {
-        return Line::bad(
+        ),
+        TokenScope::Write => Line::good(format!("{accepted}; scope: {scope}")),
+        TokenScope::TooSmall => Line::bad(
             format!("{accepted}, but it may not restart dynos; scope: {scope}"),
             format!("The scope write is needed. {NEW_TOKEN}"),
-        );
+        ),
     }
-    Line::good(format!("{accepted}; scope: {scope}"))
 }
 
 fn account(account: &Result<Account, Error>) -> Line {

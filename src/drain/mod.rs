@@ -153,12 +153,6 @@ impl Drains {
         self.app_drain(app).status(self.settings.threshold, self.client.now())
     }
 
-    /// How many calls to Heroku there were, by the status of the response, and how many are left.
-    #[must_use]
-    pub fn api_calls(&self) -> (BTreeMap<Option<u16>, u64>, Option<u32>) {
-        (self.client.calls(), self.client.remaining())
-    }
-
     fn app_drain(&self, app: &AppName) -> MutexGuard<'_, AppDrain> {
         let app_drain = self.apps.get(app).expect("the app is one of those watched");
         app_drain.lock().unwrap_or_else(PoisonError::into_inner)

@@ -13,7 +13,7 @@ use crate::util::text::human;
 
 /// A drain that was heard is silent when nothing comes for this long. An app without any requests may be silent, too; the
 /// message says so.
-const SILENT_AFTER: Duration = Duration::from_secs(60 * 60);
+pub(super) const SILENT_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// The drain of an app has been silent for this long.
 #[derive(Clone, Debug)]
@@ -60,8 +60,8 @@ impl SilenceWatch {
                 warn!(
                     event = "drain_silent",
                     %app,
-                    "the drain of {app} has been silent for {}. Unless the app had nothing to log, trouble is not noticed any more. Check that \
-                     the drain still exists with `heroku drains -a {app}`",
+                    "the drain of {app} has been silent for {}. Unless the app had nothing to log, trouble is not noticed \
+                     any more. Check that the drain still exists with `heroku drains -a {app}`",
                     human(*lasts)
                 );
                 tell(silence);

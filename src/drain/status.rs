@@ -1,11 +1,13 @@
 //! What there is to say of the log of an app now. Plain data, for a page and for scripts.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::day::Day;
+use super::silence::SILENT_AFTER;
 use crate::heroku::DynoName;
 
 /// How many dynos of an app have their memory remembered. No app has more of one type.
@@ -57,6 +59,14 @@ pub struct Memory {
     pub total: u64,
     /// The quota of the dyno's size, in bytes, if the log says it.
     pub quota: Option<u64>,
+}
+
+impl DrainStatus {
+    /// How long a drain that was heard has been silent, if that is too long.
+    #[must_use]
+    pub fn silence(&self) -> Option<Duration> {
+        self.seconds_since.map(Duration::from_secs).filter(|silence| *silence > SILENT_AFTER)
+    }
 }
 
 impl Memory {

@@ -1,11 +1,10 @@
 //! The calls that only `dyno-restarter check` makes: what an app and an account are like. As elsewhere, only the fields that
 //! are needed are read, and leniently.
 
-use reqwest::{Method, Url};
-use serde::de::DeserializeOwned;
+use reqwest::Url;
 use serde::{Deserialize, Deserializer};
 
-use super::{AppName, Client, Error, ProcessType, read};
+use super::{AppName, Client, Error, ProcessType};
 use crate::util::text::printable;
 
 /// Names and words from outside are cut to this length, in characters.
@@ -130,11 +129,6 @@ impl Client {
     pub(crate) async fn log_drains(&self, app: &AppName) -> Result<Vec<Url>, Error> {
         let records: Vec<DrainRecord> = self.get(&["apps", app.as_str(), "log-drains"]).await?;
         Ok(records.into_iter().filter_map(|record| Url::parse(&record.url?).ok()).collect())
-    }
-
-    async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, Error> {
-        let body = read(self.call(Method::GET, self.url(path), None).await?).await?;
-        serde_json::from_slice(&body).map_err(|source| Error::Unreadable(self.clean(&source.to_string())))
     }
 
     fn word(&self, text: &str) -> String {

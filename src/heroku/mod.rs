@@ -8,6 +8,7 @@ mod dyno;
 mod error;
 mod inspect;
 mod names;
+mod scope;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,6 +20,7 @@ use jiff::fmt::rfc2822;
 use reqwest::header::{ACCEPT, AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::debug;
@@ -27,6 +29,7 @@ pub use dyno::{Dyno, LONGEST_LIFE, State};
 pub use error::{Answer, Error};
 pub(crate) use inspect::{Account, App, Collaborator, Feature, Formation, Runtime};
 pub use names::{AppName, DynoName, ProcessType};
+pub(crate) use scope::TokenScope;
 
 use crate::util::text::printable;
 
@@ -129,9 +132,7 @@ impl Client {
                 listing.scope = self.scope_in(response.headers());
             }
             let next = response.headers().get("next-range").cloned();
-            let body = read(response).await?;
-            let records: Vec<Value> =
-                serde_json::from_slice(&body).map_err(|source| Error::Unreadable(self.clean(&source.to_string())))?;
+            let records: Vec<Value> = self.parse(&read(response).await?)?;
             let records = records.into_iter().map(Dyno::from_record);
             let before = listing.dynos.len();
             let all = records.len();
@@ -154,10 +155,7 @@ impl Client {
 
     /// How many dynos of a type the app is scaled to: `GET /apps/{app}/formation/{type}`.
     pub async fn quantity(&self, app: &AppName, process_type: &ProcessType) -> Result<usize, Error> {
-        let url = self.url(&["apps", app.as_str(), "formation", process_type.as_str()]);
-        let body = read(self.call(Method::GET, url, None).await?).await?;
-        let formation: Value =
-            serde_json::from_slice(&body).map_err(|source| Error::Unreadable(self.clean(&source.to_string())))?;
+        let formation: Value = self.get(&["apps", app.as_str(), "formation", process_type.as_str()]).await?;
         let quantity = formation.get("quantity").and_then(Value::as_u64);
         quantity
             .and_then(|quantity| usize::try_from(quantity).ok())
@@ -200,6 +198,15 @@ impl Client {
             path.pop_if_empty().extend(segments);
         }
         url
+    }
+
+    /// Reads one record, or a list that has a single page.
+    async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, Error> {
+        self.parse(&read(self.call(Method::GET, self.url(path), None).await?).await?)
+    }
+
+    fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Error> {
+        serde_json::from_slice(body).map_err(|source| Error::Unreadable(self.clean(&source.to_string())))
     }
 
     /// Makes a call. Any 2xx is a success.

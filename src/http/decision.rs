@@ -41,7 +41,8 @@ pub(crate) enum IgnoreReason {
     OtherApp(BTreeSet<AppName>),
 }
 
-/// Decides what to do about an alert of this sender that arrived at `arrived`; `unmet` is the condition in the URL that it does not meet.
+/// Decides what to do about an alert of this sender that arrived at `arrived`; `unmet` is the condition in the URL that it
+/// does not meet.
 ///
 /// # Errors
 /// When several apps are watched and neither the URL nor the alert names one of them.

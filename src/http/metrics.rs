@@ -11,7 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use super::status::StatusSource;
-use crate::restart::{AppName, SECONDS, Times};
+use crate::restart::{AppName, AppStatus, BUCKETS, Histogram};
 
 /// How many dynos of an app have metrics of their own.
 const MOST_DYNOS: usize = 100;
@@ -34,7 +34,7 @@ struct Family {
 enum Value {
     Counter(u64),
     Gauge(f64),
-    Times(Times),
+    Histogram(Histogram),
 }
 
 /// The metrics in the text format of `OpenMetrics`.
@@ -52,11 +52,10 @@ fn snapshot(source: &StatusSource) -> Snapshot {
     let apps: Vec<_> =
         restarter.watched().apps().iter().map(|app| (app, restarter.status(app), drains.status(app))).collect();
     let totals: Vec<_> = apps.iter().map(|(app, ..)| (*app, restarter.totals(app))).collect();
-    let (calls, allowance) = drains.api_calls();
-    let each = |value: &dyn Fn(usize) -> f64| -> Vec<(Labels, Value)> {
-        apps.iter().enumerate().map(|(at, (app, ..))| (of(app), Value::Gauge(value(at)))).collect()
+    let (calls, allowance) = (restarter.client().calls(), restarter.client().remaining());
+    let each = |value: fn(&AppStatus) -> f64| -> Vec<(Labels, Value)> {
+        apps.iter().map(|(app, status, _)| (of(app), Value::Gauge(value(status)))).collect()
     };
-    let count = |length: usize| u32::try_from(length).map_or(f64::NAN, f64::from);
     let mut all = Snapshot::default();
     all.add(
         "dyno_restarter_build",
@@ -83,35 +82,33 @@ fn snapshot(source: &StatusSource) -> Snapshot {
     all.add(
         "dyno_restarter_pass_duration_seconds",
         "How long passes took",
-        totals.iter().map(|(app, totals)| (of(app), Value::Times(totals.passes.clone()))).collect(),
+        totals.iter().map(|(app, totals)| (of(app), Value::Histogram(totals.passes.clone()))).collect(),
     );
     all.add(
         "dyno_restarter_boot_seconds",
         "How long restarted dynos took until they were seen up",
-        totals.iter().map(|(app, totals)| (of(app), Value::Times(totals.boots.clone()))).collect(),
+        totals.iter().map(|(app, totals)| (of(app), Value::Histogram(totals.boots.clone()))).collect(),
     );
     all.add(
         "dyno_restarter_restart_due",
-        "Dynos that are in trouble and are not restarted: on hold, given up on, or Heroku cannot be used while alerts wait",
-        each(&|at| {
-            let status = &apps[at].1;
-            count(status.holds.len() + status.given_up.len()) + f64::from(u8::from(status.trouble.is_some() && (status.pass.is_some() || status.waiting.is_some())))
-        }),
+        "Dynos that are in trouble and are not restarted: on hold, given up on, or Heroku cannot be used while alerts \
+         wait",
+        each(restarts_due),
     );
     all.add(
         "dyno_restarter_held",
         "Dynos that put automatic restarts of the app on hold",
-        each(&|at| count(apps[at].1.holds.len())),
+        each(|status| count(status.holds.len())),
     );
     all.add(
         "dyno_restarter_gave_up",
         "Dynos that are left alone because restarts do not help",
-        each(&|at| count(apps[at].1.given_up.len())),
+        each(|status| count(status.given_up.len())),
     );
     all.add(
         "dyno_restarter_ready",
         "Whether the last call to Heroku about the app succeeded",
-        each(&|at| f64::from(u8::from(apps[at].1.trouble.is_none()))),
+        each(|status| f64::from(u8::from(status.trouble.is_none()))),
     );
     let calls = calls.into_iter().map(|(status, count)| {
         (vec![("status", status.map_or_else(|| "none".to_owned(), |status| status.to_string()))], Value::Counter(count))
@@ -152,9 +149,7 @@ fn process(all: &mut Snapshot, source: &StatusSource) {
     );
     let resident = resident_memory().map(|resident| (Vec::new(), Value::Gauge(bytes(resident))));
     all.add("process_resident_memory_bytes", "The memory of the process", resident.into_iter().collect());
-    let files = std::fs::read_dir("/proc/self/fd")
-        .ok()
-        .map(|files| (Vec::new(), Value::Gauge(u32::try_from(files.count()).map_or(f64::NAN, f64::from))));
+    let files = std::fs::read_dir("/proc/self/fd").ok().map(|files| (Vec::new(), Value::Gauge(count(files.count()))));
     all.add("process_open_fds", "The open files of the process", files.into_iter().collect());
     let uptime =
         Duration::try_from(source.restarter.clock().now().duration_since(source.started_at)).unwrap_or_default();
@@ -163,6 +158,17 @@ fn process(all: &mut Snapshot, source: &StatusSource) {
         "How long the service runs",
         vec![(Vec::new(), Value::Gauge(uptime.as_secs_f64()))],
     );
+}
+
+/// The dynos that need a restart and get none.
+fn restarts_due(status: &AppStatus) -> f64 {
+    let is_waiting = status.pass.is_some() || status.waiting.is_some();
+    let is_blocked = status.trouble.is_some() && is_waiting;
+    count(status.holds.len() + status.given_up.len() + usize::from(is_blocked))
+}
+
+fn count(items: usize) -> f64 {
+    u32::try_from(items).map_or(f64::NAN, f64::from)
 }
 
 fn of(app: &AppName) -> Labels {
@@ -203,7 +209,7 @@ impl Collector for Snapshot {
             let kind = match first {
                 Value::Counter(_) => MetricType::Counter,
                 Value::Gauge(_) => MetricType::Gauge,
-                Value::Times(_) => MetricType::Histogram,
+                Value::Histogram(_) => MetricType::Histogram,
             };
             let mut family = encoder.encode_descriptor(name, help, None, kind)?;
             for (labels, value) in values {
@@ -211,11 +217,11 @@ impl Collector for Snapshot {
                 match value {
                     Value::Counter(count) => metric.encode_counter::<NoLabelSet, _, u64>(count, None)?,
                     Value::Gauge(value) => metric.encode_gauge(value)?,
-                    Value::Times(times) => {
-                        let bounds = SECONDS.into_iter().chain([f64::INFINITY]);
-                        let steps: Vec<_> = bounds.zip(times.counts).collect();
-                        let count = times.counts.iter().sum();
-                        metric.encode_histogram::<NoLabelSet>(times.sum.as_secs_f64(), count, &steps, None)?;
+                    Value::Histogram(histogram) => {
+                        let bounds = BUCKETS.into_iter().chain([f64::INFINITY]);
+                        let buckets: Vec<_> = bounds.zip(histogram.counts).collect();
+                        let count = histogram.counts.iter().sum();
+                        metric.encode_histogram::<NoLabelSet>(histogram.sum.as_secs_f64(), count, &buckets, None)?;
                     }
                 }
             }

@@ -20,7 +20,7 @@ mod first_head;
 pub(crate) mod listener;
 mod metrics;
 mod page;
-mod params;
+pub(crate) mod params;
 pub(crate) mod path;
 mod recent;
 mod request_id;

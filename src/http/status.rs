@@ -1,7 +1,6 @@
 //! The service as a whole, as the page shows it and `GET /status` tells it to scripts.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -13,9 +12,6 @@ use crate::util::text::{clock_time, human, list};
 
 /// How many passes of each app are shown.
 const PASSES_SHOWN: usize = 20;
-
-/// A drain that was heard brings a line at least every few minutes. One that is silent for this long is broken or removed.
-const SILENT: u64 = 60 * 60;
 
 /// What the status is made of.
 #[derive(Debug)]
@@ -74,6 +70,23 @@ impl StatusSource {
         Status { version, now, started_at, ok, summary, apps, alerts }
     }
 
+    /// Why a restart could not be made now, if so, without any name.
+    pub(super) fn why_not_ready(&self) -> Option<&'static str> {
+        if self.restarter.is_stopping() {
+            return Some("the restarter is being shut down");
+        }
+        let apps = self.restarter.watched().apps().iter();
+        let troubles: Vec<_> = apps.filter_map(|app| self.restarter.trouble(app)).collect();
+        let needs_a_person = troubles.iter().any(|trouble| trouble.remedy.is_some());
+        match troubles.len() {
+            0 => None,
+            _ if needs_a_person => {
+                Some("Heroku refuses the calls for an app: the log and the page say why and what to do")
+            }
+            _ => Some("Heroku does not answer"),
+        }
+    }
+
     fn app(&self, app: &AppName) -> AppOverview {
         let (status, drain) = (self.restarter.status(app), self.drains.status(app));
         let mut passes = self.restarter.reports(app);
@@ -123,26 +136,6 @@ fn advice(status: &AppStatus, drain: &DrainStatus) -> Option<String> {
             clock_time(given_up.until)
         ));
     }
-    let silent = drain.seconds_since.filter(|seconds| *seconds > SILENT)?;
-    let silent = human(Duration::from_secs(silent));
-    Some(format!("The log drain of {app} was not heard for {silent}. Check it: heroku drains -a {app}."))
-}
-
-impl StatusSource {
-    /// Why a restart could not be made now, if so, without any name.
-    pub(super) fn why_not_ready(&self) -> Option<&'static str> {
-        if self.restarter.is_stopping() {
-            return Some("the restarter is being shut down");
-        }
-        let apps = self.restarter.watched().apps().iter();
-        let troubles: Vec<_> = apps.filter_map(|app| self.restarter.status(app).trouble).collect();
-        let needs_a_person = troubles.iter().any(|trouble| trouble.remedy.is_some());
-        match troubles.len() {
-            0 => None,
-            _ if needs_a_person => {
-                Some("Heroku refuses the calls for an app: the log and the page say why and what to do")
-            }
-            _ => Some("Heroku does not answer"),
-        }
-    }
+    let silence = human(drain.silence()?);
+    Some(format!("The log drain of {app} was not heard for {silence}. Check it: heroku drains -a {app}."))
 }

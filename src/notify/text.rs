@@ -34,7 +34,7 @@ pub(super) fn pass(report: &Report, notes: &[Note], is_new_obstacle: bool) -> Op
     (!sentences.is_empty()).then(|| about(app, &sentences))
 }
 
-/// Heroku refused to list the dynos, at the start of the service or at a check.
+/// Heroku refused to list the dynos, apart from a pass.
 pub(super) fn cannot_watch(app: &AppName, cause: &Error) -> String {
     about(app, &[format!("Its dynos cannot be restarted. {}", with_remedy(cause))])
 }

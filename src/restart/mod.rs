@@ -55,7 +55,7 @@ pub use status::{
     WhatHappened,
 };
 pub use target::{AlertTime, MergedTarget, Receipt, Target, Trigger, When};
-pub use totals::{SECONDS, Times, Totals};
+pub use totals::{BUCKETS, Histogram, Totals};
 
 use crate::heroku::Client;
 use crate::shutdown::Stop;
@@ -70,6 +70,7 @@ const DRY_RUN_TIMEOUT: Duration = Duration::from_secs(19);
 pub struct Restarter {
     apps: Arc<Apps>,
     watched: Watched,
+    client: Client,
     policy: Policy,
     clock: Clock,
     stop: Stop,
@@ -123,8 +124,8 @@ impl Restarter {
             workers.spawn(worker.work());
         }
         let watched = Watched::new(apps, &policy.process_types);
-        let (policy, stop) = (policy.clone(), stop.clone());
-        (Self { apps: Arc::new(shared), watched, policy, clock, stop }, Workers(workers))
+        let (client, policy, stop) = (client.clone(), policy.clone(), stop.clone());
+        (Self { apps: Arc::new(shared), watched, client, policy, clock, stop }, Workers(workers))
     }
 
     /// Which apps and process types are watched.
@@ -191,6 +192,21 @@ impl Restarter {
         let shared = self.app(app);
         let waiting = shared.queue.waiting_alerts();
         shared.view().status(app, &self.policy, waiting, self.clock.now())
+    }
+
+    /// Why the last call to Heroku about an app failed, if it did.
+    ///
+    /// # Panics
+    /// When `app` is not one of [`Watched::apps`].
+    #[must_use]
+    pub fn trouble(&self, app: &AppName) -> Option<Trouble> {
+        self.app(app).view().trouble().cloned()
+    }
+
+    /// The client with which the apps' tasks call Heroku.
+    #[must_use]
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Our clock.

@@ -14,7 +14,7 @@ pub enum News {
         /// Why it was made, and what alerts lead to from now on: dynos given up on, holds, and the ends of both.
         notes: Vec<Note>,
     },
-    /// Heroku refused to list the dynos, at the start of the service or at a check.
+    /// Heroku refused to list the dynos, at the start of the service or when nobody had asked for ten minutes.
     CannotWatch {
         /// The app.
         app: AppName,

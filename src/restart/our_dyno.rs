@@ -93,7 +93,7 @@ impl OurDyno {
     }
 
     pub(super) fn is_failed(&self) -> bool {
-        matches!(self.state, OurState::Failed(_))
+        self.failure().is_some()
     }
 
     /// What is wrong with it, if it has failed.

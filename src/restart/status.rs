@@ -223,9 +223,9 @@ impl View {
         (self.look, self.history, self.trouble) = (Some(look.clone()), history.clone(), None);
     }
 
-    /// Whether the last call failed.
-    pub(super) fn has_trouble(&self) -> bool {
-        self.trouble.is_some()
+    /// Why the last call failed, if it did.
+    pub(super) fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
     }
 
     /// A call failed.

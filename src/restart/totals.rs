@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::report::{Outcome, Report};
 
-/// The upper bounds of the steps in which times are counted, in seconds.
-pub const SECONDS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0];
+/// The upper bounds of the buckets of a [`Histogram`], in seconds.
+pub const BUCKETS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0];
 
 /// What all passes over an app did since the start.
 #[derive(Clone, Debug, Default)]
@@ -16,16 +16,16 @@ pub struct Totals {
     /// Dynos that were left alone, by the reason.
     pub skipped: BTreeMap<&'static str, u64>,
     /// How long restarted dynos took until they were seen up.
-    pub boots: Times,
+    pub boots: Histogram,
     /// How long passes took.
-    pub passes: Times,
+    pub passes: Histogram,
 }
 
-/// How many times there were of each length.
+/// How many durations there were of each length.
 #[derive(Clone, Debug, Default)]
-pub struct Times {
-    /// How many were not longer than each of [`SECONDS`], and longer than the one before; then those that were longer.
-    pub counts: [u64; SECONDS.len() + 1],
+pub struct Histogram {
+    /// How many were not longer than each of [`BUCKETS`], and longer than the one before; then those that were longer.
+    pub counts: [u64; BUCKETS.len() + 1],
     /// Their sum.
     pub sum: Duration,
 }
@@ -52,10 +52,10 @@ impl Totals {
     }
 }
 
-impl Times {
+impl Histogram {
     fn add(&mut self, time: Duration) {
-        let step = SECONDS.iter().position(|most| time.as_secs_f64() <= *most).unwrap_or(SECONDS.len());
-        self.counts[step] += 1;
+        let bucket = BUCKETS.iter().position(|most| time.as_secs_f64() <= *most).unwrap_or(BUCKETS.len());
+        self.counts[bucket] += 1;
         self.sum += time;
     }
 }

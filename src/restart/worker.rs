@@ -20,7 +20,7 @@ use super::report::{DryRun, End, Report};
 use super::rollout::Rollout;
 use super::status::View;
 use super::totals::Totals;
-use crate::heroku::{AppName, Client, Listing};
+use crate::heroku::{AppName, Client, Error, Listing, TokenScope};
 use crate::shutdown::Stop;
 use crate::util::clock::Clock;
 use crate::util::text::list;
@@ -31,8 +31,8 @@ const REPORTS_KEPT: usize = 50;
 /// While the allowance of idle calls is used up, a dry run stands on the last list, if that is no older than this.
 const RECENT: Duration = Duration::from_secs(60);
 
-/// How long nobody looks at an app until the task does so by itself.
-const CHECK_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// When nobody has looked at an app for this long, its task does so by itself.
+const LONGEST_WITHOUT_LOOK: Duration = Duration::from_secs(10 * 60);
 
 /// What an app's task and the rest of the service share.
 #[derive(Debug)]
@@ -108,17 +108,17 @@ impl Worker {
             () = self.introduce() => {}
         }
         loop {
-            let check_at = Instant::now() + CHECK_INTERVAL;
+            let look_at = Instant::now() + LONGEST_WITHOUT_LOOK;
             let work = tokio::select! {
                 biased;
                 _ = stop.requested() => break,
                 work = self.app.queue.next(&self.state.pace, self.state.history.hold()) => Some(work),
-                () = tokio::time::sleep_until(check_at) => None,
+                () = tokio::time::sleep_until(look_at) => None,
             };
             match work {
                 Some(Work::Pass(request)) => self.pass(*request).await,
                 Some(Work::DryRuns(requests)) => self.dry_run(requests).await,
-                None => self.check().await,
+                None => self.look_unasked().await,
             }
         }
         self.tell_what_is_left();
@@ -126,7 +126,7 @@ impl Worker {
 
     /// Looks once, so that a mistake in the set-up shows at the start and not at the first alert.
     async fn introduce(&mut self) {
-        let app = &self.name;
+        let app = &self.name.clone();
         let asked = self.clock.now();
         let listing = self.client.dynos(app).await;
         if let Err(cause) = &listing {
@@ -135,10 +135,7 @@ impl Worker {
         match listing {
             Ok(listing) => {
                 self.tell_what_is_watched(&listing);
-                let mut look = Look::new(listing, asked, self.clock.now(), self.client.remaining());
-                self.state.history.remember(&mut look);
-                self.app.view().looked(&look, &self.state.history);
-                self.state.last_look = Some(look);
+                self.keep_look(Look::new(listing, asked, self.clock.now(), self.client.remaining()));
             }
             Err(cause) if !cause.is_transient() => {
                 error!(%app, "cannot watch {app}: {}", End::Api(cause.clone()));
@@ -169,22 +166,23 @@ impl Worker {
     /// `write` is needed, and nothing more.
     fn check_scope(&self, scope: &str) {
         let app = &self.name;
-        let has = |wanted: &str| scope.split([' ', ',']).any(|word| word == wanted);
-        if has("global") {
-            warn!(%app, "RESTART_API_KEY has the scope global, which reaches far more than restarts; write is enough");
-        } else if !has("write") && !has("write-protected") {
-            error!(
+        match TokenScope::of(scope) {
+            TokenScope::Global => {
+                warn!(%app, "RESTART_API_KEY has the scope global, which reaches far more than restarts; write is enough");
+            }
+            TokenScope::Write => {}
+            TokenScope::TooSmall => error!(
                 %app,
                 "RESTART_API_KEY may look at {app} but not restart it: its scope is {scope}; make a new token with \
                  `heroku authorizations:create -s write -S`"
-            );
+            ),
         }
     }
 
     /// Looks although nobody asks, so that a revoked token or a renamed app shows before the night in which they matter.
-    async fn check(&mut self) {
+    async fn look_unasked(&mut self) {
         let app = self.name.clone();
-        let had_trouble = self.app.view().has_trouble();
+        let had_trouble = self.app.view().trouble().is_some();
         match self.look_now().await {
             Some(Err(cause)) if had_trouble => debug!(%app, "still cannot see {app}: {cause}"),
             Some(Err(cause)) if !cause.is_transient() => {
@@ -198,7 +196,7 @@ impl Worker {
     }
 
     /// Looks, apart from a pass. `None` if the service is asked to end meanwhile.
-    async fn look_now(&mut self) -> Option<Result<(), crate::heroku::Error>> {
+    async fn look_now(&mut self) -> Option<Result<(), Error>> {
         let began = Instant::now();
         let driver =
             Driver { app: &self.name, client: &self.client, clock: self.clock, stop: &self.stop, shared: &self.app };
@@ -208,11 +206,14 @@ impl Worker {
             looked = driver.look() => looked,
         };
         self.state.pace.count(looked.as_ref().map_or(1, |look| look.calls), began);
-        Some(looked.map(|mut look| {
-            self.state.history.remember(&mut look);
-            self.app.view().looked(&look, &self.state.history);
-            self.state.last_look = Some(look);
-        }))
+        Some(looked.map(|look| self.keep_look(look)))
+    }
+
+    /// Remembers a look that was made apart from a pass.
+    fn keep_look(&mut self, mut look: Look) {
+        self.state.history.remember(&mut look);
+        self.app.view().looked(&look, &self.state.history);
+        self.state.last_look = Some(look);
     }
 
     async fn pass(&mut self, request: PassRequest) {
@@ -280,7 +281,7 @@ impl Worker {
     }
 
     /// Looks, unless the allowance of idle calls is used up: then a dry run stands on the last look, a few seconds old.
-    async fn look_for_dry_run(&mut self) -> Result<(), Box<crate::heroku::Error>> {
+    async fn look_for_dry_run(&mut self) -> Result<(), Box<Error>> {
         let is_recent = |look: &Look| elapsed(look.answered, self.clock.now()) < RECENT;
         if !self.state.pace.is_ready() && self.state.last_look.as_ref().is_some_and(is_recent) {
             return Ok(());

@@ -10,7 +10,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use crate::service::{KEY, environment, seconds, shop};
 
 /// The binary with this environment and nothing else.
-fn binary(environment: impl IntoIterator<Item = (String, String)>) -> Command {
+pub(crate) fn binary(environment: impl IntoIterator<Item = (String, String)>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dyno-restarter"));
     command.env_clear().envs(environment).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command

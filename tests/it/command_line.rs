@@ -1,7 +1,7 @@
 //! The command line of the real binary: what it prints where, and its exit codes.
 
 use std::collections::HashMap;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use tokio::process::Command;
 
@@ -9,9 +9,8 @@ use crate::service::{KEY, environment, shop};
 
 /// The binary with these arguments, this environment and nothing else.
 fn binary(arguments: &[&str], environment: &HashMap<String, String>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dyno-restarter"));
-    command.args(arguments).env_clear().envs(environment);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut command = crate::binary::binary(environment.clone());
+    command.args(arguments);
     command
 }
 

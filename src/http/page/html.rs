@@ -9,13 +9,12 @@ use super::picture::picture;
 use super::times::Offset;
 use crate::drain::{DrainStatus, Memory};
 use crate::http::status::{AppOverview, Status};
+use crate::logplex::MEGABYTE;
 use crate::restart::{AppName, DryRun, DynoName, DynoStatus, Outcome, Report};
 use crate::util::text::human;
 
 /// How often the page loads itself again, in seconds.
 const REFRESH: u32 = 15;
-
-const MEGABYTE: u64 = 1024 * 1024;
 
 /// The colours have a contrast of at least 4.5 to 1 to their background, in light and dark.
 const STYLE: &str = include_str!("style.css");
@@ -34,11 +33,11 @@ pub(super) enum Notice {
     Refused(&'static str),
 }
 
-/// What is new in each response.
+/// What the forms, the style and the script of a page need to be accepted.
 pub(super) struct Secrets<'a> {
     /// Proves that a form came from this page.
     pub(super) token: &'a str,
-    /// Allows the style.
+    /// Allows the style and the script; new in each response.
     pub(super) nonce: &'a str,
 }
 
@@ -351,7 +350,7 @@ fn clock_form(context: &Context<'_>) -> Markup {
             label for="offset" { "Your clock: " }
             select id="offset" name="offset" {
                 @for offset in Offset::all() {
-                    option value=(offset.value()) selected[offset.is(context.offset)] { (offset.name()) }
+                    option value=(offset.value()) selected[offset == context.offset] { (offset.name()) }
                 }
             }
             " " button { "Show my time" }

@@ -21,7 +21,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
@@ -43,9 +43,9 @@ struct Page {
     misdirected: LogThrottle<()>,
 }
 
-/// What the URL of the page may say.
+/// The parameters of the page's URL.
 #[derive(Debug, Default, Deserialize)]
-struct View {
+struct PageParams {
     /// The offset of the reader's clock from UTC.
     #[serde(default)]
     offset: Option<String>,
@@ -54,9 +54,9 @@ struct View {
     triggered: Option<String>,
 }
 
-/// What a button sends.
+/// The form around the buttons.
 #[derive(Debug, Deserialize)]
-struct Order {
+struct ButtonForm {
     token: String,
     app: String,
     action: String,
@@ -83,7 +83,7 @@ async fn with_key(State(page): State<Arc<Page>>, request: Request, next: Next) -
     let (head, body) = request.into_parts();
     let mut response = if let Some(key) = page.key(&head) {
         let mut request = Request::from_parts(head, body);
-        request.extensions_mut().insert(Sender(key));
+        request.extensions_mut().insert(KeyName(key));
         next.run(request).await
     } else {
         // A browser asks again after a wrong password, too.
@@ -110,7 +110,7 @@ async fn with_key(State(page): State<Arc<Page>>, request: Request, next: Next) -
 
 /// The name of the key of a request.
 #[derive(Clone)]
-struct Sender(Arc<str>);
+struct KeyName(Arc<str>);
 
 impl Page {
     /// The name of the key of a request, if it has one and it is right.
@@ -127,13 +127,14 @@ impl Page {
         }
     }
 
-    fn render(&self, status: &Status, offset: Offset, notice: &html::Notice) -> Response {
+    fn render(&self, offset: Offset, notice: &html::Notice) -> Response {
         let token = self.keys.form_token();
         let nonce = format!("{:032x}", fastrand::u128(..));
         let policy = format!(
-            "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; \
+             form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         );
-        let body = html::page(status, offset, notice, &html::Secrets { token: &token, nonce: &nonce });
+        let body = html::page(&self.source.status(), offset, notice, &html::Secrets { token: &token, nonce: &nonce });
         let headers = [(CONTENT_TYPE, "text/html; charset=utf-8".to_owned()), (CONTENT_SECURITY_POLICY, policy)];
         (headers, body.into_string()).into_response()
     }
@@ -145,11 +146,11 @@ impl Page {
 }
 
 /// The page.
-async fn show(State(page): State<Arc<Page>>, Query(view): Query<View>) -> Response {
-    let offset = Offset::parse(view.offset.as_deref());
-    let triggered = view.triggered.and_then(|name| page.app(&name));
+async fn show(State(page): State<Arc<Page>>, Query(params): Query<PageParams>) -> Response {
+    let offset = Offset::parse(params.offset.as_deref());
+    let triggered = params.triggered.and_then(|name| page.app(&name));
     let notice = triggered.map_or(html::Notice::None, html::Notice::Triggered);
-    page.render(&page.source.status(), offset, &notice)
+    page.render(offset, &notice)
 }
 
 async fn status(State(page): State<Arc<Page>>) -> Json<Status> {
@@ -165,29 +166,28 @@ async fn metrics(State(page): State<Arc<Page>>) -> Response {
 async fn act(
     State(page): State<Arc<Page>>,
     headers: HeaderMap,
-    sender: axum::Extension<Sender>,
-    order: Result<Form<Order>, FormRejection>,
+    Extension(KeyName(sender)): Extension<KeyName>,
+    form: Result<Form<ButtonForm>, FormRejection>,
 ) -> Response {
-    let Ok(Form(order)) = order else { return page.no_form() };
-    let offset = Offset::parse(order.offset.as_deref());
+    let Ok(Form(form)) = form else { return page.no_form() };
+    let offset = Offset::parse(form.offset.as_deref());
     let is_from_elsewhere = headers.get(FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none");
-    let has_token: bool = order.token.as_bytes().ct_eq(page.keys.form_token().as_bytes()).into();
+    let has_token: bool = form.token.as_bytes().ct_eq(page.keys.form_token().as_bytes()).into();
     if is_from_elsewhere || !has_token {
         let notice = html::Notice::Refused("The form is not from this page, or the key has changed since. Try again.");
-        return (StatusCode::FORBIDDEN, page.render(&page.source.status(), offset, &notice)).into_response();
+        return (StatusCode::FORBIDDEN, page.render(offset, &notice)).into_response();
     }
-    let Some(app) = page.app(&order.app) else {
+    let Some(app) = page.app(&form.app) else {
         let notice = html::Notice::Refused("This app is not watched here.");
-        return (StatusCode::BAD_REQUEST, page.render(&page.source.status(), offset, &notice)).into_response();
+        return (StatusCode::BAD_REQUEST, page.render(offset, &notice)).into_response();
     };
-    let force = order.force.is_some();
-    let trigger =
-        Trigger { target: Target::all(When::Now), force, arrived: Instant::now(), sender: Arc::clone(&sender.0.0) };
-    match order.action.as_str() {
+    let force = form.force.is_some();
+    let trigger = Trigger { target: Target::all(When::Now), force, arrived: Instant::now(), sender };
+    match form.action.as_str() {
         "restart" => page.restart(&app, trigger, offset),
         "dry_run" => {
             let notice = dry_run(&page.source.restarter, &app, trigger).await;
-            page.render(&page.source.status(), offset, &notice)
+            page.render(offset, &notice)
         }
         _ => StatusCode::BAD_REQUEST.into_response(),
     }
@@ -223,7 +223,7 @@ impl Page {
             return (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response();
         }
         let notice = html::Notice::Refused("The restarter is being shut down. Try again in a minute.");
-        (StatusCode::SERVICE_UNAVAILABLE, self.render(&self.source.status(), offset, &notice)).into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, self.render(offset, &notice)).into_response()
     }
 }
 

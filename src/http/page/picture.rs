@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use super::times::Offset;
 use crate::drain::{STEP, Step};
 use crate::http::status::AppOverview;
+use crate::logplex::MEGABYTE;
 use crate::restart::{DynoEvent, DynoName, WhatHappened};
 
 /// The size of the picture, in its own units.
@@ -22,8 +23,6 @@ const AXIS: f64 = 22.0;
 const MOST_LANES: usize = 30;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-
-const MEGABYTE: u64 = 1024 * 1024;
 
 /// The times of the picture.
 struct Scale {
@@ -47,17 +46,21 @@ pub(super) fn picture(overview: &AppOverview, offset: Offset, now: Timestamp) ->
     let shown: Vec<&DynoName> = dynos.iter().copied().take(MOST_LANES).collect();
     let scale = Scale { now };
     let height = AXIS + LANE * u16::try_from(shown.len()).map_or(0.0, f64::from);
+    let view_box = format!("0 0 {} {height}", LEFT + WIDTH + 10.0);
     let words: Vec<String> = shown.iter().map(|dyno| in_words(overview, dyno)).collect();
     html! {
         @if !shown.is_empty() {
             figure {
                 figcaption { "The last 24 hours" }
-                div.scroll tabindex="0" role="region" aria-label={ "Picture of " (status.app) } { svg viewBox={ "0 0 " (LEFT + WIDTH + 10.0) " " (height) } role="img" aria-label={ "The last 24 hours. " (words.join(" ")) } {
-                    (axis(&scale, offset, height))
-                    @for (at, dyno) in (0u16..).zip(&shown) {
-                        g transform={ "translate(0 " (AXIS + LANE * f64::from(at)) ")" } { (lane(&scale, overview, dyno)) }
+                div.scroll tabindex="0" role="region" aria-label={ "Picture of " (status.app) } {
+                    svg viewBox=(view_box) role="img" aria-label={ "The last 24 hours. " (words.join(" ")) } {
+                        (axis(&scale, offset, height))
+                        @for (at, dyno) in (0u16..).zip(&shown) {
+                            @let top = AXIS + LANE * f64::from(at);
+                            g transform={ "translate(0 " (top) ")" } { (lane(&scale, overview, dyno)) }
+                        }
                     }
-                } }
+                }
                 p.legend {
                     span { (sample(WhatHappened::Began)) " a process began" }
                     span { (sample(WhatHappened::Restarted)) " we restarted it" }
@@ -100,7 +103,7 @@ fn lane(scale: &Scale, overview: &AppOverview, dyno: &DynoName) -> Markup {
         }
         (memory(scale, &steps))
         @for DynoEvent { at, what, .. } in events {
-            @if let Some(x) = scale.x(*at) { (mark(*what, x, height(*what))) }
+            @if let Some(x) = scale.x(*at) { (mark(*what, x, mark_y(*what))) }
         }
     }
 }
@@ -130,7 +133,7 @@ fn memory(scale: &Scale, steps: &[&Step]) -> Markup {
 }
 
 /// How far down in its lane a mark is. A process begins seconds after its restart, so the two marks are one above the other.
-fn height(what: WhatHappened) -> f64 {
+fn mark_y(what: WhatHappened) -> f64 {
     match what {
         WhatHappened::Began => 8.0,
         WhatHappened::Failed => 15.0,

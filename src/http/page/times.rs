@@ -1,10 +1,10 @@
 //! Times on the page: in UTC, or by the reader's own clock.
 
-use jiff::Timestamp;
-use jiff::tz;
+use jiff::civil::DateTime;
+use jiff::{Timestamp, tz};
 
 /// How far the reader's clock is ahead of UTC.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Offset {
     minutes: i32,
 }
@@ -31,12 +31,8 @@ impl Offset {
         all.into_iter().map(|minutes| Self { minutes })
     }
 
-    pub(super) fn is_utc(self) -> bool {
+    fn is_utc(self) -> bool {
         self.minutes == 0
-    }
-
-    pub(super) fn is(self, other: Self) -> bool {
-        self.minutes == other.minutes
     }
 
     /// `+02:00`
@@ -55,16 +51,18 @@ impl Offset {
         if self.is_utc() { String::new() } else { format!("&offset={}", self.value().replace('+', "%2B")) }
     }
 
+    fn local(self, time: Timestamp) -> DateTime {
+        tz::Offset::from_seconds(self.minutes * 60).unwrap_or(tz::Offset::UTC).to_datetime(time)
+    }
+
     /// `03:00`
     pub(super) fn hour(self, time: Timestamp) -> String {
-        let offset = tz::Offset::from_seconds(self.minutes * 60).unwrap_or(tz::Offset::UTC);
-        offset.to_datetime(time).strftime("%H:%M").to_string()
+        self.local(time).strftime("%H:%M").to_string()
     }
 
     /// `03:12:08`, with the date if it is another day than `now`.
     pub(super) fn clock(self, time: Timestamp, now: Timestamp) -> String {
-        let offset = tz::Offset::from_seconds(self.minutes * 60).unwrap_or(tz::Offset::UTC);
-        let (time, now) = (offset.to_datetime(time), offset.to_datetime(now));
+        let (time, now) = (self.local(time), self.local(now));
         let format = if time.date() == now.date() { "%H:%M:%S" } else { "%b %d %H:%M:%S" };
         time.strftime(format).to_string()
     }
