@@ -196,7 +196,7 @@ pub(crate) struct Log {
 
 impl Log {
     /// Captures what this thread logs.
-    fn capture(&self) -> DefaultGuard {
+    pub(crate) fn capture(&self) -> DefaultGuard {
         let log = self.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
