@@ -35,6 +35,7 @@ pub mod telemetry;
 mod util;
 
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -105,8 +106,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: impl Future<Ou
     Service::new(config)?.run(listener, shutdown).await
 }
 
-/// Checks the environment that `lookup` returns, and what it names at Heroku. Nothing is changed there.
-pub async fn check(lookup: impl Fn(&'static str) -> Option<OsString>) -> check::Results {
+/// Checks the environment that `lookup` returns, and what it names at Heroku. Nothing is changed there. `sends_test` asks
+/// for a test message to `NOTIFY_URL`.
+pub async fn check(lookup: impl Fn(&'static str) -> Option<OsString>, sends_test: bool) -> check::Results {
     let (config, variables) = Config::examine(lookup);
     let settings = config.ok().map(|config| check::Settings {
         heroku: config.heroku,
@@ -115,8 +117,9 @@ pub async fn check(lookup: impl Fn(&'static str) -> Option<OsString>) -> check::
         weak_keys: config.weak_keys,
         policy: config.policy,
         drain: config.drain,
+        notify: config.notify,
     });
-    check::run(&variables, settings).await
+    check::run(&variables, settings, sends_test).await
 }
 
 impl Service {
@@ -132,12 +135,16 @@ impl Service {
         let news = senders.as_ref().map(|senders| &senders.news);
         let (restarter, workers) = Restarter::start(&config.apps, &client, &config.policy, &stop, news);
         // With the apps' tasks, the last sender of news goes: that ends the notifier.
-        let silences = senders.map(|senders| senders.silences);
-        let notifications = Notifications { task: notifier.into_iter().map(Notifier::run).collect(), silences };
-        let drains = Drains::new(restarter.clone(), client, config.drain);
+        let (silences, counts) = senders.map(|senders| (senders.silences, senders.counts)).unzip();
+        let drains = Arc::new(Drains::new(restarter.clone(), client, config.drain));
+        let own_url = config.keys.own_url();
+        let run = |notifier: Notifier| {
+            notifier.run(notify::Sources { drains: Arc::clone(&drains), own_url: own_url.clone() })
+        };
+        let notifications = Notifications { task: notifier.into_iter().map(run).collect(), silences };
         let silence = drains.silence();
         let panics = PanicAlarm::default();
-        let router = router::router(restarter.clone(), drains, config.keys, &panics);
+        let router = router::router(restarter.clone(), drains, config.keys, counts, &panics);
         Ok(Self { restarter, workers, switch, router, panics, silence, notifications })
     }
 

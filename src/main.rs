@@ -28,7 +28,8 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(|argument| argument.to_str().unwrap_or_default()).collect();
     match arguments[..] {
         [] => serve(),
-        ["check"] => check(),
+        ["check"] => check(false),
+        ["check", "--notify"] => check(true),
         ["--help" | "-h" | "help"] => print(&usage::help(), ExitCode::SUCCESS),
         ["--version" | "-V"] => print(&usage::version(), ExitCode::SUCCESS),
         _ => {
@@ -92,8 +93,9 @@ async fn listen(config: Config) -> Result<(), String> {
     run(config, listener, shutdown).await.map_err(|error| with_causes(&error))
 }
 
-/// Checks the environment and what it names at Heroku, and prints what it finds. Nothing is logged.
-fn check() -> ExitCode {
+/// Checks the environment and what it names at Heroku, and prints what it finds. Nothing is logged. `sends_test` asks for a
+/// test message to the chat.
+fn check(sends_test: bool) -> ExitCode {
     let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -101,7 +103,7 @@ fn check() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let results = runtime.block_on(dyno_restarter::check(std::env::var_os));
+    let results = runtime.block_on(dyno_restarter::check(std::env::var_os, sends_test));
     runtime.shutdown_background();
     print(&results.to_string(), ExitCode::from(results.exit_code()))
 }

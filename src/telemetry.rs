@@ -5,7 +5,8 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::io::stdout;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -69,13 +70,15 @@ pub(crate) enum Format {
     Json,
 }
 
+/// Counts the lines that are lost. There is one log in a process, as there is one subscriber.
+static LOST: OnceLock<ErrorCounter> = OnceLock::new();
+
 /// The thread that writes the log.
 #[derive(Debug)]
 #[must_use = "the last lines are written by `flush`"]
 pub struct LogThread {
-    lost: ErrorCounter,
     /// How many of the lost lines the log has told of.
-    told: AtomicUsize,
+    told: AtomicU64,
     worker: WorkerGuard,
 }
 
@@ -83,14 +86,20 @@ pub struct LogThread {
 pub fn init(settings: &Settings) -> LogThread {
     let queue = NonBlockingBuilder::default().buffered_lines_limit(QUEUE).thread_name("log");
     let (writer, worker) = queue.finish(stdout());
-    let lost = writer.error_counter();
+    // It is set once, because this is called once.
+    LOST.set(writer.error_counter()).ok();
     let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&settings.filter)).with_writer(writer);
     match settings.format {
         Format::Text => log.with_target(false).with_ansi(false).without_time().fmt_fields(text_fields()).init(),
         Format::Json => log.fmt_fields(JsonFields::new()).event_format(JsonLine).init(),
     }
     std::panic::set_hook(Box::new(|panic| error!("{}", printable(&panic.to_string(), LONGEST_PANIC))));
-    LogThread { lost, told: AtomicUsize::new(0), worker }
+    LogThread { told: AtomicU64::new(0), worker }
+}
+
+/// How many lines were lost since the start, because standard output was not read in time.
+pub(crate) fn lost_lines() -> u64 {
+    LOST.get().map_or(0, |lost| u64::try_from(lost.dropped_lines()).unwrap_or(u64::MAX))
 }
 
 impl LogThread {
@@ -103,11 +112,11 @@ impl LogThread {
     }
 
     fn tell_loss(&self) {
-        let (lost, told) = (self.lost.dropped_lines(), self.told.load(Ordering::Relaxed));
+        let (lost, told) = (lost_lines(), self.told.load(Ordering::Relaxed));
         if lost > told {
             warn!("{} log lines were lost, because standard output was not read in time", lost - told);
             // If this line was lost as well, it is told again.
-            if self.lost.dropped_lines() == lost {
+            if lost_lines() == lost {
                 self.told.store(lost, Ordering::Relaxed);
             }
         }

@@ -6,7 +6,8 @@ const VARIABLES: &str = include_str!("../.env.example");
 
 const USAGE: &str = "\
 Usage: dyno-restarter            serve until SIGTERM
-       dyno-restarter check      say what works and what to mend; restarts nothing
+       dyno-restarter check      say what works and what to mend; restarts nothing.
+                                 With --notify, it also sends a test message to NOTIFY_URL
        dyno-restarter --help     print this
        dyno-restarter --version  print name and version
 ";
@@ -26,7 +27,7 @@ URLs:
 const EXIT_CODES: &str = "\
 Exit codes:
   0   the service was stopped by SIGTERM; check: nothing must be mended
-  1   the service could not go on, and the log says why; check: something must be mended at Heroku
+  1   the service could not go on, and the log says why; check: something must be mended
   64  unknown argument
   74  standard output could not be written
   78  the environment is invalid

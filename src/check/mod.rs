@@ -2,9 +2,9 @@
 //! check, with the cure below it. It changes nothing at Heroku.
 //!
 //! `facts` makes the calls. However slow Heroku is, they end within a minute for each four apps. Each check is a function
-//! from what was read to a line: `environment`, `token`, `app`, `dynos` and `drains`. What an alert would do now is decided
-//! by a dry run of [`restart`](crate::restart), not here. A call that Heroku refuses for the scope of the token is no fault: its check says
-//! that it cannot be told.
+//! from what was read to a line: `environment`, `token`, `app`, `dynos` and `drains`. `notify` calls the webhook of the chat.
+//! What an alert would do now is decided by a dry run of [`restart`](crate::restart), not here. A call that Heroku refuses for
+//! the scope of the token is no fault: its check says that it cannot be told.
 //!
 //! A check runs in a process of its own, so it knows nothing of the service that may be running: which dynos that restarted,
 //! its holds, and which alerts wait.
@@ -15,6 +15,7 @@ mod dynos;
 mod environment;
 mod facts;
 mod line;
+mod notify;
 mod token;
 
 use std::fmt;
@@ -23,6 +24,7 @@ pub use environment::{Value, Variable};
 pub use line::{Line, Outcome};
 
 use crate::http::auth::Keys;
+use crate::notify::WebhookUrl;
 use crate::restart::{AppName, Policy};
 use crate::util::text::with_causes;
 use crate::{drain, heroku};
@@ -40,6 +42,7 @@ pub(crate) struct Settings {
     pub(crate) weak_keys: Vec<String>,
     pub(crate) policy: Policy,
     pub(crate) drain: drain::Settings,
+    pub(crate) notify: Option<WebhookUrl>,
 }
 
 /// What the checks found.
@@ -49,14 +52,16 @@ pub struct Results {
     is_environment_valid: bool,
 }
 
-/// Checks everything. Without `settings`, because the environment is invalid, Heroku is not called.
-pub(crate) async fn run(variables: &[Variable], settings: Option<Settings>) -> Results {
+/// Checks everything. Without `settings`, because the environment is invalid, nobody is called. `sends_test` asks for a test
+/// message to the chat.
+pub(crate) async fn run(variables: &[Variable], settings: Option<Settings>, sends_test: bool) -> Results {
     let mut lines: Vec<Line> = variables.iter().map(environment::variable).collect();
     let Some(settings) = settings else {
         return Results { lines, is_environment_valid: false };
     };
     lines.extend(environment::keys(&settings.weak_keys));
     lines.extend(environment::policy(&settings.policy));
+    lines.extend(notify::line(settings.notify, &settings.apps, sends_test).await);
     match heroku::Client::new(settings.heroku) {
         Ok(client) => {
             lines.push(Line::good("CA certificates: loaded"));
@@ -84,7 +89,8 @@ impl Results {
         &self.lines
     }
 
-    /// 0 when the service can work, 1 when something is to be mended at Heroku, 78 when the environment is invalid.
+    /// 0 when the service can work, 1 when something is to be mended at Heroku or in the chat, 78 when the environment is
+    /// invalid.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self.count(Outcome::Bad) {

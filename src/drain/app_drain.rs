@@ -10,7 +10,7 @@ use super::OldReports;
 use super::day::Day;
 use super::detector::{Recorded, Trouble, TroubleDetector};
 use super::settings::Threshold;
-use super::status::{DrainStatus, MOST_MEASURED, Memory};
+use super::status::{DrainStatus, MOST_MEASURED, Memory, MemoryAround};
 use super::summary::Summary;
 use super::symptom::Symptom;
 use crate::heroku::{AppName, DynoName};
@@ -38,6 +38,8 @@ pub(super) struct AppDrain {
     is_stale: bool,
     /// When the last batch came, by Heroku's clock, and the name of the key that it had.
     heard: Option<(Timestamp, Arc<str>)>,
+    /// How many lines came since the start.
+    lines: u64,
     /// The latest measurement of each dyno's memory.
     memory: BTreeMap<DynoName, Memory>,
     /// The last 24 hours.
@@ -101,8 +103,9 @@ impl AppDrain {
     }
 
     /// A batch came.
-    pub(super) fn heard(&mut self, now: Timestamp, key: &Arc<str>, memory: BTreeMap<DynoName, Memory>) {
+    pub(super) fn heard(&mut self, now: Timestamp, key: &Arc<str>, lines: u64, memory: BTreeMap<DynoName, Memory>) {
         self.heard = Some((now, Arc::clone(key)));
+        self.lines += lines;
         for (dyno, measured) in memory {
             self.day.add_memory(&dyno, measured);
             if self.memory.len() < MOST_MEASURED || self.memory.contains_key(&dyno) {
@@ -119,12 +122,19 @@ impl AppDrain {
             seconds_since: heard_at.map(|at| u64::try_from(now.duration_since(at).as_secs()).unwrap_or_default()),
             key: key.map(|key| key.to_string()),
             drains: self.drains.len(),
+            lines: self.lines,
             reports: self.detector.counted(threshold, now),
             tolerance: threshold.reports.get(),
             tolerance_seconds: threshold.window.as_secs(),
             memory: self.memory.clone(),
             day: self.day.clone(),
         }
+    }
+
+    /// The memory of a dyno around a restart, from which it was up at this time. Its name may have changed.
+    pub(super) fn memory_around(&self, before: &DynoName, after: &DynoName, up_at: Timestamp) -> MemoryAround {
+        let latest = self.memory.get(after).filter(|measured| measured.at >= up_at);
+        MemoryAround { before: self.day.peak(before, up_at), after: latest.map(|measured| measured.total) }
     }
 
     /// Logs once that a dyno has a problem but is not watched.

@@ -42,6 +42,12 @@ impl Day {
         self.0.get(name).into_iter().flatten()
     }
 
+    /// The most memory of a dyno in the step of this time and the one before.
+    pub(super) fn peak(&self, dyno: &DynoName, at: Timestamp) -> Option<u64> {
+        let is_near = |step: &&Step| (at.as_second() - step.at.as_second()) < 2 * STEP;
+        self.dyno(dyno).filter(is_near).filter_map(|step| step.memory).max()
+    }
+
     pub(super) fn add_report(&mut self, dyno: &DynoName, at: Timestamp) {
         if let Some(step) = self.step(dyno, at) {
             step.reports += 1;

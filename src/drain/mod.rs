@@ -32,9 +32,10 @@ pub use day::{Day, STEP, Step};
 pub use settings::{MemoryLimit, Settings, Threshold};
 pub use silence::{Silence, SilenceWatch};
 use status::MOST_MEASURED;
-pub use status::{CountedReports, DrainStatus, Memory};
+pub use status::{CountedReports, DrainStatus, Memory, MemoryAround};
 
 use crate::heroku::{AppName, Client, DynoName};
+pub use crate::logplex::MEGABYTE;
 use crate::logplex::{Event, Interest, Line, Pieces};
 use crate::restart::{Restarter, Stopping, Trigger, Watched};
 use crate::util::dedup::SeenIds;
@@ -153,6 +154,15 @@ impl Drains {
         self.app_drain(app).status(self.settings.threshold, self.client.now())
     }
 
+    /// The memory of a dyno before and after the restart from which it was up at this time, as far as its log tells it.
+    ///
+    /// # Panics
+    /// When `app` is not one of those watched.
+    #[must_use]
+    pub fn memory_around(&self, app: &AppName, before: &DynoName, after: &DynoName, up_at: Timestamp) -> MemoryAround {
+        self.app_drain(app).memory_around(before, after, up_at)
+    }
+
     fn app_drain(&self, app: &AppName) -> MutexGuard<'_, AppDrain> {
         let app_drain = self.apps.get(app).expect("the app is one of those watched");
         app_drain.lock().unwrap_or_else(PoisonError::into_inner)
@@ -218,7 +228,7 @@ impl Batch<'_> {
         if app_drain.is_own(app, label.token, is_own_log) {
             return Ok(());
         }
-        app_drain.heard(now, label.key, memory);
+        app_drain.heard(now, label.key, pieces.lines(), memory);
         drains.silence.heard(app);
         app_drain.note_other_apps(app, other_apps);
         for symptom in &unwatched {

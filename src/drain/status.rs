@@ -27,6 +27,8 @@ pub struct DrainStatus {
     pub key: Option<String>,
     /// How many drains delivered the log since the start.
     pub drains: usize,
+    /// How many lines of the log came since the start.
+    pub lines: u64,
     /// The reports that count, of the dynos that have not reached `TOLERANCE`.
     pub reports: Vec<CountedReports>,
     /// How many reports `TOLERANCE` asks for
@@ -59,6 +61,15 @@ pub struct Memory {
     pub total: u64,
     /// The quota of the dyno's size, in bytes, if the log says it.
     pub quota: Option<u64>,
+}
+
+/// The memory of a dyno around a restart, in bytes, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryAround {
+    /// The most that was measured in the ten to twenty minutes before.
+    pub before: Option<u64>,
+    /// What was measured last, after it was up again.
+    pub after: Option<u64>,
 }
 
 impl DrainStatus {

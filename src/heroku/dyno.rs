@@ -21,6 +21,8 @@ pub struct Dyno {
     pub name: DynoName,
     /// From the record, never from the name: Fir names cannot be split.
     pub process_type: ProcessType,
+    /// Its size, such as `Standard-1X`, in Heroku's word.
+    pub size: Option<String>,
     /// Its state.
     pub state: State,
     /// Identifies the instance: a restart brings a new one.
@@ -92,12 +94,18 @@ impl Dyno {
             name: DynoName::parse(record.name.as_str()?)?,
             process_type: ProcessType::parse(&text(record.r#type)?)?,
             state: State::from(text(record.state).as_deref().unwrap_or_default()),
+            size: text(record.size).filter(|size| is_size(size)),
             id: text(record.id),
             created_at,
             updated_at,
             release: record.release.and_then(|release| release.get("version")?.as_u64()),
         })
     }
+}
+
+/// Whether this can be the name of a size, such as `Private-L-RAM` or `dyno-2c-4gb`. Anything else is not worth showing.
+fn is_size(text: &str) -> bool {
+    (1..=30).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 impl From<&str> for State {
@@ -129,6 +137,7 @@ impl fmt::Display for State {
 struct Record {
     name: Value,
     r#type: Option<Value>,
+    size: Option<Value>,
     state: Option<Value>,
     id: Option<Value>,
     created_at: Option<Value>,

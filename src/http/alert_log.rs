@@ -62,7 +62,7 @@ impl AlertLog {
 
     /// An alert asks only what would be restarted.
     pub(super) fn dry_run(&self, caller: &Caller<'_>, app: &AppName, asked: &str) {
-        self.recent.count("dry_run", Some(app));
+        self.recent.add("dry run", Some(app), caller.key(), format!("it asks for {asked}, and nothing is restarted"));
         self.tell("dry_run", Some(app), caller, || format!("is a dry run and asks for {asked}: nothing is restarted"));
     }
 

@@ -28,7 +28,7 @@ pub(crate) type AlertCounts = BTreeMap<(Option<AppName>, &'static str), u64>;
 pub(crate) struct RecentAlert {
     /// When the last one came.
     pub(crate) at: Timestamp,
-    /// `ignored`, `repeated`, `refused` or `not acted on`.
+    /// `dry run`, `ignored`, `repeated`, `refused` or `not acted on`.
     pub(crate) outcome: &'static str,
     pub(crate) app: Option<AppName>,
     /// The name of its key; empty if it has none.

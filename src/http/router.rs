@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{FromRef, Request, State};
 use axum::http::header::ALLOW;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
@@ -23,6 +23,7 @@ use super::respond::ResponseFormat;
 use super::status::StatusSource;
 use super::webhook::{AlertIntake, AlertOutcome, IncomingAlert, IntakeError};
 use crate::drain::Drains;
+use crate::notify::NotificationCounts;
 use crate::restart::{AppName, DryRun, DryRunError, Outcome, Restarter, Trigger};
 use crate::shutdown::PanicAlarm;
 use crate::util::task;
@@ -42,14 +43,23 @@ struct Shared {
 const REQUEST_ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
 const ALLOWED_ORIGIN: HeaderName = HeaderName::from_static("webhook-allowed-origin");
 
+/// What browsers ask for by themselves when somebody opens the page.
+const ICONS: [&str; 2] = ["/favicon.ico", "/apple-touch-icon"];
+
 /// The service's routes.
-pub(crate) fn router(restarter: Restarter, drains: Drains, keys: Keys, panics: &PanicAlarm) -> Router {
+pub(crate) fn router(
+    restarter: Restarter,
+    drains: Arc<Drains>,
+    keys: Keys,
+    notifications: Option<NotificationCounts>,
+    panics: &PanicAlarm,
+) -> Router {
     // axum's `get` also answers HEAD, which must not restart anything.
     let alerts = post(restart_web_dynos).get(restart_web_dynos).head(other_method).fallback(other_method);
-    let drains = Arc::new(drains);
     let drain = drain::router(Arc::clone(&drains), restarter.watched().clone(), keys.clone());
     let started_at = restarter.clock().now();
-    let source = StatusSource { restarter: restarter.clone(), drains, recent: keys.recent().clone(), started_at };
+    let recent = keys.recent().clone();
+    let source = StatusSource { restarter: restarter.clone(), drains, recent, notifications, started_at };
     let page = page::router(source, keys.clone());
     let intake = Arc::new(AlertIntake::new(restarter.clone(), keys.clone()));
     let state = Arc::new(Shared { restarter, keys, intake, panics: panics.clone() });
@@ -176,8 +186,14 @@ async fn other_method(
         .into_response()
 }
 
-async fn no_such_path(access: Option<Access>, State(state): State<AppState>, format: ResponseFormat) -> Response {
-    if access.is_some() {
+async fn no_such_path(
+    access: Option<Access>,
+    State(state): State<AppState>,
+    uri: Uri,
+    format: ResponseFormat,
+) -> Response {
+    let is_icon = ICONS.iter().any(|icon| uri.path().starts_with(icon));
+    if access.is_some() && !is_icon {
         let problem = "a request with a valid key was not acted on: its path is neither /restart_web_dynos nor /drain";
         state.intake.log_misdirected(format_args!("{problem}"));
     }

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::recent::{RecentAlert, RecentAlerts};
 use crate::drain::{DrainStatus, Drains};
+use crate::notify::NotificationCounts;
 use crate::restart::{AppName, AppStatus, Report, Restarter};
 use crate::util::text::{clock_time, human, list};
 
@@ -19,6 +20,7 @@ pub(super) struct StatusSource {
     pub(super) restarter: Restarter,
     pub(super) drains: Arc<Drains>,
     pub(super) recent: RecentAlerts,
+    pub(super) notifications: Option<NotificationCounts>,
     pub(super) started_at: Timestamp,
 }
 

@@ -10,6 +10,8 @@ pub struct Frames<'a> {
     error: Option<FrameError>,
     /// The invalid frame and everything behind it.
     unread: &'a [u8],
+    /// How many messages were returned.
+    count: u64,
 }
 
 /// Why the rest of a body cannot be read: without a valid length, the beginning of the next frame is unknown.
@@ -33,7 +35,7 @@ pub enum FrameError {
 /// frame. Ends at the first invalid frame; [`Frames::error`] then says what is wrong with it.
 #[must_use]
 pub fn frames(body: &[u8]) -> Frames<'_> {
-    Frames { rest: body, error: None, unread: &[] }
+    Frames { rest: body, error: None, unread: &[], count: 0 }
 }
 
 impl<'a> Frames<'a> {
@@ -41,6 +43,11 @@ impl<'a> Frames<'a> {
     #[must_use]
     pub fn error(&self) -> Option<FrameError> {
         self.error
+    }
+
+    /// How many messages were returned so far.
+    pub(super) fn count_so_far(&self) -> u64 {
+        self.count
     }
 
     /// After the end: the rest of the body that was not read because of the error.
@@ -59,10 +66,11 @@ impl<'a> Iterator for Frames<'a> {
         match split_frame(self.rest) {
             Ok((message, rest)) => {
                 self.rest = rest;
+                self.count += 1;
                 Some(message)
             }
             Err(error) => {
-                *self = Self { rest: &[], error: Some(error), unread: self.rest };
+                *self = Self { rest: &[], error: Some(error), unread: self.rest, count: self.count };
                 None
             }
         }

@@ -49,6 +49,11 @@ pub fn events<'a>(body: &'a [u8], interest: &'a Interest) -> Events<'a> {
 }
 
 impl<'a> Events<'a> {
+    /// How many lines were read so far, whoever wrote them.
+    fn lines(&self) -> u64 {
+        self.frames.count_so_far()
+    }
+
     /// After the end: the rest of the body that was not read because of an error.
     fn unread(&self) -> &'a [u8] {
         self.frames.unread()

@@ -13,6 +13,7 @@ pub struct Pieces {
     begun: Vec<u8>,
     /// How many bytes of a long frame are still to be skipped.
     skipping: usize,
+    lines: u64,
     error: Option<FrameError>,
 }
 
@@ -34,6 +35,12 @@ impl Pieces {
             }
         }
         self.read_frames(piece, interest, &mut found);
+    }
+
+    /// How many complete lines were read so far, whoever wrote them.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// After the last piece: why a part of the body could not be read, if any.
@@ -58,6 +65,7 @@ impl Pieces {
         for (line, event) in events.by_ref() {
             found(&line, event);
         }
+        self.lines += events.lines();
         match events.error() {
             Some(FrameError::Truncated) => {
                 let (begun, missing) = (events.unread(), missing_bytes(events.unread()));

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::mem::{Discriminant, discriminant};
 
 use super::text;
-use crate::heroku::{AppName, Error};
+use crate::drain::Drains;
+use crate::heroku::{AppName, DynoName, Error};
 use crate::restart::{End, News};
 
 /// Remembers what was told.
@@ -25,7 +26,7 @@ enum Obstacle {
 
 impl Composer {
     /// The text that tells this; `None` if nothing happened that a person should know, or if it was told.
-    pub(super) fn news(&mut self, news: &News) -> Option<String> {
+    pub(super) fn news(&mut self, news: &News, drains: &Drains) -> Option<String> {
         match news {
             News::Pass { report, notes } => {
                 let obstacle = match &report.end {
@@ -34,7 +35,10 @@ impl Composer {
                     _ => None,
                 };
                 let is_new = self.is_new(&report.app, obstacle);
-                text::pass(report, notes, is_new)
+                let memory = |before: &DynoName, after: &DynoName, up_at| {
+                    drains.memory_around(&report.app, before, after, up_at)
+                };
+                text::pass(report, notes, is_new, &memory)
             }
             News::CannotWatch { app, cause } => {
                 let is_new = self.is_new(app, Some(Obstacle::Api(discriminant(cause))));

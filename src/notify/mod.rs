@@ -3,15 +3,18 @@
 //! - `text`: what happened, in words, and what to do next;
 //! - `composer`: which events are told: a trouble that lasts is told once;
 //! - `outbox`: the texts that wait, and how they become messages;
-//! - `webhook`: one call of the webhook.
+//! - `webhook`: one call of the webhook;
+//! - `counts`: how many messages were sent, for the metrics.
 //!
 //! The task here collects, sends and repeats. Nobody waits for it.
 
 mod composer;
+mod counts;
 mod outbox;
 mod text;
 mod webhook;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -19,14 +22,14 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use composer::Composer;
+pub(crate) use counts::NotificationCounts;
 use outbox::Outbox;
-use webhook::{SendError, Webhook};
+pub(crate) use webhook::{SendError, Webhook, WebhookUrl};
 
-pub(crate) use webhook::WebhookUrl;
-
-use crate::drain::Silence;
+use crate::drain::{Drains, Silence};
 use crate::restart::News;
 use crate::util::log_throttle::LogThrottle;
+use crate::util::own_url::OwnUrl;
 
 /// How many events may wait while a message is being sent, which takes 10 s at most.
 const CAPACITY: usize = 200;
@@ -62,12 +65,23 @@ pub(crate) struct Notifier {
     /// Whether nothing more will come, because the service is being shut down.
     is_closing: bool,
     log: LogThrottle<&'static str>,
+    counts: NotificationCounts,
+}
+
+/// What messages tell beside what happened.
+pub(crate) struct Sources {
+    /// The memory of dynos.
+    pub(crate) drains: Arc<Drains>,
+    /// The URL of the page.
+    pub(crate) own_url: OwnUrl,
 }
 
 /// Where events are handed over without waiting.
 pub(crate) struct Senders {
     pub(crate) news: mpsc::Sender<News>,
     pub(crate) silences: mpsc::Sender<Silence>,
+    /// What comes of the messages.
+    pub(crate) counts: NotificationCounts,
 }
 
 impl Notifier {
@@ -76,6 +90,7 @@ impl Notifier {
     /// # Errors
     /// When TLS cannot be set up.
     pub(crate) fn new(url: WebhookUrl) -> Result<(Self, Senders), reqwest::Error> {
+        let counts = NotificationCounts::default();
         let (news_sender, news) = mpsc::channel(CAPACITY);
         let (silence_sender, silences) = mpsc::channel(CAPACITY);
         let notifier = Self {
@@ -88,29 +103,30 @@ impl Notifier {
             failures: 0,
             is_closing: false,
             log: LogThrottle::default(),
+            counts: counts.clone(),
         };
-        Ok((notifier, Senders { news: news_sender, silences: silence_sender }))
+        Ok((notifier, Senders { news: news_sender, silences: silence_sender, counts }))
     }
 
     /// Works until nothing more can come from the tasks of the apps and all is sent. It may then be ended at any time.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(mut self, sources: Sources) {
         while !(self.is_closing && self.outbox.is_empty()) {
             tokio::select! {
                 biased;
-                news = self.news.recv(), if !self.is_closing => self.take(news),
+                news = self.news.recv(), if !self.is_closing => self.take(news, &sources.drains),
                 Some(silence) = self.silences.recv() => {
                     let text = text::silence(&silence);
                     self.add(Some(text));
                 }
-                () = tokio::time::sleep_until(self.send_at), if !self.outbox.is_empty() => self.send().await,
+                () = tokio::time::sleep_until(self.send_at), if !self.outbox.is_empty() => self.send(&sources.own_url).await,
             }
         }
     }
 
     /// `None` says that nothing more comes.
-    fn take(&mut self, news: Option<News>) {
+    fn take(&mut self, news: Option<News>, drains: &Drains) {
         if let Some(news) = news {
-            let text = self.composer.news(&news);
+            let text = self.composer.news(&news, drains);
             self.add(text);
         } else {
             self.is_closing = true;
@@ -124,6 +140,7 @@ impl Notifier {
             self.send_at = Instant::now() + COLLECT_FOR;
         }
         if self.outbox.push(text, Instant::now()) {
+            self.counts.failed("dropped", 1);
             self.log.log(&"full", |_, times| {
                 warn!("too many notifications wait to be sent, and the oldest is dropped{times}");
             });
@@ -131,25 +148,29 @@ impl Notifier {
     }
 
     /// Sends one message of what waits.
-    async fn send(&mut self) {
+    async fn send(&mut self, own_url: &OwnUrl) {
         let expired = self.outbox.drop_expired(Instant::now());
         if expired > 0 {
+            self.counts.failed("expired", expired);
             warn!("{expired} notifications could not be sent for 15 minutes and are dropped");
         }
         let Some(message) = self.outbox.message() else {
             self.failures = 0;
             return;
         };
-        let sent = self.webhook.post(&message.text).await;
+        let page = own_url.page().map(|url| format!("\nMore: {url}")).unwrap_or_default();
+        let sent = self.webhook.post(&format!("{}{page}", message.text)).await;
         let pause = match sent {
             Ok(()) => {
                 debug!("a notification was sent");
+                self.counts.sent();
                 self.outbox.remove(message.parts);
                 self.failures = 0;
                 COLLECT_FOR
             }
             Err(error) => {
                 self.failures += 1;
+                self.counts.failed(error.kind(), 1);
                 let pause = self.pause(&error);
                 if !error.is_transient() {
                     self.outbox.remove(message.parts);

@@ -11,7 +11,7 @@ const MOST_WAITING: usize = 100;
 /// How long a text is worth sending.
 const EXPIRES_AFTER: Duration = Duration::from_secs(15 * 60);
 
-/// Discord takes 2,000 characters, and the other chats more.
+/// Discord takes 2,000 characters, and the other chats more. The rest is room for the URL of the page.
 const LONGEST_MESSAGE: usize = 1_900;
 
 #[derive(Debug, Default)]

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use crate::drain::Silence;
+use jiff::Timestamp;
+
+use crate::drain::{MEGABYTE, MemoryAround, Silence};
 use crate::heroku::{AppName, DynoName, Error};
 use crate::restart::{End, Failure, Note, Outcome, Report};
 use crate::util::text::{human, list, printable};
+
+/// Finds the memory of a dyno around its restart: its name before and after, and when it was up again.
+pub(super) type MemoryLookup<'a> = dyn Fn(&DynoName, &DynoName, Timestamp) -> MemoryAround + 'a;
 
 /// How many dynos a sentence names. The log names all.
 const MOST_NAMED: usize = 20;
@@ -17,11 +22,16 @@ const LONGEST_TEXT: usize = 1_500;
 const LONGEST_QUOTE: usize = 300;
 
 /// What a person should know of a pass, if there is anything. Why it ended early is a part of it only where that is new.
-pub(super) fn pass(report: &Report, notes: &[Note], is_new_obstacle: bool) -> Option<String> {
+pub(super) fn pass(
+    report: &Report,
+    notes: &[Note],
+    is_new_obstacle: bool,
+    memory: &MemoryLookup<'_>,
+) -> Option<String> {
     let app = &report.app;
     let mut sentences: Vec<String> = notes.iter().filter_map(end_of_restriction).collect();
     sentences.extend(failures(report, notes));
-    sentences.extend(restarted(report, notes));
+    sentences.extend(restarted(report, notes, memory));
     sentences.extend(unconfirmed(report));
     sentences.extend(gave_up(app, notes));
     let is_told = !sentences.is_empty();
@@ -109,15 +119,16 @@ fn failed_text(dyno: &DynoName, failure: &Failure) -> String {
 }
 
 /// Which dynos were restarted, how long that took, and why.
-fn restarted(report: &Report, notes: &[Note]) -> Option<String> {
+fn restarted(report: &Report, notes: &[Note], memory: &MemoryLookup<'_>) -> Option<String> {
     let up_again = |took: &Duration| human((*took).max(Duration::from_secs(1)));
     let restarted: Vec<String> = report
         .dynos
         .iter()
         .filter_map(|(dyno, outcome)| match outcome {
-            Outcome::Restarted { took, renamed: None } => Some(format!("{dyno} (up again after {})", up_again(took))),
-            Outcome::Restarted { took, renamed: Some(name) } => {
-                Some(format!("{dyno} (up again as {name} after {})", up_again(took)))
+            Outcome::Restarted { took, at, renamed } => {
+                let name = renamed.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
+                let memory = memory_text(memory(dyno, renamed.as_ref().unwrap_or(dyno), *at));
+                Some(format!("{dyno} (up again{name} after {}{memory})", up_again(took)))
             }
             Outcome::Deployed { .. } => Some(format!("{dyno} (a deploy then replaced it)")),
             _ => None,
@@ -133,6 +144,19 @@ fn restarted(report: &Report, notes: &[Note]) -> Option<String> {
     });
     let why = why.map_or_else(|| format!(" It was for {alerts}."), |asked| format!(" {alerts}{asked}."));
     (!restarted.is_empty()).then(|| format!("Restarted {}.{why}", named(restarted)))
+}
+
+/// The memory before and after a restart, as far as it is known.
+fn memory_text(MemoryAround { before, after }: MemoryAround) -> String {
+    let megabytes = |bytes: u64| format!("{} MB", bytes / MEGABYTE);
+    match (before, after) {
+        (Some(before), Some(after)) if before > after => {
+            format!(", memory {} before and {} now", megabytes(before), megabytes(after))
+        }
+        (_, Some(after)) => format!(", memory {} now", megabytes(after)),
+        (Some(before), None) => format!(", memory {} before", megabytes(before)),
+        (None, None) => String::new(),
+    }
 }
 
 fn unconfirmed(report: &Report) -> Option<String> {

@@ -17,14 +17,14 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct WebhookUrl(Url);
 
 /// A client of one webhook.
-pub(super) struct Webhook {
+pub(crate) struct Webhook {
     http: reqwest::Client,
     url: WebhookUrl,
 }
 
 /// A message was not sent. No text here contains the URL.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub(super) enum SendError {
+pub(crate) enum SendError {
     /// There was no connection, or no answer.
     #[error("{0}")]
     NoAnswer(String),
@@ -49,7 +49,7 @@ impl fmt::Debug for WebhookUrl {
 }
 
 impl Webhook {
-    pub(super) fn new(url: WebhookUrl) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(url: WebhookUrl) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
             .timeout(TIMEOUT)
@@ -64,7 +64,7 @@ impl Webhook {
     }
 
     /// Sends a message in the format that Slack introduced and others understand. Any 2xx is a success.
-    pub(super) async fn post(&self, text: &str) -> Result<(), SendError> {
+    pub(crate) async fn post(&self, text: &str) -> Result<(), SendError> {
         let request = self.http.post(self.url.0.clone()).header("content-type", "application/json");
         let body = json!({ "text": text }).to_string();
         let response = request.body(body).send().await.map_err(|error| SendError::NoAnswer(reason(error)))?;
@@ -75,6 +75,13 @@ impl Webhook {
             _ if status.is_server_error() => Err(unavailable(&response)),
             _ => Err(SendError::Rejected(status)),
         }
+    }
+
+    /// Asks for an answer without sending a message. Any answer but one of a failing server is a success.
+    pub(crate) async fn probe(&self) -> Result<(), SendError> {
+        let answer = self.http.head(self.url.0.clone()).send().await;
+        let response = answer.map_err(|error| SendError::NoAnswer(reason(error)))?;
+        if response.status().is_server_error() { Err(unavailable(&response)) } else { Ok(()) }
     }
 }
 
@@ -92,10 +99,10 @@ impl SendError {
         }
     }
 
-    /// One word for the kind of failure.
+    /// One word for the kind of failure, for a metric.
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::NoAnswer(_) => "no answer",
+            Self::NoAnswer(_) => "no_answer",
             Self::Unavailable { .. } => "unavailable",
             Self::Rejected(_) => "rejected",
         }

@@ -116,7 +116,7 @@ impl Restarter {
         let mut shared = Apps::new();
         let clock = Clock::start();
         for name in apps {
-            let app = Arc::new(SharedApp::new(clock, policy.min_age));
+            let app = Arc::new(SharedApp::new(clock, policy));
             shared.insert(name.clone(), Arc::clone(&app));
             let (client, policy, stop) = (client.clone(), policy.clone(), stop.clone());
             let (name, news, state) = (name.clone(), news.cloned(), State::default());

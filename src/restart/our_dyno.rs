@@ -58,7 +58,7 @@ pub(super) enum Change {
     /// The restart was accepted, but never seen to happen. The dyno is up.
     Unconfirmed(DynoName),
     /// The answer to the restart was lost, and nothing happened for this long: it may be asked for again.
-    NotRestarted { dyno: Dyno, error: Error, waited: Duration },
+    NotRestarted { dyno: Box<Dyno>, error: Error, waited: Duration },
     /// It did not come up, or is down again: hold.
     Failed { dyno: DynoName, failure: Failure },
     /// A deploy replaced it.
@@ -216,7 +216,9 @@ impl OurDyno {
                 let unconfirmed = OurState::Up { since: look.asked, unconfirmed: true };
                 (Some(unconfirmed), Some(Change::Unconfirmed(now.name.clone())))
             }
-            Some(error) => (None, Some(Change::NotRestarted { dyno: now.clone(), error: error.clone(), waited })),
+            Some(error) => {
+                (None, Some(Change::NotRestarted { dyno: Box::new(now.clone()), error: error.clone(), waited }))
+            }
         }
     }
 

@@ -48,6 +48,8 @@ pub enum Outcome {
     Restarted {
         /// From the answer to the restart until it was seen up.
         took: Duration,
+        /// When it was seen up, by our clock.
+        at: Timestamp,
         /// What it is called now, where that changed (Fir).
         renamed: Option<DynoName>,
     },

@@ -1,5 +1,6 @@
 //! A report in words: one line for the pass, one phrase for each dyno; and as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -77,8 +78,8 @@ impl fmt::Display for Report {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Restarted { took, renamed: None } => write!(f, "restarted, up again after {}", human(*took)),
-            Self::Restarted { took, renamed: Some(name) } => {
+            Self::Restarted { took, renamed: None, .. } => write!(f, "restarted, up again after {}", human(*took)),
+            Self::Restarted { took, renamed: Some(name), .. } => {
                 write!(f, "restarted, up again as {name} after {}", human(*took))
             }
             Self::Unconfirmed => f.write_str("the restart was accepted but not seen to happen; it still runs"),
@@ -126,11 +127,11 @@ impl fmt::Display for Skip {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Crashed { after } => write!(f, "it is down: it crashed within {} of its restart", human(*after)),
+            Self::Crashed { after } => write!(f, "it crashed within {} of its restart", human(*after)),
             Self::DownAgain { after } => {
-                write!(f, "it is down again: it was up, and is not {} after its restart", human(*after))
+                write!(f, "it was up, and was down again {} after its restart", human(*after))
             }
-            Self::NotUp { within } => write!(f, "it is down: not up {} after its restart", human(*within)),
+            Self::NotUp { within } => write!(f, "it was not up {} after its restart", human(*within)),
             Self::Refused(why) => write!(f, "not restarted, it still runs: {why}"),
             Self::NotSeenUp => f.write_str("restarted, but the pass ended before it was seen up"),
             Self::Unknown => f.write_str("the answer to its restart was lost; whether it was restarted is unknown"),
@@ -179,24 +180,30 @@ impl fmt::Display for HoldEnd {
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(serde::Serialize)]
-        struct Line<'a> {
-            dyno: &'a DynoName,
-            outcome: &'static str,
-            detail: String,
-        }
-        let dynos: Vec<Line<'_>> = self
-            .dynos
-            .iter()
-            .map(|(dyno, outcome)| Line { dyno, outcome: outcome.word(), detail: outcome.to_string() })
-            .collect();
+        struct Outcomes<'a>(#[serde(serialize_with = "outcomes")] &'a BTreeMap<DynoName, Outcome>);
         let mut fields = serializer.serialize_struct("Report", 7)?;
         fields.serialize_field("app", &self.app)?;
         fields.serialize_field("began_at", &self.began_at.to_string())?;
         fields.serialize_field("took_seconds", &self.took.as_secs())?;
         fields.serialize_field("alerts", &self.alerts)?;
         fields.serialize_field("senders", &self.senders.iter().map(|sender| &**sender).collect::<Vec<_>>())?;
-        fields.serialize_field("dynos", &dynos)?;
+        fields.serialize_field("dynos", &Outcomes(&self.dynos))?;
         fields.serialize_field("ended_early", &self.end.as_ref().map(ToString::to_string))?;
         fields.end()
     }
+}
+
+/// What became of each dyno, as a list: the same for a pass that is over and for one under way.
+pub(super) fn outcomes<S: Serializer>(dynos: &BTreeMap<DynoName, Outcome>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(serde::Serialize)]
+    struct Line<'a> {
+        dyno: &'a DynoName,
+        outcome: &'static str,
+        detail: String,
+    }
+    serializer.collect_seq(dynos.iter().map(|(dyno, outcome)| Line {
+        dyno,
+        outcome: outcome.word(),
+        detail: outcome.to_string(),
+    }))
 }

@@ -11,6 +11,7 @@ use super::fleet::{Look, elapsed};
 use super::history::History;
 use super::policy::Policy;
 use super::report::{Failure, Outcome, Skip};
+use super::report_text::outcomes;
 use super::rollout::Rollout;
 use super::target::{MergedTarget, Target, When};
 use crate::heroku::{AppName, DynoName, Error, ProcessType};
@@ -46,6 +47,8 @@ pub struct DynoStatus {
     pub name: DynoName,
     /// Its process type.
     pub process_type: ProcessType,
+    /// Its size, such as `Standard-1X`, if the list tells it.
+    pub size: Option<String>,
     /// Its state, in Heroku's word.
     pub state: String,
     /// When its process began, by Heroku's clock.
@@ -72,6 +75,7 @@ pub struct PassStatus {
     /// Whether any of them asked for it with force.
     pub forced: bool,
     /// What became of the dynos so far.
+    #[serde(serialize_with = "outcomes")]
     pub dynos: BTreeMap<DynoName, Outcome>,
     /// What it waits for.
     pub waits_for: WaitsFor,
@@ -311,6 +315,7 @@ fn dynos(look: &Look, history: &History, policy: &Policy, is_busy: bool, now: Ti
         DynoStatus {
             name: dyno.name.clone(),
             process_type: dyno.process_type.clone(),
+            size: dyno.size.clone(),
             state: dyno.state.to_string(),
             began_at: dyno.created_at,
             age_seconds: dyno.created_at.map(|began| elapsed(began, platform_now).as_secs()),

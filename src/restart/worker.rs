@@ -20,7 +20,7 @@ use super::report::{DryRun, End, Report};
 use super::rollout::Rollout;
 use super::status::View;
 use super::totals::Totals;
-use crate::heroku::{AppName, Client, Error, Listing, TokenScope};
+use crate::heroku::{AppName, Client, Error, Listing, ProcessType, TokenScope};
 use crate::shutdown::Stop;
 use crate::util::clock::Clock;
 use crate::util::text::list;
@@ -65,12 +65,12 @@ pub(super) struct State {
 }
 
 impl SharedApp {
-    pub(super) fn new(clock: Clock, min_age: Duration) -> Self {
+    pub(super) fn new(clock: Clock, policy: &Policy) -> Self {
         Self {
-            queue: Queue::new(clock, min_age),
+            queue: Queue::new(clock, policy.min_age),
             reports: Mutex::default(),
             view: Mutex::default(),
-            totals: Mutex::default(),
+            totals: Mutex::new(Totals::new(&policy.process_types)),
         }
     }
 
@@ -89,8 +89,8 @@ impl SharedApp {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn keep(&self, report: Report) {
-        self.totals.lock().unwrap_or_else(PoisonError::into_inner).add(&report);
+    fn keep(&self, report: Report, watched: &[ProcessType]) {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).add(&report, watched);
         let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         if reports.len() == REPORTS_KEPT {
             reports.pop_front();
@@ -245,7 +245,7 @@ impl Worker {
             self.state.pace.count(report.calls, began);
         }
         self.publish(|| News::Pass { report: report.clone(), notes });
-        self.app.keep(report);
+        self.app.keep(report, &self.policy.process_types);
     }
 
     /// Tells whoever listens, without waiting: when too much waits there already, this is not told.

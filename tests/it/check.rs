@@ -7,6 +7,7 @@ use dyno_restarter::check::{Outcome, Results};
 use simulator::{App, Fault, Heroku, On};
 
 use self::faults::{FAULTS, Injected, MEMORY_LIMIT, OURS, WARNINGS};
+use crate::notify::receiver::{Behaviour, Receiver};
 use crate::service::{KEY, Log, deletes, environment, seconds, shop};
 
 /// The results for this environment, in front of this Heroku.
@@ -15,7 +16,7 @@ async fn check(heroku: &Heroku, changes: &[(&str, &str)]) -> Results {
     // `tracing` remembers for the whole process whether anybody reads a line, and may remember the first answer. The other
     // tests read what is logged here.
     let _guard = Log::default().capture();
-    dyno_restarter::check(|name| environment.get(name).map(Into::into)).await
+    dyno_restarter::check(|name| environment.get(name).map(Into::into), false).await
 }
 
 /// The cure below a line that contains `part`.
@@ -207,4 +208,47 @@ async fn a_secret_that_heroku_quotes_is_not_shown() {
     heroku.misbehave(On::Any, Fault::Answer { status: 401, headers: Vec::new(), body }, usize::MAX);
     let told = check(&heroku, &[]).await.to_string();
     assert!(told.contains("you sent [token]") && !told.contains(Heroku::TOKEN), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_message_is_sent_only_on_request() {
+    let (heroku, _) = shop(2).await;
+    let receiver = Receiver::start().await;
+    let environment = environment(&heroku, &[("NOTIFY_URL", &receiver.url)]);
+    let _guard = Log::default().capture();
+    let check =
+        async |sends_test| dyno_restarter::check(|name| environment.get(name).map(Into::into), sends_test).await;
+    cure_of(&check(false).await, "✓ NOTIFY_URL: its server answers");
+    assert_eq!(receiver.messages(), Vec::<String>::new());
+    cure_of(&check(true).await, "✓ NOTIFY_URL: the webhook took a test message");
+    let text = "shop: This is a test by `dyno-restarter check --notify`. Messages arrive here.";
+    assert_eq!(receiver.messages(), [text]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_that_does_not_take_the_test_message_is_a_fault() {
+    let (heroku, _) = shop(2).await;
+    let receiver = Receiver::start().await;
+    for (behaviour, line, cure) in [
+        (Behaviour::Fail(404), "✗ NOTIFY_URL: the webhook of NOTIFY_URL rejected it with 404", "Make a new webhook"),
+        (Behaviour::Fail(503), "✗ NOTIFY_URL: the webhook of NOTIFY_URL answered 503", "whether the chat is down"),
+        (Behaviour::Stall, "✗ NOTIFY_URL: the webhook of NOTIFY_URL did not answer within 10s", "Check the host"),
+    ] {
+        receiver.behave(behaviour);
+        let environment = environment(&heroku, &[("NOTIFY_URL", &receiver.url)]);
+        let _guard = Log::default().capture();
+        let results = dyno_restarter::check(|name| environment.get(name).map(Into::into), true).await;
+        assert!(cure_of(&results, line).is_some_and(|told| told.contains(cure)), "{results}");
+        assert_eq!((results.exit_code(), results.to_string().contains("secret-path")), (1, false));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_message_without_a_webhook_is_a_warning() {
+    let (heroku, _) = shop(2).await;
+    let environment = environment(&heroku, &[]);
+    let _guard = Log::default().capture();
+    let results = dyno_restarter::check(|name| environment.get(name).map(Into::into), true).await;
+    cure_of(&results, "! NOTIFY_URL: not set, so no message was sent");
+    assert_eq!(results.exit_code(), 0);
 }

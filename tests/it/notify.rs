@@ -1,6 +1,7 @@
 //! `NOTIFY_URL`: a message for each event that a person should know.
 
-mod receiver;
+mod contents;
+pub(crate) mod receiver;
 
 use simulator::{Fault, On};
 

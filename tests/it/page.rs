@@ -5,19 +5,16 @@ use serde_json::{Value, json};
 use simulator::{Fault, Heroku, On};
 
 use crate::service::{KEY, Service, seconds, shop};
+use crate::status::status;
 
 fn request(service: &Service, method: Method, path: &str) -> RequestBuilder {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
     client.request(method, format!("http://{}{path}", service.address))
 }
 
-async fn get(service: &Service, path: &str) -> String {
+pub(crate) async fn get(service: &Service, path: &str) -> String {
     let response = request(service, Method::GET, path).basic_auth("me", Some(KEY)).send().await.expect("answered");
     response.text().await.expect("whole")
-}
-
-async fn status(service: &Service) -> Value {
-    serde_json::from_str(&get(service, "/status").await).expect("it is JSON")
 }
 
 /// Presses a button of the page with this token.
@@ -180,27 +177,29 @@ async fn requests_that_led_to_nothing_are_shown_with_their_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn metrics_count_alerts_restarts_skips_and_calls() {
-    let (heroku, shop) = shop(2).await;
-    shop.dyno("web.2").crash();
+async fn a_browser_that_asks_for_an_icon_is_no_request_that_led_to_nothing() {
+    let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    service.alert_and_pass("").await;
-    service.request(Method::POST, "key=wrong").send().await.expect("answered");
-    let metrics = get(&service, "/metrics").await;
-    for line in [
-        r#"dyno_restarter_alerts_total{app="shop",result="triggered"} 1"#,
-        r#"dyno_restarter_alerts_total{app="",result="refused"} 1"#,
-        r#"dyno_restarter_restarts_total{app="shop",result="up"} 1"#,
-        r#"dyno_restarter_skipped_total{app="shop",reason="not_up"} 1"#,
-        r#"dyno_restarter_api_requests_total{status="202"} 1"#,
-        r#"dyno_restarter_boot_seconds_count{app="shop"} 1"#,
-        r#"dyno_restarter_boot_seconds_bucket{le="+Inf",app="shop"} 1"#,
-        r#"dyno_restarter_held{app="shop"} 0.0"#,
-        r#"dyno_restarter_ready{app="shop"} 1.0"#,
-        "# EOF",
-    ] {
-        assert!(metrics.lines().any(|found| found == line), "{line} is not in:\n{metrics}");
+    for path in ["/favicon.ico", "/apple-touch-icon-precomposed.png", "/wp-login.php"] {
+        get(&service, path).await;
     }
+    let alerts = &status(&service).await["alerts"];
+    assert_eq!(
+        alerts.as_array().map(|alerts| alerts.iter().map(|alert| alert["count"].clone()).collect()),
+        Some(vec![json!(1)])
+    );
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_of_a_sender_and_a_drain_with_a_wrong_key_are_shown() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    service.ask("dry_run=true").await;
+    request(&service, Method::POST, "/drain?key=wrong").send().await.expect("answered");
+    let page = get(&service, "/").await;
+    assert!(page.contains("dry run (shop), key 1: it asks for all watched dynos"), "{page}");
+    assert!(page.contains("refused: a log drain: the key in its URL is not one of"), "{page}");
     service.stop().await;
 }
 

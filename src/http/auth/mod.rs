@@ -14,7 +14,7 @@ use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use aws_lc_rs::hmac;
 use axum::body::Bytes;
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, HOST, HeaderName, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -30,6 +30,7 @@ use super::body::{Completeness, ReceivedBody};
 use super::recent::RecentAlerts;
 use super::respond::ResponseFormat;
 use crate::util::log_throttle::LogThrottle;
+use crate::util::own_url::OwnUrl;
 
 /// The configured keys.
 #[derive(Clone, Debug)]
@@ -37,6 +38,7 @@ pub(crate) struct Keys {
     all: Arc<[Key]>,
     refusals: LogThrottle<String>,
     recent: RecentAlerts,
+    own_url: OwnUrl,
 }
 
 /// A key as `RESTART_WEBHOOK_KEY` gives it.
@@ -88,6 +90,9 @@ type Digest = [u8; SHA256_OUTPUT_LEN];
 /// Asks a client for a user name and a password, of which one is the key (RFC 7617).
 pub(crate) const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Basic realm="dyno-restarter", charset="UTF-8""#);
 
+/// Heroku's router says by which scheme it was called.
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
 impl Keys {
     /// Accepts any of these keys, so that a key can be rotated without a gap.
     #[must_use]
@@ -101,6 +106,7 @@ impl Keys {
             all: keys.into_iter().enumerate().map(key).collect(),
             refusals: LogThrottle::default(),
             recent: RecentAlerts::default(),
+            own_url: OwnUrl::default(),
         }
     }
 
@@ -109,6 +115,15 @@ impl Keys {
     /// # Errors
     /// When the request carries no key or a wrong one.
     pub(crate) fn check(&self, request: &Parts) -> Result<Access, Refusal> {
+        let access = self.access(request)?;
+        if let Some(host) = request.headers.get(HOST).and_then(|host| host.to_str().ok()) {
+            let is_https = request.headers.get(FORWARDED_PROTO).is_some_and(|scheme| scheme == "https");
+            self.own_url.note(is_https, host);
+        }
+        Ok(access)
+    }
+
+    fn access(&self, request: &Parts) -> Result<Access, Refusal> {
         let mut presented = Presented::in_request(request);
         let has_key = presented.header.is_some() || presented.query.is_some() || presented.is_repeated;
         match presented.signature.take() {
@@ -159,6 +174,11 @@ impl Keys {
     /// The latest requests that led to nothing.
     pub(crate) fn recent(&self) -> &RecentAlerts {
         &self.recent
+    }
+
+    /// The URL of the page, as requests with a valid key name it.
+    pub(crate) fn own_url(&self) -> &OwnUrl {
+        &self.own_url
     }
 
     /// A token that only somebody who knows the first key can know, for the forms of the page. It stays the same for as long

@@ -7,9 +7,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::picture::picture;
 use super::times::Offset;
+use crate::drain::MEGABYTE;
 use crate::drain::{DrainStatus, Memory};
 use crate::http::status::{AppOverview, Status};
-use crate::logplex::MEGABYTE;
 use crate::restart::{AppName, DryRun, DynoName, DynoStatus, Outcome, Report};
 use crate::util::text::human;
 
@@ -73,12 +73,13 @@ pub(super) fn page(status: &Status, offset: Offset, notice: &Notice, secrets: &S
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
+                // In front of the script, which names the tag.
+                style nonce=(secrets.nonce) { (PreEscaped(STYLE)) }
                 @if !is_result {
                     noscript { meta http-equiv="refresh" content=(REFRESH); }
                     script nonce=(secrets.nonce) defer { (PreEscaped(SCRIPT)) }
                 }
                 title { (if status.ok { "ok" } else { "act" }) " – dyno-restarter" }
-                style nonce=(secrets.nonce) { (PreEscaped(STYLE)) }
             }
             body {
                 header {
@@ -211,6 +212,7 @@ fn dynos(context: &Context<'_>, AppOverview { status, drain, .. }: &AppOverview)
                         thead {
                             tr {
                                 th scope="col" { "dyno" } th scope="col" { "state" } th scope="col" { "age" }
+                                th scope="col" { "size" }
                                 @if has_memory { th scope="col" { "memory" } }
                                 th scope="col" { "an alert now would" }
                             }
@@ -230,6 +232,7 @@ fn row(dyno: &DynoStatus, has_memory: bool, memory: Option<&Memory>) -> Markup {
             th scope="row" { (dyno.name) }
             td { span aria-hidden="true" { (if is_up { "● " } else { "✕ " }) } (dyno.state) }
             td { (dyno.age_seconds.map_or_else(|| "unknown".to_owned(), |age| human(Duration::from_secs(age)))) }
+            td { (dyno.size.as_deref().unwrap_or("unknown")) }
             @if has_memory { td { (memory_use(memory)) } }
             td { @if dyno.is_due { "restart it" } @else { "leave it alone: " (dyno.reason.as_deref().unwrap_or("")) } }
         }

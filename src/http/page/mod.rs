@@ -24,14 +24,16 @@ use axum::routing::get;
 use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::auth::{Access, CHALLENGE, Keys};
 use super::metrics;
-use super::status::{Status, StatusSource};
+use super::status::StatusSource;
 use crate::restart::{AppName, DryRunError, Restarter, Target, Trigger, When};
 use crate::util::log_throttle::LogThrottle;
+use crate::util::task;
 use times::Offset;
 
 /// A browser tells where a request comes from.
@@ -41,6 +43,8 @@ struct Page {
     source: StatusSource,
     keys: Keys,
     misdirected: LogThrottle<()>,
+    /// One text is made at a time, so that readers of the page do not take all threads.
+    turn: Semaphore,
 }
 
 /// The parameters of the page's URL.
@@ -68,7 +72,7 @@ struct ButtonForm {
 
 /// The routes of the page. All but `/ready` need a key.
 pub(super) fn router(source: StatusSource, keys: Keys) -> Router {
-    let page = Arc::new(Page { source, keys, misdirected: LogThrottle::default() });
+    let page = Arc::new(Page { source, keys, misdirected: LogThrottle::default(), turn: Semaphore::new(1) });
     Router::new()
         .route("/", get(show).post(act))
         .route("/status", get(status))
@@ -150,16 +154,25 @@ async fn show(State(page): State<Arc<Page>>, Query(params): Query<PageParams>) -
     let offset = Offset::parse(params.offset.as_deref());
     let triggered = params.triggered.and_then(|name| page.app(&name));
     let notice = triggered.map_or(html::Notice::None, html::Notice::Triggered);
-    page.render(offset, &notice)
+    beside_alerts(page, move |page| page.render(offset, &notice)).await
 }
 
-async fn status(State(page): State<Arc<Page>>) -> Json<Status> {
-    Json(page.source.status())
+async fn status(State(page): State<Arc<Page>>) -> Response {
+    beside_alerts(page, |page| Json(page.source.status()).into_response()).await
 }
 
 async fn metrics(State(page): State<Arc<Page>>) -> Response {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, content_type)], metrics::text(&page.source)).into_response()
+    beside_alerts(page, move |page| ([(CONTENT_TYPE, content_type)], metrics::text(&page.source)).into_response()).await
+}
+
+/// Makes a response on a thread of its own: with thousands of dynos that takes milliseconds, and no alert may wait for it.
+async fn beside_alerts(page: Arc<Page>, make: impl FnOnce(&Page) -> Response + Send + 'static) -> Response {
+    // The semaphore is never closed.
+    let _turn = page.turn.acquire().await;
+    let shared = Arc::clone(&page);
+    let making = tokio::task::spawn_blocking(move || make(&shared));
+    task::output(making.await).unwrap_or_else(|| StatusCode::SERVICE_UNAVAILABLE.into_response())
 }
 
 /// A button of the page.
@@ -210,6 +223,7 @@ impl Page {
     fn restart(&self, app: &AppName, trigger: Trigger, offset: Offset) -> Response {
         let (key, force) = (Arc::clone(&trigger.sender), if trigger.force { " with force" } else { "" });
         if let Ok(accepted) = self.source.restarter.trigger(app, trigger) {
+            self.keys.recent().count("triggered", Some(app));
             let outlook = accepted.outlook;
             info!(
                 event = "alert",

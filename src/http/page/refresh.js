@@ -5,7 +5,9 @@ setInterval(async () => {
   const news = document.getElementById("no-news");
   news.hidden = Boolean(response && response.ok);
   if (!news.hidden) return;
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  // The policy of this page accepts only the style that came with it. It is the first one in the text.
+  const text = (await response.text()).replace(/<style[^]*?<\/style>/, "");
+  const fresh = new DOMParser().parseFromString(text, "text/html");
   document.title = fresh.title;
   for (const part of document.querySelectorAll("[data-live]")) {
     const other = fresh.getElementById(part.id);

@@ -27,7 +27,7 @@ impl Rollout {
                     if self.phase == Phase::Choosing {
                         self.notes.push(Note::HoldEnded(renamed.clone().unwrap_or(dyno.clone()), HoldEnd::Up));
                     }
-                    self.settle(dyno, Outcome::Restarted { took, renamed });
+                    self.settle(dyno, Outcome::Restarted { took, at: self.now, renamed });
                 }
                 Change::Unconfirmed(dyno) if self.phase == Phase::Choosing => {
                     self.notes.push(Note::HoldEnded(dyno, HoldEnd::Up));
@@ -39,7 +39,7 @@ impl Rollout {
                 Change::NotRestarted { dyno, .. } if !self.is_in_this_pass(&dyno.name) => {}
                 Change::NotRestarted { dyno, error, waited } => {
                     let name = dyno.name.clone();
-                    self.due.push_front(dyno);
+                    self.due.push_front(*dyno);
                     if self.retry.spend(waited) {
                         self.notes.push(Note::NotRestarted(name));
                     } else {

@@ -17,6 +17,12 @@ pub(super) const MEMORY_LIMIT: &[(&str, &str)] = &[("MEMORY_LIMIT", "90%")];
 /// Faults that end with exit code 1.
 pub(super) const FAULTS: &[Injected] = &[
     Injected {
+        changes: &[("NOTIFY_URL", "http://127.0.0.1:9/services/secret")],
+        inject: |_, _| {},
+        line: "✗ NOTIFY_URL: no answer from the webhook of NOTIFY_URL: ",
+        cure: "Check the host in NOTIFY_URL",
+    },
+    Injected {
         changes: &[],
         inject: |heroku, _| heroku.revoke_token(),
         line: "✗ RESTART_API_KEY: Heroku rejected the token: 401",

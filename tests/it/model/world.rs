@@ -228,6 +228,7 @@ impl Instance {
         Dyno {
             name: self.name.clone(),
             process_type: web(),
+            size: None,
             state: State::from(state),
             id: Some(format!("id-{}", self.id)),
             created_at: Some(time(self.created)),

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 /// What the receiver does with a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Behaviour {
+pub(crate) enum Behaviour {
     Take,
     /// Answers with this status.
     Fail(u16),
@@ -27,9 +27,9 @@ pub(super) enum Behaviour {
 }
 
 /// A running receiver.
-pub(super) struct Receiver {
+pub(crate) struct Receiver {
     /// Its secret URL.
-    pub(super) url: String,
+    pub(crate) url: String,
     shared: Arc<Shared>,
 }
 
@@ -41,7 +41,7 @@ struct Shared {
 }
 
 impl Receiver {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let shared = Arc::new(Shared {
             behaviour: Mutex::new(Behaviour::Take),
             taken: Mutex::default(),
@@ -56,28 +56,34 @@ impl Receiver {
     }
 
     /// From now on.
-    pub(super) fn behave(&self, behaviour: Behaviour) {
+    pub(crate) fn behave(&self, behaviour: Behaviour) {
         *self.shared.behaviour.lock().expect("nobody panics") = behaviour;
     }
 
+    /// The texts of the messages that were taken, without the link to the page.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        let cut = |text: &String| text.split("\nMore: ").next().expect("there is a first part").to_owned();
+        self.whole_messages().iter().map(cut).collect()
+    }
+
     /// The texts of the messages that were taken.
-    pub(super) fn messages(&self) -> Vec<String> {
+    pub(crate) fn whole_messages(&self) -> Vec<String> {
         self.shared.taken.lock().expect("nobody panics").clone()
     }
 
     /// When messages came, taken or not.
-    pub(super) fn attempts(&self) -> Vec<Instant> {
+    pub(crate) fn attempts(&self) -> Vec<Instant> {
         self.shared.attempts.lock().expect("nobody panics").clone()
     }
 
     /// Waits for this message; the first one is 0.
-    pub(super) async fn message(&self, number: usize) -> String {
+    pub(crate) async fn message(&self, number: usize) -> String {
         self.until(|receiver| receiver.messages().len() > number).await;
         self.messages()[number].clone()
     }
 
     /// Waits until `wanted` holds.
-    pub(super) async fn until(&self, wanted: impl Fn(&Self) -> bool) {
+    pub(crate) async fn until(&self, wanted: impl Fn(&Self) -> bool) {
         let waiting = async {
             while !wanted(self) {
                 self.shared.grew.notified().await;
