@@ -43,6 +43,7 @@ mod triggers;
 mod binary;
 mod check;
 mod command_line;
+mod docs;
 mod log;
 mod metrics;
 mod notify;
