@@ -11,6 +11,7 @@ use crate::dyno_control::DynoControl;
 use crate::logs::Line;
 use crate::shipping::{Target, ship};
 use crate::simulation::Simulation;
+use crate::traffic::Requests;
 
 /// An app of the simulated Heroku. Cheap to clone; clones are the same app.
 #[derive(Clone)]
@@ -138,8 +139,8 @@ impl App {
     }
 
     /// From now on the router logs this many requests a second, for the web dynos that are up in turn,
-    /// and the dyno that has answered prints a line. While none is up, it logs H10. One path in 47 has
-    /// a query. Zero ends it.
+    /// and the dyno that has answered prints a line. A dyno over its quota is slow. While none is up, the
+    /// router logs H10. One path in 47 has a query. Zero ends it.
     ///
     /// # Panics
     ///
@@ -147,6 +148,21 @@ impl App {
     pub fn traffic(&self, requests_per_second: f64) {
         assert!((0.0..=10_000.0).contains(&requests_per_second), "{requests_per_second} requests a second cannot be");
         self.change(|app, agenda| app.set_traffic(agenda, requests_per_second));
+    }
+
+    /// What became of the requests of its traffic so far.
+    #[must_use]
+    pub fn requests(&self) -> Requests {
+        self.look(|app| app.traffic.requests)
+    }
+
+    /// The megabytes that a dyno uses now, of its 512; `None` when it is not up, or there is none of this name.
+    #[must_use]
+    pub fn memory(&self, name: &str) -> Option<f64> {
+        self.simulation.with(|state| {
+            let (app, now) = (&state.world.apps[&self.name], state.world.agenda.now);
+            app.dyno_named(name).filter(|dyno| dyno.state == "up").map(|dyno| app.memory_of(dyno, now))
+        })
     }
 
     /// The app's own process, `web.1` or another, prints this line.

@@ -13,6 +13,7 @@ use crate::app_settings::AppSettings;
 use crate::drain::Drain;
 use crate::dyno::{Dyno, Release};
 use crate::logs::{Line, Log, whole_seconds};
+use crate::traffic::Traffic;
 
 /// Process types that are no part of the formation: one-off dynos, the release phase, Heroku Scheduler.
 const ONE_OFF: [&str; 3] = ["run", "release", "scheduler"];
@@ -48,15 +49,6 @@ pub(crate) struct AppState {
     /// Drains that are listed and no more.
     pub(crate) unshipped_drains: Vec<Drain>,
     pub(crate) settings: AppSettings,
-}
-
-/// The requests that an app gets.
-#[derive(Default)]
-pub(crate) struct Traffic {
-    /// From one request to the next; None when there are none.
-    pub(crate) pause: Option<Duration>,
-    /// So far.
-    pub(crate) requests: usize,
 }
 
 /// One process type and how many dynos of it there should be.

@@ -44,6 +44,15 @@ impl DynoControl {
         self.act(|app, agenda, slot| app.set_age(agenda, slot, age))
     }
 
+    /// Its instance has leaked for this long already, if its type leaks.
+    pub fn has_leaked_for(self, time: Duration) -> Self {
+        self.act(|app, agenda, slot| {
+            if let Some(dyno) = app.dyno_mut(slot) {
+                dyno.leaks_since = agenda.now - time;
+            }
+        })
+    }
+
     /// After its next restarts it stays `starting`.
     pub fn never_boots(self) -> Self {
         self.edit(|dyno| dyno.habits.boot = Boot::NeverEnds)

@@ -60,6 +60,7 @@ pub use dyno_control::DynoControl;
 pub use faults::{Fault, On};
 pub use heroku::Heroku;
 pub use record::Call;
+pub use traffic::Requests;
 
 /// The OAuth token of the account that owns all apps.
 const TOKEN: &str = "HRKU-01234567-89ab-cdef-0123-456789abcdef";

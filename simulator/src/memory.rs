@@ -100,7 +100,7 @@ impl AppState {
     }
 
     /// The megabytes that it uses.
-    fn memory_of(&self, dyno: &Dyno, now: Timestamp) -> f64 {
+    pub(crate) fn memory_of(&self, dyno: &Dyno, now: Timestamp) -> f64 {
         let minutes = since(dyno.leaks_since, now).as_secs_f64() / 60.0;
         AT_START + self.leak_of(dyno) * minutes
     }

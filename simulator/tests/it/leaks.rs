@@ -117,6 +117,21 @@ async fn no_r14_comes_late_of_a_dyno_that_was_killed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_memory_of_a_dyno_grows_with_the_leak_and_is_known_while_it_is_up() {
+    let (heroku, shop) = shop().await;
+    shop.leak("web", 60.0);
+    assert_eq!((shop.memory("web.1"), shop.memory("worker.1"), shop.memory("web.2")), (Some(256.0), Some(256.0), None));
+    sleep(10 * SECOND).await;
+    assert_eq!(shop.memory("web.1"), Some(266.0));
+    shop.dyno("web.1").has_leaked_for(4 * MINUTE);
+    assert_eq!(shop.memory("web.1"), Some(496.0));
+    delete(&heroku, "/apps/shop/dynos/web.1").await;
+    assert_eq!(shop.memory("web.1"), None);
+    sleep(6 * SECOND).await;
+    assert_eq!(shop.memory("web.1"), Some(262.0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_leak_can_be_mended_and_is_measured_once() {
     let (_heroku, shop) = shop().await;
     shop.leak("web", 64.0);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use simulator::{App, Heroku};
+use simulator::{App, Heroku, Requests};
 use tokio::time::sleep;
 
 use crate::client::{delete, get};
@@ -130,4 +130,40 @@ async fn a_day_of_traffic_leaves_10_000_lines() {
 async fn a_rate_that_cannot_be_is_named_in_the_panic() {
     let (_heroku, shop) = shop().await;
     shop.traffic(-1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_counted_as_served_or_failed() {
+    let (heroku, shop) = shop().await;
+    shop.traffic(10.0);
+    sleep(SECOND).await;
+    assert_eq!(shop.requests(), Requests { served: 10, failed: 0, service_time: 10 * Duration::from_millis(22) });
+    delete(&heroku, "/apps/shop/dynos").await;
+    sleep(3 * SECOND).await;
+    assert_eq!((shop.requests().served, shop.requests().failed), (10, 30));
+    shop.traffic(0.0);
+    sleep(3 * SECOND).await;
+    shop.dyno("web.1").hang();
+    shop.traffic(3.0);
+    sleep(SECOND).await;
+    assert_eq!((shop.requests().served, shop.requests().failed), (12, 31));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_over_its_quota_is_slow_until_it_is_restarted() {
+    let (heroku, shop) = shop().await;
+    let shop = shop.with("web", 1);
+    shop.leak("web", 60.0);
+    shop.dyno("web.1").has_leaked_for(300 * SECOND);
+    shop.traffic(1.0);
+    sleep(SECOND).await;
+    // 256 MB, and 301 of leak; 45 over the quota, at 15 ms each.
+    assert_eq!(shop.requests().service_time, Duration::from_millis(22 + 45 * 15));
+    assert!(shop.log().iter().any(|line| line.ends_with("app[web.1]: Completed 200 OK in 697ms")), "{:?}", shop.log());
+    shop.traffic(0.0);
+    delete(&heroku, "/apps/shop/dynos/web.1").await;
+    sleep(6 * SECOND).await;
+    shop.traffic(1.0);
+    sleep(SECOND).await;
+    assert_eq!(shop.requests().service_time, Duration::from_millis(697 + 22));
 }
