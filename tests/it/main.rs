@@ -40,6 +40,7 @@ mod scaling;
 mod triggers;
 
 // The process: settings, log, shutdown.
+mod app_json;
 mod binary;
 mod check;
 mod command_line;
