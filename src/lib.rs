@@ -17,7 +17,7 @@
 //! the drain counts them until the threshold is reached. The rest is the same.
 //!
 //! With a webhook of a chat, `notify` tells a person what happened. [`mod@check`] says what works and what to mend, without
-//! serving.
+//! serving. [`mod@health`] says whether a service on the same machine answers.
 //!
 //! [`config`] reads the environment, [`telemetry`] sets up the log, [`shutdown`] handles SIGTERM, and `util` has small tools.
 
@@ -25,6 +25,7 @@ pub mod alert;
 pub mod check;
 pub mod config;
 pub mod drain;
+pub mod health;
 pub mod heroku;
 mod http;
 pub mod logplex;
@@ -44,7 +45,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use config::Config;
+use config::{Config, ConfigErrors};
 use drain::{Drains, Silence, SilenceWatch};
 pub use http::auth::signature;
 pub use http::listener::{Listen, bind};
@@ -120,6 +121,25 @@ pub async fn check(lookup: impl Fn(&'static str) -> Option<OsString>, sends_test
         notify: config.notify,
     });
     check::run(&variables, settings, sends_test).await
+}
+
+/// Asks the service that runs on this machine whether it serves. Of the environment, only the port is read.
+///
+/// # Errors
+/// When it does not answer, or the port is invalid.
+pub fn health(lookup: impl Fn(&'static str) -> Option<OsString>) -> Result<(), HealthError> {
+    Ok(health::ask(Config::listen_from_lookup(lookup)?)?)
+}
+
+/// Why [`health()`] failed.
+#[derive(Debug, thiserror::Error)]
+pub enum HealthError {
+    /// The port is invalid.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The service does not answer.
+    #[error(transparent)]
+    Unhealthy(#[from] health::Unhealthy),
 }
 
 impl Service {

@@ -1,4 +1,5 @@
-//! The command line: without an argument it serves until SIGTERM; `check` says what works and what to mend.
+//! The command line: without an argument it serves until SIGTERM; `check` says what works and what to mend, and `health` whether
+//! the service on this machine answers.
 //!
 //! Secrets are never taken from arguments, which everybody on the machine can see, and no argument is ever repeated in a
 //! message, because somebody may have put a secret there.
@@ -10,7 +11,7 @@ use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
 
 use dyno_restarter::config::Config;
-use dyno_restarter::{bind, run, shutdown, telemetry, with_causes};
+use dyno_restarter::{HealthError, bind, run, shutdown, telemetry, with_causes};
 use tokio::runtime;
 use tracing::{error, info};
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         [] => serve(),
         ["check"] => check(false),
         ["check", "--notify"] => check(true),
+        ["health"] => health(),
         ["--help" | "-h" | "help"] => print(&usage::help(), ExitCode::SUCCESS),
         ["--version" | "-V"] => print(&usage::version(), ExitCode::SUCCESS),
         _ => {
@@ -106,6 +108,20 @@ fn check(sends_test: bool) -> ExitCode {
     let results = runtime.block_on(dyno_restarter::check(std::env::var_os, sends_test));
     runtime.shutdown_background();
     print(&results.to_string(), ExitCode::from(results.exit_code()))
+}
+
+/// Asks the service on this machine whether it serves, and says so.
+fn health() -> ExitCode {
+    match dyno_restarter::health(std::env::var_os) {
+        Ok(()) => print("ok\n", ExitCode::SUCCESS),
+        Err(error) => {
+            complain(&format!("{error}\n"));
+            match error {
+                HealthError::Config(_) => ExitCode::from(EXIT_CONFIG),
+                HealthError::Unhealthy(_) => ExitCode::FAILURE,
+            }
+        }
+    }
 }
 
 /// Prints a text to standard output, and returns `code`. A reader that has seen enough, such as `head`, is no error.

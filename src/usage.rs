@@ -8,6 +8,7 @@ const USAGE: &str = "\
 Usage: dyno-restarter            serve until SIGTERM
        dyno-restarter check      say what works and what to mend; restarts nothing.
                                  With --notify, it also sends a test message to NOTIFY_URL
+       dyno-restarter health     say whether the service on this machine answers, at PORT; for a container's health check
        dyno-restarter --help     print this
        dyno-restarter --version  print name and version
 ";
@@ -27,7 +28,8 @@ URLs:
 const EXIT_CODES: &str = "\
 Exit codes:
   0   the service was stopped by SIGTERM; check: nothing must be mended
-  1   the service could not go on, and the log says why; check: something must be mended
+  1   the service could not go on, and the log says why; check: something must be mended; health: no healthy
+      service answered
   64  unknown argument
   74  standard output could not be written
   78  the environment is invalid

@@ -83,7 +83,7 @@ impl Config {
                 keys: Keys::new(keys.iter().map(|(name, secret)| NamedKey { name: name.as_deref(), secret })),
             })
         });
-        let listen = env.optional("PORT", "3000", "3000", parse::listen);
+        let listen = env.listen();
         let process_types =
             env.optional("PROCESS_TYPES", "web", "web,worker", |text| parse::list(text, parse::process_type));
         let min_age = env.optional("MIN_AGE", "5m", "5m", parse::min_age);
@@ -132,6 +132,14 @@ impl Config {
         };
         (config().filter(|_| invalid.0.is_empty()).ok_or(invalid), variables)
     }
+
+    /// Reads only where to listen.
+    pub(crate) fn listen_from_lookup(
+        lookup: impl Fn(&'static str) -> Option<OsString>,
+    ) -> Result<Listen, ConfigErrors> {
+        let mut env = Environment { lookup, variables: Vec::new() };
+        env.listen().ok_or_else(|| ConfigErrors(env.variables.iter().filter_map(ConfigError::of).collect()))
+    }
 }
 
 impl ConfigError {
@@ -170,6 +178,10 @@ struct Environment<L> {
 }
 
 impl<L: Fn(&'static str) -> Option<OsString>> Environment<L> {
+    fn listen(&mut self) -> Option<Listen> {
+        self.optional("PORT", "3000", "3000", parse::listen)
+    }
+
     fn required<T>(
         &mut self,
         variable: &'static str,

@@ -17,7 +17,7 @@ pub(crate) fn binary(environment: impl IntoIterator<Item = (String, String)>) ->
 }
 
 /// A running binary on a free loopback port: its log, and its address.
-async fn start(heroku: &simulator::Heroku) -> (Child, Lines<BufReader<ChildStdout>>, String) {
+pub(crate) async fn start(heroku: &simulator::Heroku) -> (Child, Lines<BufReader<ChildStdout>>, String) {
     start_with(heroku, &[("PORT", "127.0.0.1:0"), ("RUST_LOG", "trace")]).await
 }
 

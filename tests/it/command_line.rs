@@ -14,7 +14,7 @@ fn binary(arguments: &[&str], environment: &HashMap<String, String>) -> Command 
     command
 }
 
-async fn run(arguments: &[&str], environment: &HashMap<String, String>) -> (Option<i32>, String, String) {
+pub(crate) async fn run(arguments: &[&str], environment: &HashMap<String, String>) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = binary(arguments, environment).output().await.expect("it runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it is text");
     (status.code(), text(stdout), text(stderr))
@@ -52,6 +52,7 @@ async fn help_prints_every_variable_with_its_default_and_every_url() {
             "/metrics",
             "RUST_LOG",
             "check",
+            "health ",
         ] {
             assert!(told.contains(part), "{part}:\n{told}");
         }
@@ -62,9 +63,14 @@ async fn help_prints_every_variable_with_its_default_and_every_url() {
 async fn any_other_argument_is_refused_with_64_and_is_not_repeated() {
     let (heroku, _) = shop(1).await;
     let environment = environment(&heroku, &[("PORT", "127.0.0.1:0")]);
-    for arguments in
-        [&["my-password"][..], &["check", "my-password"], &["--version", "my-password"], &["--key=my-password"], &[""]]
-    {
+    for arguments in [
+        &["my-password"][..],
+        &["check", "my-password"],
+        &["health", "my-password"],
+        &["--version", "my-password"],
+        &["--key=my-password"],
+        &[""],
+    ] {
         let (code, told, complaint) = run(arguments, &environment).await;
         assert_eq!((code, told.as_str()), (Some(64), ""), "{arguments:?}");
         assert!(complaint.contains("Usage: dyno-restarter ") && !complaint.contains("password"), "{complaint}");

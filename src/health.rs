@@ -1,0 +1,70 @@
+//! `dyno-restarter health`: whether the service on this machine answers. For the health check of a container, whose image
+//! has neither a shell nor curl.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::http::listener::Listen;
+
+/// How long each step may take: to connect, to send, and to receive. Docker ends a health check after 30 s by default.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What the answer begins with when all is well.
+const EXPECTED: &[u8] = b"HTTP/1.1 200 ";
+
+/// The service is not healthy, or not there.
+#[derive(Debug, thiserror::Error)]
+#[error("no healthy service at {address}: {problem}")]
+pub struct Unhealthy {
+    address: SocketAddr,
+    problem: Problem,
+}
+
+#[derive(Debug)]
+enum Problem {
+    NoAnswer(io::Error),
+    OtherAnswer,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAnswer(error) => write!(f, "{error}; is the service running, with the same PORT?"),
+            Self::OtherAnswer => {
+                f.write_str("GET /health was not answered with 200; is PORT the one of another service?")
+            }
+        }
+    }
+}
+
+/// Asks `GET /health` of the service that listens there.
+pub(crate) fn ask(listen: Listen) -> Result<(), Unhealthy> {
+    let address = reachable(listen);
+    let unhealthy = |problem| Unhealthy { address, problem };
+    let start = start_of_answer(address).map_err(|error| unhealthy(Problem::NoAnswer(error)))?;
+    if start == EXPECTED { Ok(()) } else { Err(unhealthy(Problem::OtherAnswer)) }
+}
+
+/// The address at which this machine reaches itself.
+fn reachable(listen: Listen) -> SocketAddr {
+    match listen {
+        Listen::Everywhere(port) => (Ipv4Addr::LOCALHOST, port).into(),
+        Listen::At(address) => match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+            _ => address,
+        },
+    }
+}
+
+fn start_of_answer(address: SocketAddr) -> io::Result<[u8; EXPECTED.len()]> {
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut start = [0; EXPECTED.len()];
+    stream.read_exact(&mut start)?;
+    Ok(start)
+}
