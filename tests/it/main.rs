@@ -45,6 +45,7 @@ mod binary;
 mod check;
 mod command_line;
 mod docs;
+mod dependencies;
 mod health;
 mod log;
 mod metrics;
