@@ -148,7 +148,7 @@ async fn the_curl_commands_of_the_readme_work() {
 fn every_command_in_the_docs_is_tested_or_needs_a_heroku_account() {
     let needs_an_account =
         ["heroku ", "git push", "git clone", "git pull", "HOST=$(heroku", "KEY=$(heroku", "TOKEN=$(heroku"];
-    let is_tested = ["curl ", "cargo run --example demo", "cargo test", "MODEL_"];
+    let is_tested = ["curl ", "cargo run --example demo", "cargo test", "cargo bench", "MODEL_"];
     let first_words = ["heroku", "git", "curl", "cargo", "echo", "promtool", "HOST=", "KEY=", "TOKEN=", "MODEL_"];
     for document in documents() {
         let text = fs::read_to_string(&document).expect("text");
