@@ -1,4 +1,6 @@
-//! URLs as people write them: other spellings of a path, and of a wish that nothing be restarted.
+//! URLs as people and senders write them: other spellings of a path, and of a wish that nothing be restarted.
+
+use reqwest::Method;
 
 use crate::service::{KEY, Service, deletes, shop};
 
@@ -103,5 +105,31 @@ async fn a_path_with_more_slashes_or_percent_signs_is_the_same_route() {
     {
         assert_eq!(post(&service, path).await.0, status, "{path}");
     }
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_behind_a_url_is_refused_and_restarts_nothing() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for parameter in ["dry_run=true", "dyno=web.1"] {
+        let (status, text) = service.ask(&format!("note=https://x/y?z=1&{parameter}")).await;
+        assert!(status == 400 && text.contains("stands behind a URL in the query; accepted: in front of it"), "{text}");
+    }
+    service.stop().await;
+    assert_eq!(shop.restarts(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_that_repeats_its_webhook_url_unescaped_is_accepted() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let query = format!(
+        "key={KEY}&monitorID=1&monitorURL=http://test.com&alertType=1&monitorAlertContacts=457;5;https://h/restart_web_dynos?key={KEY}&"
+    );
+    assert_eq!(service.request(Method::GET, &query).send().await.expect("answered").status(), 202);
+    let query = format!("key={KEY}&scope=all&contact=https://h/restart_web_dynos?key={KEY}&scope=all&alertType=2");
+    let answer = service.request(Method::GET, &query).send().await.expect("answered");
+    assert_eq!(answer.text().await.expect("whole"), "Ignored: the alert has recovered");
     service.stop().await;
 }

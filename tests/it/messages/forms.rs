@@ -1,0 +1,101 @@
+//! Forms of messages: JSON, forms of either kind, plain text, compressed, nearly valid, and JSON in a field.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use serde_json::json;
+
+use super::{ALL, Message, RECOVERED, check, decision, form, get, json, text};
+use crate::service::{Service, shop};
+
+/// The same JSON in each form in which senders send it.
+pub(super) fn forms(body: &str) -> Vec<Message> {
+    let text = json!(body).to_string();
+    let form = |name: &str| form_urlencoded::Serializer::new(String::new()).append_pair(name, body).finish();
+    let multipart = format!("--kk\r\nContent-Disposition: form-data; name=\"data\"\r\n\r\n{body}\r\n--kk--\r\n");
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
+    zlib.write_all(body.as_bytes()).expect("memory has room");
+    let inner = body.strip_suffix('}').expect("an object");
+    vec![
+        Message::post("application/json", body),
+        Message::post("text/plain", format!("\u{feff} {body}\n")),
+        Message::post("text/plain; charset=UTF-8", format!(r#"{{"Type":"Notification","Message":{text}}}"#)),
+        Message::post("application/json", format!(r#"{{"Message":{}}}"#, json!(format!(r#"{{"Message":{text}}}"#)))),
+        Message::post("application/x-www-form-urlencoded", form("payload")),
+        Message::post("application/x-www-form-urlencoded", form("data")),
+        Message::post("multipart/form-data; boundary=kk", multipart),
+        Message::post("application/json", gzip(body.as_bytes())),
+        Message::post("text/plain", zlib.finish().expect("memory has room")).with("content-encoding", "deflate"),
+        Message::post("application/json", format!("{inner},}}")),
+        Message::post("application/json", format!("{inner},\"message\":\"first\nsecond\tthird\"}}")),
+        Message::post("application/json", format!("{inner},\"message\":\"a \"quoted\" word\", \"x\": \"C:\\dir\"}}")),
+        Message::post("application/json", format!("{inner},\"value\":NaN,\"other\":-Infinity}}")),
+        Message::post("application/json", format!("{{\"message\":\"first\nsecond\",\"value\":NaN,{}", &body[1..])),
+        Message::post("application/x-ndjson", format!("{body}\n{body}\n")),
+        Message::post("application/json", format!("{body} and more")),
+        Message::post("application/json", format!("{inner},\"message\":\"cut o")),
+        Message::post(
+            "application/json",
+            format!("{{\"Message\":{}}}", json!(format!("{inner},\"message\":\"a\nb\",}}"))),
+        ),
+    ]
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body).expect("memory has room");
+    encoder.finish().expect("memory has room")
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_says_the_same_in_every_form() {
+    let (heroku, _) = shop(3).await;
+    heroku.create_app("blog").with("web", 1);
+    let service = Service::with(&heroku, &[("APP_NAME", "shop,blog")]).await;
+    for (body, expected) in [
+        (r#"{"status":"resolved","app":"shop","dyno":"web.2"}"#, RECOVERED),
+        (r#"{"status":"firing","app":"shop","dyno":"web.2"}"#, "web.2"),
+        (r#"{"app":"shop","status":"firing"}"#, ALL),
+    ] {
+        for message in forms(body) {
+            assert_eq!(decision(&service, message.clone()).await, expected, "{message:?}");
+        }
+    }
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn alerts_that_are_cut_off_may_be_firing() {
+    let (heroku, _) = shop(3).await;
+    let service = Service::start(&heroku).await;
+    let bomb = json!({ "alerts": [{ "status": "resolved" }, { "x": "x".repeat(9_000_000) }] }).to_string();
+    assert_eq!(decision(&service, Message::post("application/json", gzip(bomb.as_bytes()))).await, ALL);
+    let mut cut = gzip(br#"{"status":"resolved","alerts":[]}"#);
+    cut.truncate(cut.len() - 8);
+    assert_eq!(decision(&service, Message::post("application/json", cut)).await, RECOVERED);
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_made_up_by_a_person_is_read_by_the_same_rules() {
+    let nested =
+        json!({ "app": "shop", "dyno": "web.2", "detail": { "memory": { "state": "ok", "status": "resolved" } } });
+    check(vec![
+        ("a dyno", json(&json!({ "dyno": "web.2" })), "web.2"),
+        ("several", json(&json!({ "dynos": ["web.1", "web.3", "web.x", 7, null] })), "web.1 web.3"),
+        ("in the URL", get("status=resolved"), RECOVERED),
+        ("the state of a part", json(&json!({ "labels": { "status": "resolved" }, "dyno": "web.2" })), "web.2"),
+        ("the state of a part further in", json(&nested), "web.2"),
+        ("another instance", json(&json!({ "dyno": "heroku.123.95b18a95-11e0-466d-92db-81b09bdcb0bd" })), ALL),
+        ("sentences", json(&json!({ "status": "resolved? no: still down", "text": "[RESOLVED] not" })), ALL),
+        ("a host that looks like a dyno of Fir", json(&json!({ "source": "shop-app-12345" })), ALL),
+        ("an empty object", json(&json!({})), ALL),
+        ("nothing", get(""), ALL),
+        ("a list of alerts", json(&json!([{ "status": "ok" }, { "status": "down", "dyno": "web.1" }])), "web.1"),
+        ("text in brackets is no list", text("[R14] heroku[web.2]: Error R14"), "web.2"),
+        ("broken JSON", text(r#"{"details": "a "quoted" word"}"#).asking("alertType=2"), RECOVERED),
+        ("JSON that curl calls a form", Message { body: r#"{"status":"ok"}"#.into(), ..form(&[]) }, RECOVERED),
+    ])
+    .await;
+}

@@ -1,0 +1,57 @@
+//! Headlines and texts for people, which may begin with a state.
+
+use serde_json::json;
+
+use super::{ACKNOWLEDGED, ALL, RECOVERED, check, check_json, text};
+
+#[tokio::test(start_paused = true)]
+async fn a_text_for_people_counts_by_its_beginning_if_nothing_else_gives_a_state() {
+    let mut rows = Vec::new();
+    for beginning in
+        ["RESOLVED: x", "[Resolved] x", "✅ [Resolved] x", "✅ **Recovered** - x", "Monitor is UP: shop", "[✅ Up] x"]
+    {
+        for field in ["text", "content", "message", "title", "subject"] {
+            rows.push((json!({ field: beginning }), RECOVERED));
+        }
+        rows.push((json!({ "attachments": [{ "title": beginning, "color": "good" }] }), RECOVERED));
+        rows.push((json!({ "status": "firing", "title": beginning }), ALL));
+        rows.push((json!({ "status": "wobbling", "text": beginning }), ALL));
+        rows.push((json!({ "event": { "m": beginning, "text": beginning } }), ALL));
+    }
+    for other in
+        ["DOWN: x", "[Firing] x", "🔥 [Triggered] Resolved: x", "Not resolved: x", "Resolved x", "shop is up: x", "up"]
+    {
+        for field in ["text", "content", "message", "title"] {
+            rows.push((json!({ field: other }), ALL));
+        }
+    }
+    check_json(&rows).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plain_text_counts_by_its_beginning() {
+    check(vec![
+        ("a recovery", text("RESOLVED: x"), RECOVERED),
+        ("behind an emoji", text("✅ [Resolved] x"), RECOVERED),
+        ("trouble", text("DOWN: x"), ALL),
+    ])
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn states_count_with_a_subject_in_front_and_only_a_few_in_brackets() {
+    let mut rows = Vec::new();
+    for word in ["incident.resolved", "ISSUE_CLOSED", "alert-ok", "alarm_ok", "monitor.up", "check.up", "event closed"]
+    {
+        rows.push((json!({ "event": word }), RECOVERED));
+    }
+    for title in ["[RESOLVED:1] x", "[TEST] [Recovered] x", " [Recovered on host] x"] {
+        rows.push((json!({ "title": title }), RECOVERED));
+    }
+    rows.push((json!({ "subject": "[Acknowledged] x" }), ACKNOWLEDGED));
+    for title in ["[test] x", "[deploy] x", "[closed] x", "[up x", "x [RESOLVED]", "RESOLVED x"] {
+        rows.push((json!({ "title": title }), ALL));
+    }
+    rows.push((json!({ "clear": false, "marker": "x", "labels": { "marker": {} } }), ALL));
+    check_json(&rows).await;
+}
