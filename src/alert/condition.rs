@@ -1,12 +1,10 @@
 //! Conditions of the person who set up the sender: `only_if=FIELD:VALUE` in the URL. They are looked up in all fields, in
 //! whatever form the alert came, and without any of the rules.
 
-use std::fmt;
-
 use axum::http::HeaderMap;
 
-use super::flatten::{self, Field, Value};
-use super::{MAX_OPENED, encoding};
+use super::encoding;
+use super::flatten::{self, Field, Sink, Value};
 
 /// A field, and the values with which an alert counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,11 +16,13 @@ pub struct Condition {
 }
 
 /// Why an alert does not count.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unmet {
     /// It has no field of this name.
+    #[error("it has no field {0}, which only_if in the URL asks for")]
     NoField(String),
     /// The field of this name has another value.
+    #[error("its field {0} has another value than only_if in the URL asks for")]
     OtherValue(String),
 }
 
@@ -38,13 +38,6 @@ struct Found {
 struct Search<'a> {
     conditions: &'a [Condition],
     found: Vec<Found>,
-    is_mending: bool,
-    is_broken: bool,
-    opened: usize,
-    /// The names around the current field, in lower case and joined by dots.
-    path: String,
-    /// How long the path is in front of each container.
-    ends: Vec<usize>,
 }
 
 impl Condition {
@@ -65,15 +58,8 @@ impl Condition {
             return None;
         }
         let (body, _) = encoding::decompressed(headers, body);
-        let search = |is_mending| {
-            let mut search = Search::new(conditions, is_mending);
-            flatten::query(query, &mut |field| search.add(field));
-            let parsed = flatten::body(headers, &body, is_mending, &mut |field| search.add(field));
-            search.is_broken |= parsed.is_err();
-            search
-        };
-        let first = search(false);
-        let search = if first.is_broken { search(true) } else { first };
+        let new_search = || Search { conditions, found: vec![Found::default(); conditions.len()] };
+        let (search, _) = flatten::read(headers, query, &body, new_search);
         conditions.iter().zip(search.found).find(|(_, found)| !found.is_met).map(|(condition, found)| {
             let field = condition.field.clone();
             if found.exists { Unmet::OtherValue(field) } else { Unmet::NoField(field) }
@@ -81,50 +67,24 @@ impl Condition {
     }
 }
 
-impl<'a> Search<'a> {
-    fn new(conditions: &'a [Condition], is_mending: bool) -> Self {
-        let found = vec![Found::default(); conditions.len()];
-        Self { conditions, found, is_mending, is_broken: false, opened: 0, path: String::new(), ends: Vec::new() }
-    }
-
-    fn add(&mut self, field: Field<'_>) {
-        while self.ends.len() >= field.depth
-            && let Some(end) = self.ends.pop()
-        {
-            self.path.truncate(end);
-        }
-        let end = self.path.len();
-        if let Some(name) = field.name {
-            let dot = if end == 0 { "" } else { "." };
-            self.path.push_str(dot);
-            self.path.push_str(&name.to_lowercase());
-        }
-        match field.value {
-            Value::Object | Value::List => {
-                self.look("");
-                self.ends.push(end);
-                return;
+impl Sink for Search<'_> {
+    fn add(&mut self, field: Field<'_>) -> bool {
+        let number;
+        let value = match field.value {
+            Value::Object | Value::List => "",
+            Value::BrokenJson(_) => return false,
+            Value::Text(text) => text,
+            Value::Integer(integer) => {
+                number = integer.to_string();
+                &number
             }
-            Value::Text(text) => self.look(text),
-            Value::Integer(number) => self.look(&number.to_string()),
-            Value::Bool(value) => self.look(if value { "true" } else { "false" }),
-            Value::Null => self.look("null"),
-        }
-        self.path.truncate(end);
-        if let Value::Text(text) = field.value
-            && self.opened < MAX_OPENED
-            && flatten::is_json(text)
-        {
-            self.opened += 1;
-            let parsed = flatten::json(text, self.is_mending, Some(&field), &mut |field| self.add(field));
-            self.opened -= 1;
-            self.is_broken |= parsed.is_err();
-        }
-    }
-
-    fn look(&mut self, value: &str) {
+            Value::Bool(true) => "true",
+            Value::Bool(false) => "false",
+            Value::Null => "null",
+        };
+        let (path, value) = (field.path.to_lowercase(), value.trim().to_lowercase());
         for (condition, found) in self.conditions.iter().zip(&mut self.found) {
-            let Some(front) = self.path.strip_suffix(&condition.field) else { continue };
+            let Some(front) = path.strip_suffix(&condition.field) else { continue };
             let is_exact = front.is_empty();
             if is_exact && !found.is_exact {
                 *found = Found { is_exact, ..Found::default() };
@@ -132,18 +92,8 @@ impl<'a> Search<'a> {
                 continue;
             }
             found.exists = true;
-            found.is_met |= condition.values.contains(&value.trim().to_lowercase());
+            found.is_met |= condition.values.contains(&value);
         }
-    }
-}
-
-impl fmt::Display for Unmet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoField(field) => write!(f, "it has no field {field}, which only_if in the URL asks for"),
-            Self::OtherValue(field) => {
-                write!(f, "its field {field} has another value than only_if in the URL asks for")
-            }
-        }
+        field.is_json()
     }
 }

@@ -11,10 +11,10 @@ use super::affected::{AffectedApps, Certainty, Mention};
 use super::element::{Element, Scope};
 use super::error::ParseError;
 use super::fields::{self, FieldKind};
-use super::flatten::{self, Field, Value};
+use super::flatten::{Field, Sink, Value};
 use super::signal::Signal;
 use super::states::Inactive;
-use super::{Alert, Handshake, MAX_OPENED, UnknownState, line, time};
+use super::{Alert, Handshake, UnknownState, line, time};
 use crate::heroku::{AppName, DynoName};
 
 /// A few numbers identify a delivery.
@@ -42,14 +42,6 @@ pub(super) struct Extraction {
     handshake: Option<Handshake>,
     /// The name in a pair of a name and a value, `["dyno", "web.2"]` or `{ "key": "dyno", "value": "web.2" }`.
     pair: Option<FieldKind>,
-    /// JSON is mended before it is read.
-    is_mending: bool,
-    /// How many texts in fields the walk is in.
-    opened: usize,
-    /// The next value is JSON that was the text of a field.
-    is_opening: bool,
-    /// What is wrong with the first text that looks like JSON and is none.
-    pub(super) error: Option<ParseError>,
 }
 
 impl Container {
@@ -75,47 +67,38 @@ impl Container {
     }
 }
 
-impl Extraction {
-    /// Begins with what headers and query say.
-    pub(super) fn of_head(headers: &HeaderMap, query: &str, is_mending: bool) -> Self {
-        let mut extraction = Self { is_mending, ..Self::default() };
-        extraction.whole.signal = Signal::of_headers(headers);
-        extraction.deliveries.extend(fields::deliveries(headers));
-        flatten::query(query, &mut |field| extraction.add(field));
-        extraction
-    }
-
-    /// Takes the next field of the list.
-    pub(super) fn add(&mut self, field: Field<'_>) {
+impl Sink for Extraction {
+    fn add(&mut self, field: Field<'_>) -> bool {
+        if let Value::BrokenJson(text) = field.value {
+            self.lines(text);
+            return false;
+        }
         self.leave(field.depth);
         let container = self.containers.last().copied().unwrap_or(Container::ROOT);
         let (mut kind, scope) = (container.kind_of(field.name), container.scope);
-        if std::mem::take(&mut self.is_opening) {
+        if field.is_opened {
             kind = kind.opened(matches!(field.value, Value::List));
         }
         if let (FieldKind::ByDyno, Some(name)) = (container.kind, field.name) {
             self.source(name);
         }
-        if matches!(field.value, Value::Object | Value::List) {
-            self.pair = None;
-        }
         match field.value {
             Value::Text(text) if self.is_in_pair() => self.pair(field.name, text),
-            Value::Text(text) if self.opens(kind, scope, text) => self.open(field, text),
-            Value::Text(text) => {
-                self.state(kind, container, field.name, text);
-                self.text(kind, scope, field.name, text);
-            }
+            // Not the fields of rows and parts: what the app has printed may stand there.
+            Value::Text(_) if scope == Scope::Alert && kind != FieldKind::Ignored && field.is_json() => return true,
+            Value::Text(text) => self.value(kind, container, field.name, text),
             Value::Bool(value) => self.state(kind, container, field.name, if value { "true" } else { "false" }),
             Value::Integer(number) if kind.takes_numbers() => {
-                let text = number.to_string();
-                self.state(kind, container, field.name, &text);
-                self.text(kind, scope, field.name, &text);
+                self.value(kind, container, field.name, &number.to_string());
             }
             Value::Null if kind == FieldKind::Heartbeat => self.signal(Signal::News(Inactive::Test)),
-            Value::Integer(_) | Value::Null => {}
-            Value::List => self.containers.push(Container { kind, scope, is_element: false }),
+            Value::Integer(_) | Value::Null | Value::BrokenJson(_) => {}
+            Value::List => {
+                self.pair = None;
+                self.containers.push(Container { kind, scope, is_element: false });
+            }
             Value::Object => {
+                self.pair = None;
                 if kind == FieldKind::Deploy && scope == Scope::Alert {
                     self.signal(Signal::News(Inactive::Deploy));
                 }
@@ -127,6 +110,17 @@ impl Extraction {
                 self.containers.push(object);
             }
         }
+        false
+    }
+}
+
+impl Extraction {
+    /// Begins with what the headers say.
+    pub(super) fn new(headers: &HeaderMap) -> Self {
+        let mut extraction = Self::default();
+        extraction.whole.signal = Signal::of_headers(headers);
+        extraction.deliveries.extend(fields::deliveries(headers));
+        extraction
     }
 
     /// Whether the walk is in a list or an object that is an element of a list of tags.
@@ -134,24 +128,6 @@ impl Extraction {
         let mut around = self.containers.iter().rev();
         around.next().is_some_and(|pair| pair.kind == FieldKind::Tags)
             && around.next().is_some_and(|list| list.kind == FieldKind::Tags)
-    }
-
-    /// Not the fields of rows and parts: what the app has printed may stand there.
-    fn opens(&self, kind: FieldKind, scope: Scope, text: &str) -> bool {
-        scope == Scope::Alert && kind != FieldKind::Ignored && self.opened < MAX_OPENED && flatten::is_json(text)
-    }
-
-    /// Reads JSON that is the text of a field as if it stood there.
-    fn open(&mut self, field: Field<'_>, text: &str) {
-        self.opened += 1;
-        self.is_opening = true;
-        let parsed = flatten::json(text, self.is_mending, Some(&field), &mut |field| self.add(field));
-        self.is_opening = false;
-        self.opened -= 1;
-        if let Err(error) = parsed {
-            self.error.get_or_insert(error);
-            self.lines(text);
-        }
     }
 
     /// Leaves all containers that are not around a field of this depth. The request itself is not on the stack.
@@ -174,8 +150,8 @@ impl Extraction {
         }
     }
 
-    /// What all fields together say.
-    pub(super) fn finish(mut self) -> Alert {
+    /// What all fields together say; `error` says what could not be read.
+    pub(super) fn finish(mut self, error: Option<ParseError>) -> Alert {
         self.leave(0);
         if !self.sequence.is_empty() {
             self.deliveries.push(format!("sequence{}", self.sequence));
@@ -187,7 +163,7 @@ impl Extraction {
         };
         let unknown_state = self.unknown_state.filter(|_| inactive.is_none() && !has_trouble);
         let handshake = self.handshake.filter(|_| inactive == Some(Inactive::Handshake));
-        Alert { inactive, affected, deliveries: self.deliveries, unknown_state, handshake, error: self.error }
+        Alert { inactive, affected, deliveries: self.deliveries, unknown_state, handshake, error }
     }
 
     fn element(&mut self) -> &mut Element {
@@ -218,7 +194,9 @@ impl Extraction {
         self.signal(signal);
     }
 
-    fn text(&mut self, kind: FieldKind, scope: Scope, name: Option<&str>, text: &str) {
+    fn value(&mut self, kind: FieldKind, container: Container, name: Option<&str>, text: &str) {
+        self.state(kind, container, name, text);
+        let scope = container.scope;
         match kind {
             FieldKind::Time if scope != Scope::Part => {
                 let own = &mut self.element().own;

@@ -17,6 +17,7 @@ mod error;
 mod extract;
 mod fields;
 mod flatten;
+mod json;
 mod line;
 mod repair;
 mod signal;
@@ -36,9 +37,6 @@ use crate::heroku::AppName;
 use affected::AffectedApps;
 use extract::Extraction;
 use fields::FieldKind;
-
-/// How deep JSON may be nested as text in JSON. Amazon SNS has one level, and a second if it forwards a webhook.
-const MAX_OPENED: usize = 3;
 
 /// What is encoded in a URL. The others have no meaning in a query.
 const IN_URL: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
@@ -136,23 +134,11 @@ impl Alert {
     pub fn read(headers: &HeaderMap, query: &str, body: &[u8], incomplete: Option<ParseError>) -> Self {
         let (body, not_decompressed) = encoding::decompressed(headers, body);
         let missing = incomplete.or(not_decompressed);
-        let read = |is_mended| {
-            let mut extraction = Extraction::of_head(headers, query, is_mended);
-            let parsed = flatten::body(headers, &body, is_mended, &mut |field| extraction.add(field));
-            extraction.error = parsed.err().or(extraction.error);
-            extraction
-        };
-        let mut extraction = read(false);
-        if let Some(error) = extraction.error {
-            extraction = read(true);
-            // The place in the body as it came.
-            extraction.error = extraction.error.and(Some(error));
-        }
+        let (mut extraction, error) = flatten::read(headers, query, &body, || Extraction::new(headers));
         if missing.is_some() {
-            extraction.error = missing;
             extraction.cut_off();
         }
-        extraction.finish()
+        extraction.finish(missing.or(error))
     }
 
     /// The apps that the alert names.

@@ -23,9 +23,12 @@ pub(super) fn of_text(text: &str) -> Option<Timestamp> {
     if let Ok(number) = number.parse() {
         return of_number(number);
     }
-    let strict = text.strip_suffix(" UTC").map(|text| format!("{text}Z"));
-    let strict = strict.unwrap_or_else(|| text.replace(" +", "+").replace(" -", "-"));
-    let at = strict.parse().ok().or_else(|| rfc2822::DateTimeParser::new().parse_timestamp(text).ok());
+    let with_spaces = || match text.strip_suffix(" UTC") {
+        Some(text) => format!("{text}Z").parse().ok(),
+        None => text.replace(" +", "+").replace(" -", "-").parse().ok(),
+    };
+    let rfc_2822 = || rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
+    let at = text.parse().ok().or_else(|| text.contains(' ').then(with_spaces).flatten().or_else(rfc_2822));
     at.filter(|at| *at >= EARLIEST)
 }
 

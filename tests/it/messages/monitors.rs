@@ -1,9 +1,11 @@
 //! Monitors of metrics, which send a state, and often groups of alerts.
 
 use jiff::Timestamp;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{ACKNOWLEDGED, ALL, NO_ALERT, RECOVERED, TEST, WORKER, check, check_json, form, json, now};
+use crate::service::{KEY, Service, shop};
 
 fn alertmanager(status: &str, alerts: &[(&str, &str)]) -> Value {
     let alert = |&(status, dyno): &(&str, &str)| {
@@ -50,6 +52,18 @@ async fn alertmanager_and_grafana_give_each_alert_a_state() {
         ("legacy Grafana's test button", json(&json!({ "state": "alerting", "ruleName": "Test notification" })), TEST),
     ])
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_key_of_a_group_of_alertmanager_is_not_read_as_json() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let mut body = alertmanager("firing", &[("firing", "web.1")]);
+    body["groupKey"] = json!("{}/{severity=\"critical\"}:{alertname=\"HerokuR14\"}");
+    let request = service.request(Method::POST, "").bearer_auth(KEY).body(body.to_string());
+    assert_eq!(request.send().await.expect("answered").status(), 202);
+    assert_eq!(service.log.count("was not understood"), 0);
+    service.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
