@@ -3,14 +3,15 @@
 //!
 //! Names match as a whole, without regard to case and punctuation: `startsAt` is `starts_at`.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use axum::http::HeaderMap;
 
-use super::word::{Word, WordMap, words};
+use super::word::Word;
 
 /// What a field means. Each kind has its row in [`NAMES`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum FieldKind {
     Alerts,
     AlertType,
@@ -44,21 +45,18 @@ pub(super) enum FieldKind {
     Wrapper,
 }
 
-/// The names of fields: the last part of a path.
+/// The names of fields: the last part of a path. `*_status` stands for `alert_status`, `current_status` and so on, with each
+/// of [`QUALIFIERS`].
 const NAMES: &[(FieldKind, &str)] = &[
     // The state of an alert, in one word. As an object, it contains the alert.
     (
         FieldKind::State,
-        "status state action event event_type event_name event_status event_state trigger_type transition lifecycle \
-         message_type notification_type alert_status alert_state alert_action alert_event alert_transition \
-         alert_type_friendly_name action_group current_state current_status new_state new_status new_state_value \
-         state_value status_text incident_status incident_state incident_event issue_status issue_state \
-         problem_status problem_state monitor_condition monitor_status monitor_state check_status check_state \
-         check_state_name service_status service_state host_status host_state alarm_status alarm_state \
-         trigger_status trigger_state",
+        "status state event *_status *_state *_event event_type event_name trigger_type message_type notification_type \
+         action alert_action action_group transition alert_transition lifecycle monitor_condition new_state_value \
+         check_state_name alert_type_friendly_name",
     ),
     // What kind of message it is, which may be that of a recovery.
-    (FieldKind::Type, "type kind hub_mode"),
+    (FieldKind::Type, "type hub_mode"),
     // What triggered the alert: an event, or a rule by its name.
     (FieldKind::Trigger, "trigger"),
     // How bad it is. Some senders say here that all is well.
@@ -70,7 +68,7 @@ const NAMES: &[(FieldKind, &str)] = &[
     // The state as a number or a word.
     (FieldKind::AlertType, "alert_type"),
     // A headline, which may begin with a state.
-    (FieldKind::Title, "title subject headline event_title alert_title incident_title issue_title"),
+    (FieldKind::Title, "title subject *_title"),
     // A text for people, which may begin with a state. It may be a log line, too.
     (FieldKind::Text, "text content message msg summary fallback"),
     (FieldKind::Rule, "alert_name rule_name"),
@@ -83,8 +81,8 @@ const NAMES: &[(FieldKind, &str)] = &[
     // Contains an alert, or a part of one.
     (
         FieldKind::Wrapper,
-        "payload data attributes alert alert_group incident issue alarm anomaly check exception performance body detail \
-         essentials problem notification",
+        "payload data attributes alert alert_group incident issue alarm check exception performance detail essentials \
+         problem notification webhook_event_data",
     ),
     // A list of alerts, each with its own state.
     (FieldKind::Alerts, "alerts incidents messages attachments embeds"),
@@ -104,34 +102,47 @@ const NAMES: &[(FieldKind, &str)] = &[
     (FieldKind::App, "app app_name application heroku_app heroku_app_name source_name"),
     (
         FieldKind::Time,
-        "t time timestamp date datetime event_time fired_date_time state_change_time alert_timestamp alert_date_time trigger_time trigger_time_end \
-         received_at generated_at recorded_at starts_at started_at fired_at occurred_at triggered_at activated_at \
-         down_at last_updated",
+        "t time timestamp date event_time trigger_time trigger_time_end state_change_time fired_date_time \
+         alert_date_time received_at recorded_at starts_at started_at fired_at occurred_at triggered_at activated_at \
+         down_at",
     ),
     // Identifies a delivery. Numbers do so together.
     (FieldKind::Delivery, "delivery_id message_id"),
-    (FieldKind::Sequence, "s sequence min_id max_id"),
-    // Not about this alert: other lines of the log, searches, links.
-    (FieldKind::Ignored, "context query saved_search search url monitor_alert_contacts ends_at resolved_at"),
+    (FieldKind::Sequence, "s sequence max_id"),
+    // Not about this alert: other lines of the log, searches.
+    (FieldKind::Ignored, "context query saved_search search"),
 ];
+
+const QUALIFIERS: &str =
+    "alert alarm check current event host incident issue monitor new notification problem service trigger";
 
 /// A field whose name ends like this is ignored as a link, unless the name is in the table.
 const LINK_ENDINGS: [&str; 3] = ["url", "uri", "link"];
 
 /// Headers that identify a delivery, so that a repeated one is recognised. Only the sender's own: what a router adds
 /// differs each time.
-const DELIVERY_HEADERS: &[&str] =
-    &["idempotency-key", "request-id", "webhook-id", "x-delivery-id", "x-honeycomb-webhook-delivery-id", "x-le-nonce"];
+const DELIVERY_HEADERS: [&str; 5] =
+    ["idempotency-key", "request-id", "webhook-id", "x-honeycomb-webhook-delivery-id", "x-le-nonce"];
 
-static KINDS: LazyLock<WordMap<Word, FieldKind>> =
-    LazyLock::new(|| NAMES.iter().flat_map(|(kind, names)| words(names).map(|name| (name, *kind))).collect());
+static KINDS: LazyLock<BTreeMap<Word, FieldKind>> = LazyLock::new(|| {
+    let mut kinds = BTreeMap::new();
+    for (kind, names) in NAMES {
+        let mut add = |parts: &[&str]| kinds.extend(Word::join(parts).map(|name| (name, *kind)));
+        for name in names.split_whitespace() {
+            match name.strip_prefix('*') {
+                Some(last) => QUALIFIERS.split_whitespace().for_each(|qualifier| add(&[qualifier, last])),
+                None => add(&[name]),
+            }
+        }
+    }
+    kinds
+});
 
 impl FieldKind {
     /// The kind of a field with this name.
     pub(super) fn of(name: &str) -> Self {
-        let Some(name) = Word::of(name) else { return Self::Other };
-        let other = || if name.ends_with(&LINK_ENDINGS) { Self::Ignored } else { Self::Other };
-        KINDS.get(&name).copied().unwrap_or_else(other)
+        let known = Word::of(name).and_then(|name| KINDS.get(&name)).copied();
+        known.unwrap_or_else(|| if is_link(name) { Self::Ignored } else { Self::Other })
     }
 
     /// The kind of a field with this name inside an object of this kind.
@@ -160,6 +171,14 @@ impl FieldKind {
     pub(super) fn takes_numbers(self) -> bool {
         matches!(self, Self::Time | Self::AlertType | Self::Sequence | Self::LeftOut | Self::Heartbeat | Self::Test)
     }
+}
+
+fn is_link(name: &str) -> bool {
+    let ends_with = |ending: &&str| {
+        let start = name.len().checked_sub(ending.len());
+        start.is_some_and(|start| name.as_bytes()[start..].eq_ignore_ascii_case(ending.as_bytes()))
+    };
+    LINK_ENDINGS.iter().any(ends_with)
 }
 
 /// What identifies the delivery by its headers.

@@ -4,13 +4,14 @@
 //! a recovery. Whole values count, and the words of a compound code in a field of a state. No sentence is searched: a log
 //! line may contain the word "resolved".
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::fields::FieldKind;
-use super::states::{CHANGES, HEADER_VALUES, Inactive, NEGATIONS, PARTS, SUBJECTS, VALUES};
-use super::word::{Word, WordMap, parts, words};
+use super::states::{CHANGES, HEADER_VALUES, Inactive, NEGATIONS, SUBJECTS, VALUES, WORDS};
+use super::word::{Word, parts, words};
 
 /// What the fields of an alert say about its state. The later of these counts for more; of two equal ones, the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(super) enum Signal {
 use Signal::{News, Nothing, Quiet, Told, Trouble, Unknown};
 
 /// The roles of a word in a compound code.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Role {
     Subject,
     Negation,
@@ -41,17 +42,19 @@ enum Role {
     Change(usize),
 }
 
-static SIGNALS: LazyLock<WordMap<(FieldKind, Word), Signal>> = LazyLock::new(|| {
-    let rows = VALUES.iter();
-    rows.flat_map(|(kind, signal, values)| words(values).map(|value| ((*kind, value), *signal))).collect()
+static SIGNALS: LazyLock<BTreeMap<(FieldKind, Word), Signal>> = LazyLock::new(|| {
+    let of_states = WORDS.iter().map(|(signal, row)| (FieldKind::State, *signal, *row));
+    let rows = VALUES.iter().copied().chain(of_states);
+    rows.flat_map(|(kind, signal, row)| words(row).map(move |word| ((kind, word), signal))).collect()
 });
 
-static PART_SIGNALS: LazyLock<WordMap<Word, Signal>> =
-    LazyLock::new(|| PARTS.iter().flat_map(|(signal, row)| words(row).map(|word| (word, *signal))).collect());
+/// Of one word in a compound code.
+static PART_SIGNALS: LazyLock<BTreeMap<Word, Signal>> =
+    LazyLock::new(|| WORDS.iter().flat_map(|(signal, row)| words(row).map(|word| (word, *signal))).collect());
 
-static ROLES: LazyLock<WordMap<Word, Vec<Role>>> = LazyLock::new(|| {
-    let mut roles: WordMap<Word, Vec<Role>> = WordMap::default();
-    let mut add = |role, row| words(row).for_each(|word| roles.entry(word).or_default().push(role));
+static ROLES: LazyLock<BTreeSet<(Role, Word)>> = LazyLock::new(|| {
+    let mut roles = BTreeSet::new();
+    let mut add = |role, row| roles.extend(words(row).map(|word| (role, word)));
     add(Role::Subject, SUBJECTS);
     add(Role::Negation, NEGATIONS);
     for (index, (_, things, changes)) in CHANGES.iter().enumerate() {
@@ -85,7 +88,8 @@ impl Signal {
     /// What the headers say.
     pub(super) fn of_headers(headers: &HeaderMap) -> Self {
         let of_header = |(name, value): (&HeaderName, &HeaderValue)| {
-            let says = |row: &str, word: &str| name == row && value.as_bytes().eq_ignore_ascii_case(word.as_bytes());
+            let says =
+                |row: &str, word: &str| name.as_str() == row && value.as_bytes().eq_ignore_ascii_case(word.as_bytes());
             HEADER_VALUES.iter().find(|(name, value, _)| says(name, value)).map(|(_, _, reason)| News(*reason))
         };
         headers.iter().find_map(of_header).unwrap_or_default()
@@ -194,8 +198,11 @@ fn behind_subjects(kind: FieldKind, parts: &[&str]) -> Option<Signal> {
 }
 
 fn has_role(part: &str, role: Role) -> bool {
-    Word::of(part).and_then(|word| ROLES.get(&word)).is_some_and(|roles| roles.contains(&role))
+    Word::of(part).is_some_and(|word| ROLES.contains(&(role, word)))
 }
+
+/// In characters. A state with its subjects in front is no longer.
+const LONGEST_BEGINNING: usize = 200;
 
 /// The states with which a headline or a text for people begins: `[RESOLVED:1] ...`, `✅ [Recovered on host] ...`,
 /// `[TEST] [Recovered] ...`, `RESOLVED: ...`.
@@ -211,8 +218,13 @@ fn of_beginning(text: &str) -> Signal {
         }
         rest = undecorated_start(after);
     }
-    let ends = [":", "\n", "!", "|", " - ", " – ", " — "];
-    let end = ends.iter().filter_map(|end| rest.find(end)).min();
+    let is_dash = |at, dash: char| rest[..at].ends_with(' ') && rest[at + dash.len_utf8()..].starts_with(' ');
+    let is_end = |&(at, c): &(usize, char)| match c {
+        ':' | '\n' | '!' | '|' => true,
+        '-' | '–' | '—' => is_dash(at, c),
+        _ => false,
+    };
+    let end = rest.char_indices().take(LONGEST_BEGINNING).find(is_end).map(|(at, _)| at);
     let known = match end {
         Some(end) => parts(undecorated(&rest[..end])).and_then(|parts| behind_subjects(FieldKind::Text, &parts)),
         None => of_value(FieldKind::Title, undecorated(rest)),

@@ -1,120 +1,36 @@
 //! The rules about values: which words in which fields say that something is wrong, or that it is not. Each word is there
 //! because some sender uses it. `signal` looks them up.
 
-use std::fmt;
-
 use super::fields::FieldKind::{self, AlertType, Heartbeat, Rule, Severity, State, Test, Text, Title, Type};
 use super::signal::Signal::{self, News, Nothing, Quiet, Trouble};
 
 /// Why an alert asks for nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Inactive {
     /// The trouble has passed.
+    #[error("the alert has recovered")]
     Recovered,
     /// A person takes care of the trouble.
+    #[error("the alert has been acknowledged")]
     Acknowledged,
     /// The sender tries out its webhook.
+    #[error("the alert is a test")]
     Test,
     /// The message is about a deploy.
+    #[error("the message is about a deploy")]
     Deploy,
     /// The sender asks whether this is the right address.
+    #[error("the message only asks whether this is the right address")]
     Handshake,
     /// The message is about something else, such as a comment.
+    #[error("the message is not an alert")]
     NoAlert,
-}
-
-impl fmt::Display for Inactive {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Recovered => "the alert has recovered",
-            Self::Acknowledged => "the alert has been acknowledged",
-            Self::Test => "the alert is a test",
-            Self::Deploy => "the message is about a deploy",
-            Self::Handshake => "the message only asks whether this is the right address",
-            Self::NoAlert => "the message is not an alert",
-        })
-    }
 }
 
 use Inactive::{Acknowledged, Deploy, Handshake, NoAlert, Recovered};
 
-/// What the values of fields of one kind say.
-pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
-    (
-        State,
-        Quiet(Recovered),
-        "resolved resolve recovered recover recovery closed close ok okay normal up end ended cleared clear fixed \
-         healthy inactive back_to_normal check_in_reporting resolved_critical resolved_warning resolved_missing_data \
-         success successful succeeded pass passed passing online operational available good green stable solved \
-         restored auto_resolved auto_closed deactivated",
-    ),
-    (
-        State,
-        Quiet(Inactive::Test),
-        "test testing ping pagey_ping test_notification test_alert test_event test_message webhook_test",
-    ),
-    (
-        State,
-        Quiet(NoAlert),
-        "silenced paused suppressed disabled maintenance under_maintenance in_maintenance scheduled_maintenance \
-         unmonitored dismissed cancelled canceled deleted delete insufficient_data",
-    ),
-    (
-        State,
-        Trouble,
-        "firing alerting triggered trigger re_triggered down critical crit problem open opened reopened reopen error \
-         failed failing failure fail fired started degraded warn warning re_warn unhealthy offline outage unreachable \
-         unavailable unresolve unresolved breached violated fatal emergency crashed dead no_data re_no_data major_outage \
-         partial_outage",
-    ),
-    (
-        State,
-        News(Acknowledged),
-        "acknowledged acknowledge acknowledgement acknowledgment acked ack unacknowledged unacknowledge",
-    ),
-    (State, News(Deploy), "deployed deploy deployment"),
-    (
-        State,
-        News(NoAlert),
-        "commented comment assigned assign unassigned reassigned delegated delegate escalated escalate snoozed snooze \
-         unsnoozed silence unsilence unsilenced muted unmuted ignored archived annotated annotate note note_added \
-         status_update status_update_published merged cert_will_expire ssl",
-    ),
-    // The words of messages about any change. Other fields say what has changed.
-    (
-        State,
-        Nothing,
-        "incident issue alert alarm event activated active created create updated changed state_change \
-         status_change new info notification log_alert metric_alert alarm_alert occurred",
-    ),
-    // 1 is down, 2 is up, 3 is about a certificate. The words of a state count too.
-    (AlertType, Trouble, "1"),
-    (AlertType, Quiet(Recovered), "2"),
-    (AlertType, News(NoAlert), "3"),
-    // The status of a heartbeat of Uptime Kuma: 2 is pending.
-    (Heartbeat, Trouble, "0"),
-    (Heartbeat, Quiet(Recovered), "1"),
-    (Heartbeat, Quiet(NoAlert), "3"),
-    // How bad it is, which an alert that has recovered may still say.
-    (Severity, Quiet(Recovered), "ok okay clear cleared resolved recovered recovery"),
-    (Type, News(Handshake), "url_verification subscribe"),
-    (Type, Quiet(Inactive::Test), "test"),
-    // Verbs, which are the type of no monitor and of no error.
-    (Type, Trouble, "unresolve"),
-    (Type, News(Acknowledged), "acknowledge unacknowledge"),
-    (Type, News(NoAlert), "silence unsilence"),
-    // Only a few, for `[test]` may be the name of a stage, and `[closed]` of anything.
-    (Title, Quiet(Recovered), "resolved recovered recovery ok"),
-    (Title, News(Acknowledged), "acknowledged"),
-    // Where nothing else is in the brackets, or a colon follows.
-    (Text, Quiet(Recovered), "resolved recovered recovery ok up back_up online back_online back_to_normal fixed"),
-    (Text, News(Acknowledged), "acknowledged"),
-    (Rule, News(Inactive::Test), "test_alert test_notification"),
-    (Test, News(Inactive::Test), "true 1"),
-];
-
-/// What one word of a compound code says in a field of a state, the last one first.
-pub(super) const PARTS: &[(Signal, &str)] = &[
+/// What a word says in a field of a state, alone or in a compound code. Of several words in a code, the last one counts.
+pub(super) const WORDS: &[(Signal, &str)] = &[
     (
         Quiet(Recovered),
         "resolved resolve recovered recover recovery closed close cleared clear fixed ended solved restored",
@@ -132,16 +48,81 @@ pub(super) const PARTS: &[(Signal, &str)] = &[
     ),
 ];
 
+/// What a whole value says in fields of one kind.
+pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
+    (
+        State,
+        Quiet(Recovered),
+        "ok okay normal up end healthy inactive deactivated success successful succeeded pass passed passing online \
+         operational available good green stable check_in_reporting",
+    ),
+    (
+        State,
+        Quiet(Inactive::Test),
+        "test testing ping pagey_ping test_notification test_alert test_event test_message webhook_test",
+    ),
+    (
+        State,
+        Quiet(NoAlert),
+        "silenced paused suppressed disabled maintenance under_maintenance in_maintenance scheduled_maintenance \
+         unmonitored dismissed cancelled canceled deleted delete insufficient_data",
+    ),
+    (
+        State,
+        Trouble,
+        "open reopen fired fail crit fatal emergency warn warning re_warn no_data re_no_data unavailable unresolve \
+         unresolved breached violated crashed dead",
+    ),
+    (State, News(Acknowledged), "acknowledgment acked ack"),
+    (State, News(Deploy), "deployed deploy deployment"),
+    (
+        State,
+        News(NoAlert),
+        "delegate unsnoozed silence unsilence unsilenced muted unmuted ignored archived annotate note merged",
+    ),
+    // The words of messages about any change. Other fields say what has changed.
+    (
+        State,
+        Nothing,
+        "activated active created create updated changed state_change status_change new info notification log_alert \
+         metric_alert occurred",
+    ),
+    // 1 is down, 2 is up, 3 is about a certificate. The words of a state count too.
+    (AlertType, Trouble, "1"),
+    (AlertType, Quiet(Recovered), "2"),
+    (AlertType, News(NoAlert), "3"),
+    // The status of a heartbeat of Uptime Kuma: 2 is pending.
+    (Heartbeat, Trouble, "0"),
+    (Heartbeat, Quiet(Recovered), "1"),
+    (Heartbeat, Quiet(NoAlert), "3"),
+    // How bad it is, which an alert that has recovered may still say.
+    (Severity, Quiet(Recovered), "ok okay clear cleared resolved recovered recovery"),
+    (Type, News(Handshake), "url_verification subscribe unsubscribe_confirmation"),
+    (Type, Quiet(Inactive::Test), "test"),
+    // Verbs, which are the type of no monitor and of no error.
+    (Type, Trouble, "unresolve"),
+    (Type, News(Acknowledged), "acknowledge unacknowledge"),
+    (Type, News(NoAlert), "silence unsilence"),
+    // Only a few, for `[test]` may be the name of a stage, and `[closed]` of anything.
+    (Title, Quiet(Recovered), "resolved recovered recovery ok"),
+    (Title, News(Acknowledged), "acknowledged"),
+    // Where nothing else is in the brackets, or a colon follows.
+    (Text, Quiet(Recovered), "resolved recovered recovery ok up online back_to_normal fixed"),
+    (Text, News(Acknowledged), "acknowledged"),
+    (Rule, News(Inactive::Test), "test_alert test_notification"),
+    (Test, News(Inactive::Test), "true 1"),
+];
+
 /// What two words of a compound code say together: a thing, and what happened to it.
 pub(super) const CHANGES: &[(Inactive, &str, &str)] = &[
     (
         NoAlert,
-        "note priority comment assignee owner ownership tag tags description details severity field fields values \
+        "note priority assignee owner ownership tag tags description details severity field fields values \
          title type service workflow bridge conference link attachment message urgency status subscription",
         "add added update updated change changed edit edited set remove removed delete deleted posted published \
          replied completed",
     ),
-    (NoAlert, "workflow invocation", "started succeeded failed terminated queued sent created completed"),
+    (NoAlert, "workflow invocation", "started succeeded failed terminated queued sent created"),
     (NoAlert, "service team", "created add"),
     (NoAlert, "ownership", "take taken"),
     (
@@ -157,15 +138,11 @@ pub(super) const SUBJECTS: &str = "incident issue alert alarm monitor check even
                         app is are was has been now back again";
 
 /// After one of these words, a recovery is none.
-pub(super) const NEGATIONS: &str = "not no never cannot still un non";
+pub(super) const NEGATIONS: &str = "not no never cannot still non";
 
 /// The values of headers that say that an alert asks for nothing.
 pub(super) const HEADER_VALUES: &[(&str, &str, Inactive)] = &[
     ("x-rapid7-event", "test", Inactive::Test),
-    ("x-github-event", "ping", Inactive::Test),
-    ("x-amz-sns-message-type", "SubscriptionConfirmation", Handshake),
-    ("x-amz-sns-message-type", "UnsubscribeConfirmation", Handshake),
-    ("aeg-event-type", "SubscriptionValidation", Handshake),
     ("sentry-hook-resource", "installation", NoAlert),
     ("sentry-hook-resource", "comment", NoAlert),
     ("sentry-hook-resource", "seer", NoAlert),

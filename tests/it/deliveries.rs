@@ -111,11 +111,18 @@ async fn a_repeated_delivery_is_recognised_by_its_id_its_nonce_or_its_sequence()
         let request = service.request(Method::POST, "").bearer_auth(KEY).header(header, "abc").body(body.to_string());
         first_line(&request.send().await.expect("answered").text().await.expect("whole"))
     };
-    for header in ["webhook-id", "x-le-nonce", "request-id", "idempotency-key"] {
+    for header in ["webhook-id", "x-le-nonce", "request-id", "idempotency-key", "x-honeycomb-webhook-delivery-id"] {
         assert_eq!(deliver(header, json!({})).await, TRIGGERED, "{header}");
         assert!(deliver(header, json!({ "other": 1 })).await == REPEATED, "{header}");
     }
-    for body in [json!({ "max_id": "12", "min_id": "11" }), json!({ "max_id": "12", "min_id": "10" })] {
+    for body in [
+        json!({ "max_id": "12", "min_id": "11" }),
+        json!({ "max_id": "12", "min_id": "10" }),
+        json!({ "Type": "Notification", "MessageId": "22b80b92" }),
+        json!({ "delivery_id": "7c3f" }),
+        json!({ "s": 7 }),
+        json!({ "sequence": 8 }),
+    ] {
         assert_eq!(deliver("x-other", body.clone()).await, TRIGGERED, "{body}");
         assert!(deliver("x-other", body.clone()).await == REPEATED, "{body}");
     }

@@ -1,6 +1,7 @@
 //! What monitoring services send, and what the service does about it. Each row of a table is one message, sent as a dry run
 //! with `scope=affected` through the front door, for an app with three web dynos and a worker.
 
+mod fields;
 mod forms;
 mod handshakes;
 mod headlines;
@@ -10,6 +11,7 @@ mod monitors;
 mod names;
 mod only_if;
 mod properties;
+mod recipes;
 mod states;
 mod times;
 mod uptime_checks;

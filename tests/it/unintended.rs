@@ -30,6 +30,26 @@ async fn a_link_preview_restarts_nothing() {
         "Mozilla/5.0 (compatible; ZulipURLPreview/1.0; +https://zulip.com)",
         "Synapse (bot; +https://github.com/matrix-org/synapse)",
         "Mattermost-Bot/1.1",
+        "Mozilla/5.0 (compatible; Cardyb/1.1; +mailto:support@bsky.app)",
+        "it2media-domain-crawler/1.0",
+        "Mozilla/5.0 (compatible; Embedly/0.2; +http://support.embed.ly/)",
+        "meta-externalagent/1.1",
+        "meta-externalfetcher/1.1",
+        "Mozilla/5.0 (compatible; FlipboardProxy/1.2; +http://flipboard.com/browserproxy)",
+        "github-camo (876de43e)",
+        "Mozilla/5.0 Google-PageRenderer Google (+https://developers.google.com/+/web/snippet/)",
+        "Mozilla/5.0 (X11; Linux x86_64) Chrome/130.0.0.0 Safari/537.36 (compatible; Google-Read-Aloud)",
+        "Mozilla/5.0 Firefox/11.0 (via ggpht.com GoogleImageProxy)",
+        "GoogleOther",
+        "Iframely/1.3.1 (+https://iframely.com/docs/about)",
+        "kakaotalk-scrap/1.0",
+        "line-poker/1.0",
+        "http.rb/5.1.1 (Mastodon/4.2.0; +https://mastodon.social/)",
+        "MetadataRetriever/1.0",
+        "NotionEmbedder",
+        "Rocket.Chat OEmbed Client/7.0",
+        "Baiduspider/2.0",
+        "Viber/17.0",
     ] {
         let (status, text) = answer(&service, Method::GET, ("user-agent", agent)).await;
         assert!(status == 200 && text.starts_with("Ignored: it is no alert: "), "{agent}: {status} {text}");
@@ -49,6 +69,8 @@ async fn a_page_that_a_browser_loads_in_advance_restarts_nothing() {
         ("purpose", "Prefetch"),
         ("x-purpose", "preview"),
         ("x-moz", "prefetch"),
+        ("sec-purpose", "prerender"),
+        ("purpose", "instant"),
     ] {
         let (status, text) = answer(&service, Method::GET, header).await;
         assert!(status == 200 && text.starts_with("Ignored: it is no alert: a browser loaded"), "{header:?}: {text}");
@@ -69,6 +91,8 @@ async fn a_monitoring_service_a_browser_and_curl_restart() {
         "FreshpingBot/1.0 (+https://freshping.io/)",
         "Better Uptime Bot Mozilla/5.0",
         "StatusCakeBot",
+        "WebsiteMonitorBot/1.0",
+        "Uptimebot/1.0 (+http://www.uptime.com/uptimebot)",
         "Google-Cloud-Scheduler",
         "",
     ] {

@@ -55,3 +55,18 @@ async fn states_count_with_a_subject_in_front_and_only_a_few_in_brackets() {
     rows.push((json!({ "clear": false, "marker": "x", "labels": { "marker": {} } }), ALL));
     check_json(&rows).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_word_with_which_a_headline_or_a_text_may_begin_is_known() {
+    let titles = "resolved recovered recovery ok".split(' ');
+    let mut rows: Vec<_> = titles.map(|word| (json!({ "title": format!("[{word} on x] y") }), RECOVERED)).collect();
+    rows.push((json!({ "title": "[Acknowledged on x] y" }), ACKNOWLEDGED));
+    for end in [":", "\n", "!", " |", " -", " –", " —"] {
+        for word in ["Resolved", "Recovered", "Recovery", "OK", "Up", "Online", "Back to normal", "Fixed", "Back up"] {
+            rows.push((json!({ "title": format!("{word}{end} y") }), RECOVERED));
+        }
+        rows.push((json!({ "text": format!("Acknowledged{end} y") }), ACKNOWLEDGED));
+    }
+    rows.push((json!({ "text": "Resolved-y: x" }), ALL));
+    check_json(&rows).await;
+}

@@ -2,36 +2,132 @@
 
 use serde_json::json;
 
-use super::{ALL, NO_ALERT, RECOVERED, TEST, check_json, decision, json};
+use super::{ACKNOWLEDGED, ALL, DEPLOY, HANDSHAKE, NO_ALERT, RECOVERED, TEST, check_json, decision, json};
 use crate::service::{Service, shop};
 
+/// Sends each of these words as the state of an alert: alone, beside a recovery and beside trouble in another field.
+async fn check_words(words: &str, [alone, with_recovery, with_trouble]: [&str; 3]) {
+    let rows = words.split_whitespace().flat_map(|word| {
+        [
+            (json!({ "status": word }), alone),
+            (json!({ "state": word, "event": "resolved" }), with_recovery),
+            (json!({ "state": word, "event": "triggered" }), with_trouble),
+        ]
+    });
+    check_json(&rows.collect::<Vec<_>>()).await;
+}
+
 #[tokio::test(start_paused = true)]
-async fn each_word_of_a_recovery_is_known_and_each_word_of_trouble_outweighs_it() {
-    let quiet = "resolved recovered recovery closed ok okay normal up end ended cleared clear fixed healthy inactive \
-                 success successful passing passed online operational available auto_resolved auto_closed \
-                 back_to_normal HOST_IS_UP CRITICAL_TO_OK X_CLOSE_Y fooRecoveredBar problem-resolved alarm.cleared \
-                 recovered_from_failure resolved_error resolve recover close succeeded pass good green stable \
-                 solved restored check_in_reporting resolved_critical";
-    let silent = "silenced paused suppressed disabled maintenance dismissed under_maintenance in_maintenance scheduled_maintenance \
-                  unmonitored cancelled canceled deleted insufficient_data";
-    let trouble = "firing alerting triggered down critical problem open reopened error failed failing degraded warning \
-                   unhealthy offline unreachable no_data OK_TO_CRITICAL resolved_to_triggered dns_resolve_failed \
-                   incident.reopened HTTPDown check.failed recovery_failed re_triggered trigger crit opened \
-                   failure fail fired started warn re_warn outage unavailable breached violated fatal emergency crashed \
-                   dead re_no_data major_outage partial_outage unresolve unresolved";
-    // Known to nobody, or not what they seem to be.
-    let unknown = "wobbling backup_started scale_up not_resolved could_not_resolve could_not_recover close_to_limit";
-    let mut rows = Vec::new();
-    for (words, alone, with_recovery) in
-        [(quiet, RECOVERED, RECOVERED), (silent, NO_ALERT, RECOVERED), (trouble, ALL, ALL), (unknown, ALL, RECOVERED)]
-    {
-        for word in words.split_whitespace() {
-            rows.push((json!({ "status": word }), alone));
-            if word != "backup_started" {
-                rows.push((json!({ "state": word, "event": "resolved" }), with_recovery));
-            }
-        }
+async fn trouble_outweighs_a_word_of_recovery_or_of_a_test() {
+    let recovered = "resolved resolve recovered recover recovery closed close cleared clear fixed ended solved restored ok \
+                     okay normal up end healthy inactive deactivated success successful succeeded pass passed passing \
+                     online operational available good green stable check_in_reporting";
+    check_words(recovered, [RECOVERED, RECOVERED, ALL]).await;
+    let test = "test testing ping pagey.ping test_notification test_alert test_event test_message webhook_test";
+    check_words(test, [TEST, RECOVERED, ALL]).await;
+    let silent = "silenced paused suppressed disabled maintenance under_maintenance in_maintenance \
+                  scheduled_maintenance unmonitored dismissed cancelled canceled deleted delete insufficient_data";
+    check_words(silent, [NO_ALERT, RECOVERED, ALL]).await;
+    let trouble = "firing alerting triggered trigger down critical problem error failed failing failure degraded outage \
+                   offline unhealthy unreachable opened reopened started open reopen fired fail crit fatal emergency \
+                   warn warning re_warn no_data re_no_data unavailable unresolve unresolved breached violated crashed \
+                   dead";
+    check_words(trouble, [ALL; 3]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_outweighs_trouble_and_recoveries() {
+    let acknowledged = "acknowledged acknowledge acknowledgement acknowledgment acked ack unacknowledged unacknowledge";
+    check_words(acknowledged, [ACKNOWLEDGED; 3]).await;
+    check_words("deployed deploy deployment", [DEPLOY; 3]).await;
+    let news = "commented comment assigned assign unassigned reassigned annotated snoozed snooze escalated escalate \
+                delegated responder subscriber recipient cert certificate ssl delegate unsnoozed silence unsilence \
+                unsilenced muted unmuted ignored archived annotate note merged";
+    check_words(news, [NO_ALERT; 3]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_of_any_change_and_a_word_that_is_not_known_are_outweighed_by_any_state() {
+    let any_change = "activated active created create updated changed state_change status_change new info notification \
+                      log_alert metric_alert occurred alarm_alert";
+    check_words(any_change, [ALL, RECOVERED, ALL]).await;
+    let unknown = "wobbling scale_up could_not_resolve close_to_limit";
+    check_words(unknown, [ALL, RECOVERED, ALL]).await;
+    // The beginning of a text counts only if no field has a state, not even one that is not known.
+    let with_text = |word: &str| json!({ "status": word, "text": "RESOLVED: x" });
+    let known = any_change.split_whitespace().map(|word| (with_text(word), RECOVERED));
+    check_json(&known.chain(unknown.split_whitespace().map(|word| (with_text(word), ALL))).collect::<Vec<_>>()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_is_read_in_a_code_of_several_words() {
+    let recovered = "X_CLOSE_Y fooRecoveredBar problem-resolved alarm.cleared recovered_from_failure CRITICAL_TO_OK \
+                     resolved_error auto_resolved back_to_normal resolved_critical";
+    check_words(recovered, [RECOVERED, RECOVERED, ALL]).await;
+    let trouble = "OK_TO_CRITICAL resolved_to_triggered dns_resolve_failed incident.reopened HTTPDown check.failed \
+                   recovery_failed re_triggered major_outage";
+    check_words(trouble, [ALL; 3]).await;
+    // The start of a backup is trouble, too, but only where nothing else is said.
+    check_json(&[(json!({ "status": "backup_started" }), ALL)]).await;
+    let subjects = "incident issue alert alarm monitor check event host site server service state status group item app \
+                    is are was has been now back again";
+    let rows = subjects.split(' ').map(|subject| (json!({ "status": format!("{subject}_up") }), RECOVERED));
+    check_json(&rows.collect::<Vec<_>>()).await;
+    let negations = "not no never cannot still non";
+    let rows = negations.split(' ').map(|negation| (json!({ "status": format!("{negation}_resolved") }), ALL));
+    check_json(&rows.collect::<Vec<_>>()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_that_names_a_thing_and_what_happened_to_it_is_news() {
+    for (things, changes, expected) in [
+        (
+            "note priority assignee owner ownership tag tags description details severity field fields values title type \
+             service workflow bridge conference link attachment message urgency status subscription",
+            "updated add added update change changed edit edited set remove removed delete deleted posted published \
+             replied completed",
+            NO_ALERT,
+        ),
+        ("workflow invocation", "started succeeded failed terminated queued sent created", NO_ALERT),
+        ("service team", "created add", NO_ALERT),
+        ("ownership", "take taken", NO_ALERT),
+        (
+            "deploy deployment release",
+            "started succeeded success finished completed created failed updated notification",
+            DEPLOY,
+        ),
+        ("subscription", "confirmation validation verification", HANDSHAKE),
+    ] {
+        let (first_thing, first_change) = (things.split(' ').next(), changes.split(' ').next());
+        let codes = things.split(' ').map(|thing| [Some(thing), first_change]);
+        let codes = codes.chain(changes.split(' ').map(|change| [first_thing, Some(change)]));
+        let row = |code: [Option<&str>; 2]| {
+            (json!({ "event_type": code.map(Option::unwrap_or_default).join("_"), "status": "triggered" }), expected)
+        };
+        check_json(&codes.map(row).collect::<Vec<_>>()).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_type_and_a_severity_are_states_in_a_few_words_only() {
+    let severities = "ok okay clear cleared resolved recovered recovery".split(' ');
+    let mut rows: Vec<_> = severities.map(|word| (json!({ "severity": word }), RECOVERED)).collect();
+    rows.extend(["low", "info", "closed"].map(|word| (json!({ "severity": word }), ALL)));
+    rows.extend([
+        (json!({ "type": "url_verification" }), HANDSHAKE),
+        (json!({ "hub.mode": "subscribe" }), HANDSHAKE),
+        (json!({ "Type": "UnsubscribeConfirmation" }), HANDSHAKE),
+        (json!({ "type": "test" }), TEST),
+        (json!({ "type": "unresolve", "severity": "ok" }), ALL),
+        (json!({ "type": "acknowledge" }), ACKNOWLEDGED),
+        (json!({ "type": "unacknowledge" }), ACKNOWLEDGED),
+        (json!({ "type": "silence" }), NO_ALERT),
+        (json!({ "type": "unsilence" }), NO_ALERT),
+        (json!({ "alert_name": "Test Alert" }), TEST),
+        (json!({ "rule_name": "Test notification" }), TEST),
+        (json!({ "is_test": 1 }), TEST),
+        (json!({ "is_test": "false" }), ALL),
+    ]);
     check_json(&rows).await;
 }
 
