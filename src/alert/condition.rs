@@ -4,7 +4,7 @@
 use axum::http::HeaderMap;
 
 use super::encoding;
-use super::flatten::{self, Field, Sink, Value};
+use super::flatten::{self, Field, Next, Sink, Value};
 
 /// A field, and the values with which an alert counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,11 +68,11 @@ impl Condition {
 }
 
 impl Sink for Search<'_> {
-    fn add(&mut self, field: Field<'_>) -> bool {
+    fn add(&mut self, field: Field<'_>) -> Next {
         let number;
         let value = match field.value {
             Value::Object | Value::List => "",
-            Value::BrokenJson(_) => return false,
+            Value::BrokenJson(_) => return Next::GoOn,
             Value::Text(text) => text,
             Value::Integer(integer) => {
                 number = integer.to_string();
@@ -94,6 +94,6 @@ impl Sink for Search<'_> {
             found.exists = true;
             found.is_met |= condition.values.contains(&value);
         }
-        field.is_json()
+        if field.is_json() { Next::Open } else { Next::GoOn }
     }
 }

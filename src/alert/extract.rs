@@ -11,7 +11,7 @@ use super::affected::{AffectedApps, Certainty, Mention};
 use super::element::{Element, Scope};
 use super::error::ParseError;
 use super::fields::{self, FieldKind};
-use super::flatten::{Field, Sink, Value};
+use super::flatten::{Field, Next, Sink, Value};
 use super::signal::Signal;
 use super::states::Inactive;
 use super::{Alert, Handshake, UnknownState, line, time};
@@ -47,14 +47,6 @@ pub(super) struct Extraction {
 impl Container {
     const ROOT: Self = Self { kind: FieldKind::Wrapper, scope: Scope::Alert, is_element: false };
 
-    /// The kind of a field in this container.
-    fn kind_of(self, name: Option<&str>) -> FieldKind {
-        match (self.kind, name) {
-            (kind, None) => kind,
-            (kind, Some(name)) => kind.of_inner(name),
-        }
-    }
-
     /// An object in this container.
     fn object(self, kind: FieldKind, is_in_list: bool) -> Self {
         let scope = match (self.scope, kind) {
@@ -63,19 +55,19 @@ impl Container {
             (Scope::Alert, FieldKind::Wrapper | FieldKind::State | FieldKind::Heartbeat) => Scope::Alert,
             _ => Scope::Part,
         };
-        Self { kind, scope, is_element: is_in_list && kind != FieldKind::Ignored }
+        Self { kind, scope, is_element: is_in_list }
     }
 }
 
 impl Sink for Extraction {
-    fn add(&mut self, field: Field<'_>) -> bool {
+    fn add(&mut self, field: Field<'_>) -> Next {
         if let Value::BrokenJson(text) = field.value {
             self.lines(text);
-            return false;
+            return Next::GoOn;
         }
         self.leave(field.depth);
         let container = self.containers.last().copied().unwrap_or(Container::ROOT);
-        let (mut kind, scope) = (container.kind_of(field.name), container.scope);
+        let mut kind = field.name.map_or(container.kind, |name| container.kind.of_inner(name));
         if field.is_opened {
             kind = kind.opened(matches!(field.value, Value::List));
         }
@@ -83,9 +75,12 @@ impl Sink for Extraction {
             self.source(name);
         }
         match field.value {
+            Value::List | Value::Object if kind == FieldKind::Ignored => return Next::Skip,
             Value::Text(text) if self.is_in_pair() => self.pair(field.name, text),
             // Not the fields of rows and parts: what the app has printed may stand there.
-            Value::Text(_) if scope == Scope::Alert && kind != FieldKind::Ignored && field.is_json() => return true,
+            Value::Text(_) if container.scope == Scope::Alert && kind != FieldKind::Ignored && field.is_json() => {
+                return Next::Open;
+            }
             Value::Text(text) => self.value(kind, container, field.name, text),
             Value::Bool(value) => self.state(kind, container, field.name, if value { "true" } else { "false" }),
             Value::Integer(number) if kind.takes_numbers() => {
@@ -95,11 +90,11 @@ impl Sink for Extraction {
             Value::Integer(_) | Value::Null | Value::BrokenJson(_) => {}
             Value::List => {
                 self.pair = None;
-                self.containers.push(Container { kind, scope, is_element: false });
+                self.containers.push(Container { kind, is_element: false, ..container });
             }
             Value::Object => {
                 self.pair = None;
-                if kind == FieldKind::Deploy && scope == Scope::Alert {
+                if kind == FieldKind::Deploy && container.scope == Scope::Alert {
                     self.signal(Signal::News(Inactive::Deploy));
                 }
                 let object = container.object(kind, field.name.is_none());
@@ -110,7 +105,7 @@ impl Sink for Extraction {
                 self.containers.push(object);
             }
         }
-        false
+        Next::GoOn
     }
 }
 
@@ -208,7 +203,11 @@ impl Extraction {
             FieldKind::Delivery if scope == Scope::Alert && (1..=MAX_SEQUENCE).contains(&text.trim().len()) => {
                 self.deliveries.push(format!("delivery/{}", text.trim()));
             }
-            FieldKind::Sequence if scope == Scope::Alert && is_number(text) && self.sequence.len() < MAX_SEQUENCE => {
+            FieldKind::Sequence
+                if scope == Scope::Alert
+                    && text.trim().parse::<u128>().is_ok()
+                    && self.sequence.len() < MAX_SEQUENCE =>
+            {
                 self.sequence.push('/');
                 self.sequence.push_str(text.trim());
             }
@@ -300,9 +299,4 @@ impl Extraction {
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty())
-}
-
-fn is_number(text: &str) -> bool {
-    let text = text.trim();
-    !text.is_empty() && text.len() <= 40 && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -3,15 +3,15 @@
 //!
 //! Names match as a whole, without regard to case and punctuation: `startsAt` is `starts_at`.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::http::HeaderMap;
 
-use super::word::Word;
+use super::word::{Word, WordHash};
 
 /// What a field means. Each kind has its row in [`NAMES`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum FieldKind {
     Alerts,
     AlertType,
@@ -124,8 +124,8 @@ const LINK_ENDINGS: [&str; 3] = ["url", "uri", "link"];
 const DELIVERY_HEADERS: [&str; 5] =
     ["idempotency-key", "request-id", "webhook-id", "x-honeycomb-webhook-delivery-id", "x-le-nonce"];
 
-static KINDS: LazyLock<BTreeMap<Word, FieldKind>> = LazyLock::new(|| {
-    let mut kinds = BTreeMap::new();
+static KINDS: LazyLock<HashMap<Word, FieldKind, WordHash>> = LazyLock::new(|| {
+    let mut kinds = HashMap::default();
     for (kind, names) in NAMES {
         let mut add = |parts: &[&str]| kinds.extend(Word::join(parts).map(|name| (name, *kind)));
         for name in names.split_whitespace() {
@@ -148,7 +148,6 @@ impl FieldKind {
     /// The kind of a field with this name inside an object of this kind.
     pub(super) fn of_inner(self, name: &str) -> Self {
         match (self, name) {
-            (Self::Ignored, _) => Self::Ignored,
             (Self::ByDyno, _) => Self::Other,
             (Self::State, "value") => Self::State,
             (Self::State, "name") => Self::Type,

@@ -57,10 +57,19 @@ pub(super) enum Value<'a> {
     Null,
 }
 
+/// What the reader does about a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    GoOn,
+    /// Read the text, which must look like JSON, as if it stood there.
+    Open,
+    /// Hand over nothing of what the object or the list contains.
+    Skip,
+}
+
 /// Takes the fields.
 pub(super) trait Sink {
-    /// Takes the next field. Returns whether its text, which must be JSON, is to be read as if it stood there.
-    fn add(&mut self, field: Field<'_>) -> bool;
+    fn add(&mut self, field: Field<'_>) -> Next;
 }
 
 /// Hands over a request to a sink; the body is not compressed. If there is broken JSON, the request is handed over once
@@ -155,11 +164,12 @@ impl Reader<'_> {
     }
 
     /// Hands over a value. `name` is the place in the path where its name begins.
-    pub(super) fn value(&mut self, depth: usize, name: Option<usize>, value: Value<'_>) {
+    pub(super) fn value(&mut self, depth: usize, name: Option<usize>, value: Value<'_>) -> Next {
         let is_opened = std::mem::take(&mut self.is_opening);
         let (path, may_open) = (self.path.as_str(), self.opened < MAX_OPENED);
         let field = Field { depth, path, name: name.map(|start| &path[start..]), value, is_opened, may_open };
-        if self.sink.add(field)
+        let next = self.sink.add(field);
+        if next == Next::Open
             && let Value::Text(text) = value
         {
             self.opened += 1;
@@ -167,6 +177,7 @@ impl Reader<'_> {
             self.json(text, depth, name);
             self.opened -= 1;
         }
+        next
     }
 
     /// Hands over JSON: the body, which has the depth 0, or the text of a field.

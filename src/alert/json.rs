@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::flatten::{ROOT_LIST, Reader, TOP, Value};
+use super::flatten::{Next, ROOT_LIST, Reader, TOP, Value};
 
 /// A value that is about to be read.
 pub(super) struct Node<'n, 'r> {
@@ -38,8 +38,9 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Self { reader, depth, name } = self;
-        if depth >= TOP {
-            reader.value(depth, name, Value::Object);
+        if depth >= TOP && reader.value(depth, name, Value::Object) == Next::Skip {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(());
         }
         let end = reader.path.len();
         let start = if end == 0 { 0 } else { end + 1 };
@@ -56,7 +57,10 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
             reader.path.push_str(ROOT_LIST);
             (depth, name) = (TOP, Some(0));
         }
-        reader.value(depth, name, Value::List);
+        if reader.value(depth, name, Value::List) == Next::Skip {
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(());
+        }
         while list.next_element_seed(Node { reader, depth: depth + 1, name: None })?.is_some() {}
         Ok(())
     }

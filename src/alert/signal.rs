@@ -4,14 +4,14 @@
 //! a recovery. Whole values count, and the words of a compound code in a field of a state. No sentence is searched: a log
 //! line may contain the word "resolved".
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::fields::FieldKind;
 use super::states::{CHANGES, HEADER_VALUES, Inactive, NEGATIONS, SUBJECTS, VALUES, WORDS};
-use super::word::{Word, parts, words};
+use super::word::{Word, WordHash, parts, words};
 
 /// What the fields of an alert say about its state. The later of these counts for more; of two equal ones, the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(super) enum Signal {
 use Signal::{News, Nothing, Quiet, Told, Trouble, Unknown};
 
 /// The roles of a word in a compound code.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Role {
     Subject,
     Negation,
@@ -42,18 +42,18 @@ enum Role {
     Change(usize),
 }
 
-static SIGNALS: LazyLock<BTreeMap<(FieldKind, Word), Signal>> = LazyLock::new(|| {
+static SIGNALS: LazyLock<HashMap<(FieldKind, Word), Signal, WordHash>> = LazyLock::new(|| {
     let of_states = WORDS.iter().map(|(signal, row)| (FieldKind::State, *signal, *row));
     let rows = VALUES.iter().copied().chain(of_states);
     rows.flat_map(|(kind, signal, row)| words(row).map(move |word| ((kind, word), signal))).collect()
 });
 
 /// Of one word in a compound code.
-static PART_SIGNALS: LazyLock<BTreeMap<Word, Signal>> =
+static PART_SIGNALS: LazyLock<HashMap<Word, Signal, WordHash>> =
     LazyLock::new(|| WORDS.iter().flat_map(|(signal, row)| words(row).map(|word| (word, *signal))).collect());
 
-static ROLES: LazyLock<BTreeSet<(Role, Word)>> = LazyLock::new(|| {
-    let mut roles = BTreeSet::new();
+static ROLES: LazyLock<HashSet<(Role, Word), WordHash>> = LazyLock::new(|| {
+    let mut roles = HashSet::default();
     let mut add = |role, row| roles.extend(words(row).map(|word| (role, word)));
     add(Role::Subject, SUBJECTS);
     add(Role::Negation, NEGATIONS);

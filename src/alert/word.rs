@@ -1,9 +1,17 @@
 //! Words as the rules compare them, and the words that a compound code consists of.
 
-/// A name or a value as the rules compare it: only letters and digits, in lower case, padded with zeros. The first 16 bytes
-/// are one number and the other 8 another one, because comparing numbers is fast.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Word(u128, u64);
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// A name or a value as the rules compare it: only letters and digits, in lower case, padded with zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Word([u64; Word::MAX_LEN / 8]);
+
+/// For tables of words, which are looked into for each field of each alert. Nobody but us chooses their keys.
+pub(super) type WordHash = BuildHasherDefault<WordHasher>;
+
+/// `FxHash`. All that is hashed here has a multiple of eight bytes.
+#[derive(Default)]
+pub(super) struct WordHasher(u64);
 
 /// A value with more words than this is a sentence.
 const MAX_PARTS: usize = 8;
@@ -19,20 +27,35 @@ impl Word {
 
     /// The word that these parts make up.
     pub(super) fn join(parts: &[&str]) -> Option<Self> {
-        let mut word = [0_u8; Self::MAX_LEN];
+        let mut word = [0; Self::MAX_LEN];
         let mut len = 0;
-        for byte in parts.iter().flat_map(|part| part.trim().bytes()) {
-            match byte {
-                b'_' | b'-' | b'.' | b' ' => {}
-                _ if byte.is_ascii_alphanumeric() => {
-                    *word.get_mut(len)? = byte.to_ascii_lowercase();
-                    len += 1;
-                }
-                _ => return None,
+        for part in parts {
+            for byte in part.bytes() {
+                *word.get_mut(len)? = match byte {
+                    b'a'..=b'z' | b'0'..=b'9' => byte,
+                    b'A'..=b'Z' => byte.to_ascii_lowercase(),
+                    b'_' | b'-' | b'.' | b' ' | b'\t'..=b'\r' => continue,
+                    _ => return None,
+                };
+                len += 1;
             }
         }
-        let (first, rest) = word.split_first_chunk()?;
-        (len > 0).then_some(Self(u128::from_le_bytes(*first), u64::from_le_bytes(*rest.first_chunk()?)))
+        let (eights, _) = word.as_chunks();
+        (len > 0).then(|| Self(std::array::from_fn(|at| u64::from_le_bytes(eights[at]))))
+    }
+}
+
+impl Hasher for WordHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let (eights, _) = bytes.as_chunks();
+        for eight in eights {
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(*eight)).wrapping_mul(0x517c_c1b7_2722_0a95);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        // The table takes its index from the low bits, which multiplying mixes least.
+        self.0 ^ (self.0 >> 32)
     }
 }
 
