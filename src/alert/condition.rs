@@ -69,20 +69,14 @@ impl Condition {
 
 impl Sink for Search<'_> {
     fn add(&mut self, field: Field<'_>) -> Next {
-        let number;
         let value = match field.value {
-            Value::Object | Value::List => "",
-            Value::BrokenJson(_) => return Next::GoOn,
-            Value::Text(text) => text,
-            Value::Integer(integer) => {
-                number = integer.to_string();
-                &number
-            }
-            Value::Bool(true) => "true",
-            Value::Bool(false) => "false",
-            Value::Null => "null",
+            Value::Object | Value::List => String::new(),
+            Value::Text(text) | Value::BrokenJson(text) => text.trim().to_lowercase(),
+            Value::Integer(number) => number.to_string(),
+            Value::Bool(value) => value.to_string(),
+            Value::Null => "null".to_owned(),
         };
-        let (path, value) = (field.path.to_lowercase(), value.trim().to_lowercase());
+        let path = field.path.to_lowercase();
         for (condition, found) in self.conditions.iter().zip(&mut self.found) {
             let Some(front) = path.strip_suffix(&condition.field) else { continue };
             let is_exact = front.is_empty();

@@ -166,8 +166,8 @@ impl Extraction {
     }
 
     fn signal(&mut self, signal: Signal) {
-        let element = self.element();
-        element.signal = element.signal.or_stronger(signal);
+        let known = &mut self.element().signal;
+        *known = known.or_stronger(signal);
     }
 
     /// What a field says about the state of its alert.
@@ -214,12 +214,8 @@ impl Extraction {
             FieldKind::Challenge | FieldKind::ConfirmUrl if self.handshake.is_none() => {
                 self.handshake = Handshake::new(kind, name.unwrap_or_default(), text);
             }
-            FieldKind::Dyno => {
-                words(text).for_each(|name| self.dyno(name.trim_start_matches("heroku/"), Certainty::Certain));
-            }
-            FieldKind::Source => self.source(text.trim()),
-            FieldKind::App => self.app(text),
-            FieldKind::Host => self.host(text.trim()),
+            FieldKind::Dyno => words(text).for_each(|name| self.name(kind, name.trim_start_matches("heroku/"))),
+            FieldKind::Source | FieldKind::App | FieldKind::Host => self.name(kind, text.trim()),
             FieldKind::Tags => self.tags(text),
             _ => self.lines(text),
         }
@@ -267,12 +263,13 @@ impl Extraction {
     fn tags(&mut self, tags: &str) {
         for tag in words(tags) {
             if let Some((name, value)) = tag.split_once(':') {
-                self.tag(FieldKind::of(name), value);
+                self.name(FieldKind::of(name), value);
             }
         }
     }
 
-    fn tag(&mut self, kind: FieldKind, value: &str) {
+    /// What a field or a tag of this kind names.
+    fn name(&mut self, kind: FieldKind, value: &str) {
         match kind {
             FieldKind::Dyno => self.dyno(value, Certainty::Certain),
             FieldKind::App => self.app(value),
@@ -285,7 +282,7 @@ impl Extraction {
     /// What a part of a pair says, in a list of tags.
     fn pair(&mut self, name: Option<&str>, text: &str) {
         match (name, self.pair.take()) {
-            (None | Some("value"), Some(kind)) => self.tag(kind, text),
+            (None | Some("value"), Some(kind)) => self.name(kind, text),
             (None | Some("key" | "name" | "tag"), _) => self.pair = Some(FieldKind::of(text)),
             (_, pair) => self.pair = pair,
         }

@@ -173,11 +173,8 @@ impl FieldKind {
 }
 
 fn is_link(name: &str) -> bool {
-    let ends_with = |ending: &&str| {
-        let start = name.len().checked_sub(ending.len());
-        start.is_some_and(|start| name.as_bytes()[start..].eq_ignore_ascii_case(ending.as_bytes()))
-    };
-    LINK_ENDINGS.iter().any(ends_with)
+    let end = |len| name.get(name.len().saturating_sub(len)..).unwrap_or_default();
+    LINK_ENDINGS.iter().any(|ending| end(ending.len()).eq_ignore_ascii_case(ending))
 }
 
 /// What identifies the delivery by its headers.

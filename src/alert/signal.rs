@@ -70,8 +70,8 @@ impl Signal {
         match kind {
             FieldKind::State => of_state(value),
             FieldKind::AlertType => of_value(kind, value).unwrap_or_else(|| of_state(value)),
-            FieldKind::Type => of_value(kind, value).unwrap_or_else(|| of_type(value)),
-            FieldKind::Trigger => of_trigger(value),
+            FieldKind::Type => of_value(kind, value).unwrap_or_else(|| of_name(kind, value)),
+            FieldKind::Trigger => of_name(kind, value),
             FieldKind::Clear if !matches!(value.trim(), "" | "false") => Quiet(Inactive::Recovered),
             FieldKind::Title => of_beginning(value),
             FieldKind::Text => match of_beginning(value) {
@@ -117,24 +117,20 @@ fn of_value(kind: FieldKind, value: &str) -> Option<Signal> {
     SIGNALS.get(&(kind, Word::of(value)?)).copied()
 }
 
-/// A type says what happened only as a code of several words, or as that of a recovery: `ping` and `error` are types of
-/// monitors and of errors.
-fn of_type(value: &str) -> Signal {
-    match of_state(value) {
-        signal @ Quiet(Inactive::Recovered) => signal,
-        signal @ (News(_) | Quiet(Inactive::Test)) if parts(value).is_some_and(|parts| parts.len() > 1) => signal,
-        _ => Nothing,
-    }
-}
-
-/// The name that a person gave to a rule, such as `Ping` or `Disk is down`, is no state. Its recovery is one.
-fn of_trigger(value: &str) -> Signal {
-    let begins_with_subject = || parts(value).is_some_and(|parts| has_role(parts[0], Role::Subject));
-    match of_state(value) {
-        signal @ Quiet(Inactive::Recovered) => signal,
-        signal @ News(_) if is_constant(value) || begins_with_subject() => signal,
-        _ => Nothing,
-    }
+/// What the name of a kind of message or of a rule says: a person may have called a rule `Ping` or `Disk is down`, and
+/// `ping` and `error` are types of monitors and of errors. A recovery counts, and news in a code of several words.
+fn of_name(kind: FieldKind, value: &str) -> Signal {
+    let signal = of_state(value);
+    let parts = || parts(value).unwrap_or_default();
+    let counts = match (kind, signal) {
+        (_, Quiet(Inactive::Recovered)) => true,
+        (FieldKind::Type, News(_) | Quiet(Inactive::Test)) => parts().len() > 1,
+        (FieldKind::Trigger, News(_)) => {
+            is_constant(value) || parts().first().is_some_and(|part| has_role(part, Role::Subject))
+        }
+        _ => false,
+    };
+    if counts { signal } else { Nothing }
 }
 
 /// Whether a program has named it, such as `PRIORITY_CHANGED`.
@@ -201,13 +197,10 @@ fn has_role(part: &str, role: Role) -> bool {
     Word::of(part).is_some_and(|word| ROLES.contains(&(role, word)))
 }
 
-/// In characters. A state with its subjects in front is no longer.
-const LONGEST_BEGINNING: usize = 200;
-
 /// The states with which a headline or a text for people begins: `[RESOLVED:1] ...`, `✅ [Recovered on host] ...`,
 /// `[TEST] [Recovered] ...`, `RESOLVED: ...`.
 fn of_beginning(text: &str) -> Signal {
-    let mut rest = undecorated_start(text);
+    let mut rest = text.trim_start_matches(is_decoration);
     while let Some((inside, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         let inside = undecorated(inside);
         let (word, is_whole) = inside.split_once([':', ' ']).map_or((inside, true), |(word, _)| (word, false));
@@ -216,17 +209,15 @@ fn of_beginning(text: &str) -> Signal {
         if known.is_some() || of_value(FieldKind::State, word) == Some(Trouble) {
             return known.unwrap_or_default();
         }
-        rest = undecorated_start(after);
+        rest = after.trim_start_matches(is_decoration);
     }
-    let is_dash = |at, dash: char| rest[..at].ends_with(' ') && rest[at + dash.len_utf8()..].starts_with(' ');
     let is_end = |&(at, c): &(usize, char)| match c {
         ':' | '\n' | '!' | '|' => true,
-        '-' | '–' | '—' => is_dash(at, c),
+        '-' | '–' | '—' => rest[..at].ends_with(' ') && rest[at + c.len_utf8()..].starts_with(' '),
         _ => false,
     };
-    let end = rest.char_indices().take(LONGEST_BEGINNING).find(is_end).map(|(at, _)| at);
-    let known = match end {
-        Some(end) => parts(undecorated(&rest[..end])).and_then(|parts| behind_subjects(FieldKind::Text, &parts)),
+    let known = match rest.char_indices().find(is_end) {
+        Some((end, _)) => parts(undecorated(&rest[..end])).and_then(|parts| behind_subjects(FieldKind::Text, &parts)),
         None => of_value(FieldKind::Title, undecorated(rest)),
     };
     known.unwrap_or_default()
@@ -235,10 +226,6 @@ fn of_beginning(text: &str) -> Signal {
 /// Without emojis and marks around it: `✅ **Resolved**`.
 fn undecorated(text: &str) -> &str {
     text.trim_matches(is_decoration)
-}
-
-fn undecorated_start(text: &str) -> &str {
-    text.trim_start_matches(is_decoration)
 }
 
 fn is_decoration(c: char) -> bool {
