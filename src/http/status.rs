@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::recent::{RecentAlert, RecentAlerts};
-use crate::drain::{DrainStatus, Drains};
+use crate::drain::{DrainStatus, Drains, Memory};
 use crate::notify::NotificationCounts;
 use crate::restart::{AppName, AppStatus, Report, Restarter};
 use crate::util::text::{clock_time, human, list};
@@ -89,8 +89,16 @@ impl StatusSource {
         }
     }
 
-    fn app(&self, app: &AppName) -> AppOverview {
-        let (status, drain) = (self.restarter.status(app), self.drains.status(app));
+    /// A watched app now.
+    pub(super) fn app(&self, app: &AppName) -> AppOverview {
+        let (status, mut drain) = (self.restarter.status(app), self.drains.status(app));
+        for dyno in &status.dynos {
+            // A measurement from before the dyno began is one of the process before it.
+            let is_of_another = |memory: &Memory| dyno.began_at.is_some_and(|began| memory.at < began);
+            if drain.memory.get(&dyno.name).is_some_and(is_of_another) {
+                drain.memory.remove(&dyno.name);
+            }
+        }
         let mut passes = self.restarter.reports(app);
         passes.reverse();
         passes.truncate(PASSES_SHOWN);

@@ -4,6 +4,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use simulator::{Fault, Heroku, On};
 
+use crate::drains;
 use crate::service::{KEY, Service, seconds, shop};
 use crate::status::status;
 
@@ -200,6 +201,19 @@ async fn a_dry_run_of_a_sender_and_a_drain_with_a_wrong_key_are_shown() {
     let page = get(&service, "/").await;
     assert!(page.contains("dry run (shop), key 1: it asks for all watched dynos"), "{page}");
     assert!(page.contains("refused: a log drain: the key in its URL is not one of"), "{page}");
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_that_was_restarted_does_not_show_the_memory_of_the_process_before() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let memory = "source=web.1 dyno=heroku.1.x sample#memory_total=600.00MB sample#memory_quota=512.00MB";
+    drains::post(&service, drains::frame(20, "web.1", memory)).await;
+    assert!(get(&service, "/").await.contains("600 of 512 MB"));
+    service.alert_and_pass("").await;
+    let page = get(&service, "/").await;
+    assert!(!page.contains("600 of 512 MB"), "{page}");
     service.stop().await;
 }
 

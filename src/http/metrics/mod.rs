@@ -14,7 +14,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use super::recent::AlertCounts;
-use super::status::StatusSource;
+use super::status::{AppOverview, StatusSource};
 use crate::drain::DrainStatus;
 use crate::heroku::Client;
 use crate::restart::{AppName, AppStatus, Totals};
@@ -47,9 +47,11 @@ pub(super) fn text(source: &StatusSource) -> String {
 }
 
 fn snapshot(source: &StatusSource) -> Snapshot {
-    let StatusSource { restarter, drains, .. } = source;
-    let app =
-        |name| App { name, status: restarter.status(name), totals: restarter.totals(name), drain: drains.status(name) };
+    let restarter = &source.restarter;
+    let app = |name| {
+        let AppOverview { status, drain, .. } = source.app(name);
+        App { name, status, drain, totals: restarter.totals(name) }
+    };
     let apps: Vec<App<'_>> = restarter.watched().apps().iter().map(app).collect();
     let mut all = Snapshot::default();
     let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];

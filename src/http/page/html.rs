@@ -227,8 +227,6 @@ fn dynos(context: &Context<'_>, AppOverview { status, drain, .. }: &AppOverview)
 
 fn row(dyno: &DynoStatus, has_memory: bool, memory: Option<&Memory>) -> Markup {
     let is_up = dyno.state == "up";
-    // A measurement from before the dyno began is one of the process before it.
-    let memory = memory.filter(|measured| dyno.began_at.is_none_or(|began| measured.at >= began));
     html! {
         tr {
             th scope="row" { (dyno.name) }
