@@ -5,9 +5,9 @@
 //! message that a person makes up works too. A message that the rules do not know is an ordinary alert: something is
 //! wrong now, with unknown dynos.
 //!
-//! `flatten` turns a request of any form into one flat list of fields. `fields` and `states` are the tables of names and of
-//! values; a new sender needs rows in them and nothing else. `extract` walks over the list and collects what the alert
-//! says. Nothing is decided here, and nothing fails: the input may be any bytes.
+//! `flatten` turns a request of any form into one flat list of fields, with `json` for JSON. `fields` and `states` are the
+//! tables of names and of values; a new sender needs rows in them and nothing else. `extract` walks over the list and
+//! collects what the alert says. Nothing is decided here, and nothing fails: the input may be any bytes.
 
 mod affected;
 mod condition;
