@@ -19,6 +19,8 @@
 //! With a webhook of a chat, `notify` tells a person what happened. [`mod@check`] says what works and what to mend, without
 //! serving. [`mod@health`] says whether a service on the same machine answers.
 //!
+//! With a database, [`store`] keeps what was accepted and what is remembered, and several replicas act as one.
+//!
 //! [`config`] reads the environment, [`telemetry`] sets up the log, [`shutdown`] handles SIGTERM, and `util` has small tools.
 
 pub mod alert;
@@ -32,6 +34,7 @@ pub mod logplex;
 mod notify;
 pub mod restart;
 pub mod shutdown;
+pub mod store;
 pub mod telemetry;
 mod util;
 
@@ -53,6 +56,7 @@ use http::{listener, router};
 use notify::Notifier;
 use restart::{Restarter, Workers};
 use shutdown::{PanicAlarm, Switch};
+use store::Postgres;
 pub use util::dedup::SeenIds;
 pub use util::text::with_causes;
 
@@ -69,6 +73,12 @@ pub enum Error {
          ca-certificates, or name a file of them in SSL_CERT_FILE"
     )]
     Client(#[source] reqwest::Error),
+    /// The connection to the database could not be set up.
+    #[error(
+        "cannot set up TLS for DATABASE_URL; if CA certificates are missing, install the package ca-certificates, or name a \
+         file of them in SSL_CERT_FILE"
+    )]
+    Database(#[source] rustls::Error),
     /// The task of an app ended, so nobody would act on its alerts.
     #[error("the task that restarts dynos ended unexpectedly: {0}")]
     WorkerEnded(String),
@@ -153,7 +163,8 @@ impl Service {
         let notifier = config.notify.map(Notifier::new).transpose().map_err(Error::Client)?;
         let (notifier, senders) = notifier.unzip();
         let news = senders.as_ref().map(|senders| &senders.news);
-        let (restarter, workers) = Restarter::start(&config.apps, &client, &config.policy, &stop, news);
+        let store = config.store.as_ref().map(Postgres::new).transpose().map_err(Error::Database)?.map(Arc::new);
+        let (restarter, workers) = Restarter::start(&config.apps, &client, &config.policy, &stop, news, store.as_ref());
         // With the apps' tasks, the last sender of news goes: that ends the notifier.
         let (silences, counts) = senders.map(|senders| (senders.silences, senders.counts)).unzip();
         let drains = Arc::new(Drains::new(restarter.clone(), client, config.drain));

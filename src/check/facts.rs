@@ -82,7 +82,7 @@ impl AppFacts {
 /// What an alert that arrives now would do. The task of the app looks once more and makes no pass; dropping it ends it.
 async fn dry_run(client: &Client, app: &AppName, policy: &Policy) -> Result<DryRun, DryRunError> {
     let (_switch, stop) = shutdown::switch();
-    let (restarter, _workers) = Restarter::start(std::slice::from_ref(app), client, policy, &stop, None);
+    let (restarter, _workers) = Restarter::start(std::slice::from_ref(app), client, policy, &stop, None, None);
     let trigger =
         Trigger { target: Target::all(When::Now), force: false, arrived: Instant::now(), sender: "check".into() };
     restarter.dry_run(app, trigger).await

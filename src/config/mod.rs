@@ -16,7 +16,7 @@ use crate::http::auth::{Keys, NamedKey};
 use crate::http::listener::Listen;
 use crate::notify::WebhookUrl;
 use crate::restart::{AppName, Policy};
-use crate::{drain, heroku, telemetry};
+use crate::{drain, heroku, store, telemetry};
 
 /// The settings of each part.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub struct Config {
     pub(crate) policy: Policy,
     /// What counts as trouble in a log drain.
     pub(crate) drain: drain::Settings,
+    /// The database, if there is one.
+    pub store: Option<store::Settings>,
     /// Where messages for a person go.
     pub(crate) notify: Option<WebhookUrl>,
     /// What to log, and how.
@@ -95,6 +97,12 @@ impl Config {
         let errors = env.optional("ERRORS", "R14,R15", "R14,R15,H12", |text| parse::list(text, parse::code));
         let tolerance = env.optional("TOLERANCE", "3 in 2m", "3 in 2m", parse::tolerance);
         let memory_limit = env.optional("MEMORY_LIMIT", "off", "90% or 480MB", parse::memory_limit);
+        let database = env.optional(
+            "DATABASE_URL",
+            "",
+            "postgres://USER:PASSWORD@HOST:5432/DATABASE, as Heroku Postgres sets it",
+            parse::database_url,
+        );
         let notify_url =
             env.optional("NOTIFY_URL", "", "https://hooks.slack.com/services/T000/B000/XXXX", parse::notify_url);
         let api_url = env.optional("HEROKU_API_URL", "https://api.heroku.com", "https://api.heroku.com", parse::url);
@@ -103,6 +111,8 @@ impl Config {
             EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| "is not a valid filter".to_owned())
         });
 
+        // Heroku sets it, and nobody else needs to: it is not in the list of the variables.
+        let dyno = env.text("DYNO").ok().flatten();
         let variables = env.variables;
         let invalid = ConfigErrors(variables.iter().filter_map(ConfigError::of).collect());
         let config = || {
@@ -126,6 +136,7 @@ impl Config {
                     threshold: tolerance?,
                     memory_limit: memory_limit?,
                 },
+                store: database?.map(|url| store::Settings { url, dyno, pace: store::Pace::default() }),
                 notify: notify_url?,
                 log: telemetry::Settings { format: format?, filter: filter? },
             })

@@ -14,6 +14,7 @@ use crate::http::listener::Listen;
 use crate::logplex::{Code, MEGABYTE};
 use crate::notify::WebhookUrl;
 use crate::restart::{AppName, GiveUp, ProcessType};
+use crate::store::DatabaseUrl;
 use crate::telemetry::Format;
 
 /// Anybody who guesses the key can restart the dynos.
@@ -249,6 +250,10 @@ pub(super) fn url(text: &str) -> Result<Url, String> {
         "http" if is_this_machine => Ok(url),
         _ => Err("would send the token unencrypted; it must begin with https://".to_owned()),
     }
+}
+
+pub(super) fn database_url(text: &str) -> Result<Option<DatabaseUrl>, String> {
+    if text.is_empty() { Ok(None) } else { DatabaseUrl::parse(text).map(Some) }
 }
 
 /// A webhook of a chat. Everybody who knows the URL can write there, but what is sent is no secret: `http` is allowed, for a

@@ -5,9 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::Hash;
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
 use axum::body::Body;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -22,7 +25,8 @@ use super::decision::{Decision, IgnoreReason, decide};
 use super::params::{ParamError, RestartParams};
 use super::unintended::Unintended;
 use crate::alert::{self, Alert, Condition, Handshake, UnknownState};
-use crate::restart::{Accepted, AppName, Receipt, Restarter, Stopping, Trigger};
+use crate::restart::{Accepted, AppName, Kept, Receipt, Restarter, Stopping, Trigger};
+use crate::store::DeliveryId;
 use crate::util::dedup::SeenIds;
 use crate::util::log_throttle::LogThrottle;
 use crate::util::task;
@@ -69,6 +73,23 @@ pub(crate) enum AlertOutcome {
     DryRun(AppName, Trigger),
 }
 
+/// What comes next for an alert whose body was read.
+enum Next {
+    Told(AlertOutcome),
+    /// It is to be written to the database.
+    Keep(Box<AlertToKeep>),
+}
+
+/// An alert that is to be written to the database.
+struct AlertToKeep {
+    authorized: Authorized,
+    headers: HeaderMap,
+    /// The app that the URL names.
+    app: Option<AppName>,
+    ids: Vec<DeliveryId>,
+    triggers: BTreeMap<AppName, Trigger>,
+}
+
 /// Why an alert was not acted on.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IntakeError {
@@ -111,6 +132,11 @@ impl AlertIntake {
         } else {
             self.act_on(alert, received)
         };
+        let result = match result {
+            Ok(Next::Told(outcome)) => Ok(outcome),
+            Ok(Next::Keep(alert)) => self.keep(*alert).await,
+            Err(error) => Err(error),
+        };
         match &result {
             Err(IntakeError::Params(error)) => self.log_misdirected(format_args!("an alert was not acted on: {error}")),
             Err(IntakeError::Signature(error)) => self.keys.log_refusal(&error.to_string()),
@@ -127,7 +153,7 @@ impl AlertIntake {
         self: &Arc<Self>,
         alert: IncomingAlert,
         received: ReceivedBody,
-    ) -> Result<AlertOutcome, IntakeError> {
+    ) -> Result<Next, IntakeError> {
         // The semaphore is never closed.
         let _turn = self.long_reads.acquire().await;
         let intake = Arc::clone(self);
@@ -158,7 +184,7 @@ impl AlertIntake {
         });
     }
 
-    fn act_on(&self, alert: IncomingAlert, received: ReceivedBody) -> Result<AlertOutcome, IntakeError> {
+    fn act_on(&self, alert: IncomingAlert, received: ReceivedBody) -> Result<Next, IntakeError> {
         let IncomingAlert { access, params, head, arrived } = alert;
         let (authorized, received) = access.with_body(received, &self.keys)?;
         let caller = Caller::new(&authorized, &head.headers);
@@ -177,11 +203,13 @@ impl AlertIntake {
                 let reason = reason.to_string();
                 self.log.ignored(&caller, params.app.as_ref(), &reason);
                 match alert.handshake {
-                    Some(Handshake::Answer(field, value)) => return Ok(AlertOutcome::Answered(field, value)),
+                    Some(Handshake::Answer(field, value)) => {
+                        return Ok(Next::Told(AlertOutcome::Answered(field, value)));
+                    }
                     Some(Handshake::OpenUrl(url)) => warn!("to receive alerts, confirm the subscription: open {url}"),
                     None => {}
                 }
-                return Ok(AlertOutcome::Ignored(format!("Ignored: {reason}")));
+                return Ok(Next::Told(AlertOutcome::Ignored(format!("Ignored: {reason}"))));
             }
         };
         if let Some(state @ UnknownState { field, word }) = &alert.unknown_state {
@@ -192,20 +220,62 @@ impl AlertIntake {
             );
         }
         if params.dry_run {
-            return self.dry_run(triggers, &authorized, &caller);
+            return self.dry_run(triggers, &authorized, &caller).map(Next::Told);
+        }
+        if self.restarter.has_database() {
+            let ids = ids(&alert, &authorized, &head, &received.bytes).map(|id| digest_of(&id)).collect();
+            let app = params.app;
+            return Ok(Next::Keep(Box::new(AlertToKeep { authorized, headers: head.headers, app, ids, triggers })));
         }
         let ids = ids(&alert, &authorized, &head, &received.bytes);
+        self.hand_over(ids, triggers, &caller, params.app.as_ref()).map(Next::Told)
+    }
+
+    /// Writes what an alert asks for to the database. Where that is away, the alert is handed over as without a database.
+    async fn keep(&self, alert: AlertToKeep) -> Result<AlertOutcome, IntakeError> {
+        let AlertToKeep { authorized, headers, app, ids, triggers } = alert;
+        let kept = self.restarter.keep(ids.clone(), &triggers).await;
+        let caller = Caller::new(&authorized, &headers);
+        match kept {
+            Kept::New => {
+                // For the time when the database is away.
+                let act = || Ok::<_, std::convert::Infallible>(Arc::default());
+                self.seen.insert_new_with(ids, |_| false, act).ok();
+                let accept = |(app, trigger): (AppName, Trigger)| {
+                    let outlook = self.restarter.outlook(&app, trigger.force);
+                    let alert = AcceptedAlert { app, asked: describe(&trigger), outlook };
+                    self.log.accepted(&caller, &alert);
+                    alert
+                };
+                Ok(AlertOutcome::Triggered(triggers.into_iter().map(accept).collect()))
+            }
+            Kept::Repeated => {
+                self.log.repeated(&caller, app.as_ref());
+                Ok(AlertOutcome::Repeated)
+            }
+            Kept::InMemoryOnly => self.hand_over(ids, triggers, &caller, app.as_ref()),
+        }
+    }
+
+    /// Hands over the triggers, unless the alert was delivered before.
+    fn hand_over(
+        &self,
+        ids: impl IntoIterator<Item = impl Hash>,
+        triggers: BTreeMap<AppName, Trigger>,
+        caller: &Caller<'_>,
+        app: Option<&AppName>,
+    ) -> Result<AlertOutcome, IntakeError> {
         let mut accepted = Vec::new();
         let is_new = self.seen.insert_new_with(ids, is_lost, || self.trigger(triggers, &mut accepted));
         match is_new {
             Ok(true) => {
                 for alert in &accepted {
-                    self.log.accepted(&caller, alert);
+                    self.log.accepted(caller, alert);
                 }
                 Ok(AlertOutcome::Triggered(accepted))
             }
             Ok(false) => {
-                self.log.repeated(&caller, params.app.as_ref());
+                self.log.repeated(caller, app);
                 Ok(AlertOutcome::Repeated)
             }
             Err(Stopping) => Err(IntakeError::Stopping),
@@ -286,6 +356,18 @@ fn ids<'a>(
         (id.as_str(), query(head), body)
     });
     deliveries.chain(nonce_id(authorized))
+}
+
+/// The same on every replica. Each part is preceded by its length, so that different ids never become the same text.
+fn digest_of((id, query, body): &Id<'_>) -> DeliveryId {
+    let mut digest = digest::Context::new(&digest::SHA256);
+    for part in [id.as_bytes(), query.as_bytes(), body] {
+        digest.update(&part.len().to_be_bytes());
+        digest.update(part);
+    }
+    let mut id = DeliveryId::default();
+    id.copy_from_slice(digest.finish().as_ref());
+    id
 }
 
 fn nonce_id(authorized: &Authorized) -> Option<Id<'_>> {

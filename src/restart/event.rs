@@ -18,6 +18,9 @@ pub enum Event {
     Looked(Result<Look, Error>),
     /// The restart that was asked for was answered, or was not.
     Restarted(Result<(), Error>),
+    /// The restart was not asked for, because it is not known whether another restarter makes the passes. It may be known
+    /// after this time.
+    Postponed(Duration),
     /// How many dynos of a process type the app is scaled to, or why the API did not tell.
     Formation(ProcessType, Result<usize, Error>),
     /// The service was asked to end, at this time.

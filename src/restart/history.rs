@@ -169,6 +169,19 @@ impl History {
         first_to_count.checked_add(window).ok().filter(|until| *until > now)
     }
 
+    /// Adds what was remembered apart, later than this.
+    pub(super) fn add_newer(&mut self, newer: Self) {
+        for (dyno, restarts) in newer.restarts {
+            let known = self.restarts.entry(dyno).or_default();
+            known.extend(restarts);
+            known.sort();
+            known.dedup();
+        }
+        self.given_up.extend(newer.given_up);
+        self.ours.extend(newer.ours);
+        self.known.extend(newer.known);
+    }
+
     /// Gives up on a dyno. Whether that is new.
     pub(super) fn give_up(&mut self, dyno: &DynoName) -> bool {
         self.given_up.insert(dyno.clone())

@@ -7,12 +7,15 @@
 //! - `policy`: the settings; `due`: which dynos are due; `fleet`: the dynos as a look shows them; `history`: what is
 //!   remembered of them, and `our_dyno`: of one that we restarted;
 //! - `retry` and `pacing`: how often the API is called;
+//! - with a database, `acceptance` writes alerts there before they are answered, `turn` says whether this process may make
+//!   passes, and `turn_keeper` takes and renews the turn;
 //! - `status`: what there is to say of an app now; `totals`: what all passes did, in numbers;
 //! - `report` and `report_text`: what happened, as data and in words; `pass_log`: what of it the log says; `news`: what of it
 //!   whoever listens is told.
 //!
 //! Nothing here knows where alerts come from.
 
+mod acceptance;
 mod due;
 mod event;
 mod fleet;
@@ -32,8 +35,11 @@ mod rollout;
 mod status;
 mod target;
 mod totals;
+mod turn;
+mod turn_keeper;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,8 +63,15 @@ pub use status::{
 pub use target::{AlertTime, MergedTarget, Receipt, Target, Trigger, When};
 pub use totals::{BUCKETS, Histogram, Totals};
 
+pub(crate) use acceptance::Kept;
+use acceptance::{Acceptor, acceptance};
+use queue::PassRequest;
+use turn::Turn;
+use turn_keeper::TurnKeeper;
+
 use crate::heroku::Client;
 use crate::shutdown::Stop;
+use crate::store::{DeliveryId, Postgres};
 use crate::util::clock::Clock;
 use worker::{Apps, SharedApp, State, Worker};
 
@@ -74,6 +87,8 @@ pub struct Restarter {
     policy: Policy,
     clock: Clock,
     stop: Stop,
+    /// Writes alerts to the database, if there is one.
+    acceptor: Option<Acceptor>,
 }
 
 /// The tasks that make the passes, one for each app. They end when the service is asked to end, and not before.
@@ -103,29 +118,43 @@ pub struct Watched {
 }
 
 impl Restarter {
-    /// Starts a task for each app. The tasks tell `news` what happens.
+    /// Starts a task for each app. The tasks tell `news` what happens, and keep in `store` what must not be lost.
     #[must_use]
-    pub fn start(
+    pub(crate) fn start(
         apps: &[AppName],
         client: &Client,
         policy: &Policy,
         stop: &Stop,
         news: Option<&Sender<News>>,
+        store: Option<&Arc<Postgres>>,
     ) -> (Self, Workers) {
         let mut workers = JoinSet::new();
         let mut shared = Apps::new();
         let clock = Clock::start();
+        let writing = store.map(acceptance);
         for name in apps {
-            let app = Arc::new(SharedApp::new(clock, policy));
+            let turn = store.map(|store| Arc::new(Turn::new(store)));
+            let app = Arc::new(SharedApp::new(clock, policy, turn.clone()));
+            let keeper = turn
+                .zip(writing.as_ref())
+                .map(|(turn, (acceptor, _))| TurnKeeper::new(name, &app, &turn, acceptor.clone(), clock));
             shared.insert(name.clone(), Arc::clone(&app));
             let (client, policy, stop) = (client.clone(), policy.clone(), stop.clone());
             let (name, news, state) = (name.clone(), news.cloned(), State::default());
             let worker = Worker { name, app, client, policy, clock, stop, news, state };
-            workers.spawn(worker.work());
+            workers.spawn(worker.work_with(keeper));
         }
+        if let Some(store) = store {
+            let (store, stop) = (Arc::clone(store), stop.clone());
+            workers.spawn(async move { store.attend(stop).await });
+        }
+        let acceptor = writing.map(|(acceptor, writer)| {
+            workers.spawn(writer.write(stop.clone()));
+            acceptor
+        });
         let watched = Watched::new(apps, &policy.process_types);
         let (client, policy, stop) = (client.clone(), policy.clone(), stop.clone());
-        (Self { apps: Arc::new(shared), watched, client, policy, clock, stop }, Workers(workers))
+        (Self { apps: Arc::new(shared), watched, client, policy, clock, stop, acceptor }, Workers(workers))
     }
 
     /// Which apps and process types are watched.
@@ -152,6 +181,36 @@ impl Restarter {
             return Err(Stopping);
         }
         self.app(app).queue.put(trigger)
+    }
+
+    /// Whether there is a database, so that alerts are to be written with [`Restarter::keep`] before they are answered.
+    #[must_use]
+    pub(crate) fn has_database(&self) -> bool {
+        self.acceptor.is_some()
+    }
+
+    /// Writes what an alert asks for to the database, and waits for the commit, a second at most. What is not confirmed by
+    /// then is to be handed over with [`Restarter::trigger`], and written later.
+    pub(crate) async fn keep(&self, ids: Vec<DeliveryId>, triggers: &BTreeMap<AppName, Trigger>) -> Kept {
+        let Some(acceptor) = &self.acceptor else { return Kept::InMemoryOnly };
+        let request = |(app, trigger): (&AppName, &Trigger)| {
+            let arrived = self.clock.time(trigger.arrived);
+            (app.clone(), PassRequest::of(trigger.clone(), arrived, self.policy.min_age))
+        };
+        let kept = acceptor.accept(ids, triggers.iter().map(request).collect()).await;
+        if kept == Kept::New {
+            for app in triggers.keys() {
+                if let Some(turn) = &self.app(app).turn {
+                    turn.written.notify_one();
+                }
+            }
+        }
+        kept
+    }
+
+    /// What comes of an alert that was written to the database.
+    pub(crate) fn outlook(&self, app: &AppName, is_forced: bool) -> Outlook {
+        self.app(app).queue.outlook(is_forced)
     }
 
     /// Says what a pass would restart, and restarts nothing.

@@ -29,6 +29,8 @@ pub enum Outlook {
     Follows,
     /// A pass that waits already is for this alert, too.
     Joins,
+    /// The alert waits in the database for the restarter that makes the passes, or in memory for the database.
+    Kept,
     /// A pass looks whether the dyno is up, and restarts nothing unless it is.
     Held(Hold),
 }
@@ -50,6 +52,7 @@ impl fmt::Display for Outlook {
                 write!(f, "a pass begins in {}, because the last one restarted nothing", human(*time))
             }
             Self::Follows => f.write_str("a pass begins when the one under way has ended"),
+            Self::Kept => f.write_str("the restarter that makes the passes over this app acts on it"),
             Self::Joins => f.write_str("joins the pass that is about to begin"),
             Self::Held(Hold { dyno, since }) => {
                 write!(

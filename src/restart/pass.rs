@@ -1,13 +1,16 @@
 //! The driver of a pass: does what the rollout says, and tells it what came of it. All waiting of a pass is here.
 
+use std::time::Duration;
+
 use super::event::{Action, Event, Note};
 use super::fleet::Look;
 use super::pass_log::PassLog;
 use super::report::Report;
 use super::rollout::Rollout;
 use super::status::WhatHappened;
+use super::turn::{MayRestart, PassInHand};
 use super::worker::SharedApp;
-use crate::heroku::{AppName, Client, Error};
+use crate::heroku::{AppName, Client, DynoName, Error};
 use crate::shutdown::Stop;
 use crate::util::clock::Clock;
 
@@ -18,13 +21,29 @@ pub(super) struct Driver<'a> {
     pub(super) clock: Clock,
     pub(super) stop: &'a Stop,
     pub(super) shared: &'a SharedApp,
+    /// Where the pass is written down, if there is a database.
+    pub(super) in_hand: Option<PassInHand<'a>>,
 }
 
+/// How a pass ended here.
+pub(super) enum Ended {
+    /// It is over. The notes are those that still matter.
+    Over(Box<Report>, Vec<Note>),
+    /// Another restarter goes on with it.
+    LeftToAnother,
+}
+
+/// How long to wait before it is asked again whether a dyno may be restarted.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+
 impl Driver<'_> {
-    /// Makes the pass. The notes are those that still matter when it has ended.
-    pub(super) async fn run(&self, rollout: &mut Rollout, log: &mut PassLog) -> (Report, Vec<Note>) {
-        let (mut event, mut notes) = (Event::Time, Vec::new());
+    /// Makes the pass, from this event on.
+    pub(super) async fn run(&self, rollout: &mut Rollout, first: Event, log: &mut PassLog) -> Ended {
+        let (mut event, mut notes) = (first, Vec::new());
         loop {
+            if self.is_left_to_another(&event, rollout).await {
+                return Ended::LeftToAnother;
+            }
             let action = rollout.step(event, self.clock.now());
             for note in rollout.take_notes() {
                 if let Note::Hold(dyno, _) = &note {
@@ -37,15 +56,13 @@ impl Driver<'_> {
             self.shared.view().stepped(rollout, next);
             let deadline = rollout.deadline();
             event = match action {
-                Action::Done(report) => return (report, notes),
+                Action::Done(report) => return Ended::Over(Box::new(report), notes),
                 // Never abandoned half-way: nobody would know whether it took effect.
-                Action::Restart(dyno) => {
-                    let answer = self.client.restart(self.app, &dyno).await;
-                    if answer.is_ok() {
-                        self.shared.view().happened(&dyno, WhatHappened::Restarted, self.clock.now());
-                    }
-                    Event::Restarted(answer)
-                }
+                Action::Restart(dyno) => match self.write_ahead(rollout).await {
+                    MayRestart::Yes => self.restart(&dyno).await,
+                    MayRestart::NotNow => Event::Postponed(ASK_AGAIN),
+                    MayRestart::Lost => return Ended::LeftToAnother,
+                },
                 Action::Look => self.interruptible(deadline, async { Event::Looked(self.look().await) }).await,
                 Action::AskFormation(process_type) => {
                     let ask = async {
@@ -62,6 +79,27 @@ impl Driver<'_> {
                     self.interruptible(deadline, wait).await
                 }
             };
+        }
+    }
+
+    async fn restart(&self, dyno: &DynoName) -> Event {
+        let answer = self.client.restart(self.app, dyno).await;
+        if answer.is_ok() {
+            self.shared.view().happened(dyno, WhatHappened::Restarted, self.clock.now());
+        }
+        Event::Restarted(answer)
+    }
+
+    /// Whether another restarter goes on with the pass: because it has the turn, or because this one is asked to end.
+    async fn is_left_to_another(&self, event: &Event, rollout: &Rollout) -> bool {
+        let Some(in_hand) = &self.in_hand else { return false };
+        in_hand.is_lost() || matches!(event, Event::StopRequested(_)) && in_hand.hand_over(rollout, self.clock).await
+    }
+
+    async fn write_ahead(&self, rollout: &Rollout) -> MayRestart {
+        match &self.in_hand {
+            Some(in_hand) => in_hand.write_ahead(rollout, self.clock).await,
+            None => MayRestart::Yes,
         }
     }
 
@@ -87,9 +125,16 @@ impl Driver<'_> {
                 }
             }
         };
+        let lost = async {
+            match &self.in_hand {
+                Some(in_hand) => in_hand.lost().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             event = interrupted => event,
+            () = lost => Event::Time,
             event = work => event,
         }
     }

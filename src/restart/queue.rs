@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -12,6 +13,7 @@ use super::pacing::IdlePace;
 use super::report::DryRun;
 use super::status::WaitingAlerts;
 use super::target::{MergedTarget, Receipt, Trigger};
+use super::turn_keeper::Takeover;
 use super::{DryRunError, Stopping};
 use crate::util::clock::Clock;
 
@@ -27,10 +29,14 @@ pub(super) struct Queue {
     changed: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Waiting {
     pass: PassRequest,
     dry_runs: Vec<DryRunRequest>,
+    /// A turn that was taken, with what its last holder left.
+    takeover: Option<Takeover>,
+    /// Whether passes may be made: of several replicas, only one makes them.
+    is_open: bool,
     state: QueueState,
     /// When the allowance of idle calls lets a pass begin.
     ready_at: Option<Instant>,
@@ -48,7 +54,7 @@ enum QueueState {
 }
 
 /// What all waiting alerts ask for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct PassRequest {
     pub(super) asked: MergedTarget,
     /// How many alerts there are.
@@ -57,6 +63,8 @@ pub(super) struct PassRequest {
     pub(super) senders: BTreeSet<Arc<str>>,
     /// Shared by all of them.
     pub(super) receipt: Receipt,
+    /// Where they are in the database.
+    pub(super) requests: Vec<i64>,
 }
 
 /// A dry run that a caller waits for.
@@ -70,13 +78,34 @@ pub(super) struct DryRunRequest {
 #[derive(Debug)]
 pub(super) enum Work {
     Pass(Box<PassRequest>),
+    TakeOver(Box<Takeover>),
     DryRuns(Vec<DryRunRequest>),
+}
+
+impl PassRequest {
+    /// What one alert asks for, that arrived at this time.
+    pub(super) fn of(trigger: Trigger, arrived: Timestamp, min_age: Duration) -> Self {
+        let mut request = Self { alerts: 1, ..Self::default() };
+        request.senders.insert(trigger.sender);
+        request.asked.merge(trigger.target, trigger.force, arrived, min_age);
+        request
+    }
+
+    /// Adds what other alerts ask for.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.asked.absorb(other.asked);
+        self.alerts += other.alerts;
+        let room = MOST_SENDERS.saturating_sub(self.senders.len());
+        self.senders.extend(other.senders.into_iter().take(room));
+        self.requests.extend(other.requests);
+    }
 }
 
 impl Waiting {
     /// What comes of an alert that arrives now.
     fn outlook(&self, is_forced: bool) -> Outlook {
         match &self.hold {
+            _ if !self.is_open => return Outlook::Kept,
             Some(hold) if !is_forced => return Outlook::Held(hold.clone()),
             _ if !self.pass.asked.is_empty() => return Outlook::Joins,
             _ if self.state == QueueState::Busy => return Outlook::Follows,
@@ -89,7 +118,51 @@ impl Waiting {
 
 impl Queue {
     pub(super) fn new(clock: Clock, min_age: Duration) -> Self {
-        Self { clock, min_age, waiting: Mutex::default(), changed: Notify::new() }
+        let waiting = Waiting {
+            pass: PassRequest::default(),
+            dry_runs: Vec::new(),
+            takeover: None,
+            is_open: true,
+            state: QueueState::default(),
+            ready_at: None,
+            hold: None,
+        };
+        Self { clock, min_age, waiting: Mutex::new(waiting), changed: Notify::new() }
+    }
+
+    /// Whether passes may be made. They may at first.
+    pub(super) fn set_open(&self, is_open: bool) {
+        let mut waiting = self.lock();
+        if std::mem::replace(&mut waiting.is_open, is_open) != is_open {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Adds alerts that are in the database.
+    pub(super) fn put_stored(&self, request: PassRequest) {
+        let mut waiting = self.lock();
+        if waiting.state != QueueState::Closed {
+            waiting.pass.absorb(request);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Another restarter has the turn: what waits here is in the database, or will be, and that one takes it from there.
+    pub(super) fn forget_requests(&self) {
+        let mut waiting = self.lock();
+        waiting.is_open = false;
+        waiting.pass = PassRequest::default();
+    }
+
+    /// The turn was taken. What its last holder left comes before everything else.
+    pub(super) fn take_over(&self, takeover: Takeover) {
+        self.lock().takeover = Some(takeover);
+        self.changed.notify_one();
+    }
+
+    /// What comes of an alert that is in the database.
+    pub(super) fn outlook(&self, is_forced: bool) -> Outlook {
+        self.lock().outlook(is_forced)
     }
 
     /// Adds a trigger. Does not wait.
@@ -151,8 +224,14 @@ impl Queue {
     /// Takes what can be done now; otherwise, when there will be something to do unless more comes.
     fn take(&self, pace: &IdlePace) -> Result<Work, Option<Instant>> {
         let mut waiting = self.lock();
+        if let Some(takeover) = waiting.takeover.take() {
+            waiting.state = QueueState::Busy;
+            waiting.dry_runs.clear();
+            return Ok(Work::TakeOver(Box::new(takeover)));
+        }
+        let is_open = waiting.is_open;
         let asked = &waiting.pass.asked;
-        if asked.is_forced() || (!asked.is_empty() && pace.is_ready()) {
+        if is_open && asked.is_forced() || is_open && !asked.is_empty() && pace.is_ready() {
             waiting.state = QueueState::Busy;
             waiting.dry_runs.clear();
             return Ok(Work::Pass(Box::new(std::mem::take(&mut waiting.pass))));
@@ -160,7 +239,7 @@ impl Queue {
         if !waiting.dry_runs.is_empty() {
             return Ok(Work::DryRuns(std::mem::take(&mut waiting.dry_runs)));
         }
-        Err(if waiting.pass.asked.is_empty() { None } else { pace.ready_at() })
+        Err(if waiting.pass.asked.is_empty() || !is_open { None } else { pace.ready_at() })
     }
 
     /// The alerts that wait for the next pass.

@@ -135,6 +135,12 @@ impl Rollout {
                 self.restart_answered(answer, call_began);
                 None
             }
+            Event::Postponed(pause) => {
+                self.next_restart_at = now.saturating_add(pause).unwrap_or(now);
+                self.calls = self.calls.saturating_sub(1);
+                self.schedule_look();
+                None
+            }
             Event::Formation(process_type, quantity) => {
                 self.formation_answered(&process_type, quantity, call_began);
                 None
@@ -170,6 +176,21 @@ impl Rollout {
     /// What is remembered so far.
     pub(super) fn history(&self) -> &History {
         &self.history
+    }
+
+    /// A pass that was written down, goes on under this policy.
+    pub(super) fn resume(&mut self, policy: Policy) {
+        self.policy = policy;
+        self.stop_requested_at = None;
+    }
+
+    /// What is remembered if the restart of the next dyno is asked for now and its answer is lost.
+    pub(super) fn history_with_next_restart(&self, now: Timestamp) -> History {
+        let mut history = self.history.clone();
+        if let (Some(dyno), Some(look)) = (self.due.front(), &self.look) {
+            history.restarted(dyno, now, Some(predecessor_ended()), look);
+        }
+        history
     }
 
     /// What is remembered for the next pass.
@@ -331,4 +352,9 @@ impl Rollout {
             end: self.end.clone(),
         }
     }
+}
+
+/// The answer to a restart that another restarter asked for, and was killed.
+pub(super) fn predecessor_ended() -> Error {
+    Error::NoAnswer { reason: "the restarter that asked for it has ended".to_owned() }
 }

@@ -174,8 +174,21 @@ impl MergedTarget {
             let known = asked.named.entry(name).or_insert(time(told));
             *known = known.later(time(told));
         }
-        if asked.named.len() > MOST_NAMED {
-            asked.all = std::mem::take(&mut asked.named).into_values().chain(asked.all).reduce(AlertTime::later);
+        asked.limit();
+    }
+
+    /// Adds what other alerts ask for.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.automatic.absorb(other.automatic);
+        self.forced.absorb(other.forced);
+    }
+
+    /// No alert arrived later than this: the clock of the replica that accepted it may be ahead.
+    pub(super) fn arrived_until(&mut self, latest: Timestamp) {
+        for asked in [&mut self.automatic, &mut self.forced] {
+            for alert in asked.all.iter_mut().chain(asked.named.values_mut()) {
+                alert.arrived = alert.arrived.min(latest);
+            }
         }
     }
 
@@ -223,6 +236,21 @@ impl AskedDynos {
 
     fn is_empty(&self) -> bool {
         self.all.is_none() && self.named.is_empty()
+    }
+
+    fn absorb(&mut self, other: Self) {
+        self.all = self.all.into_iter().chain(other.all).reduce(AlertTime::later);
+        for (name, time) in other.named {
+            let known = self.named.entry(name).or_insert(time);
+            *known = known.later(time);
+        }
+        self.limit();
+    }
+
+    fn limit(&mut self) {
+        if self.named.len() > MOST_NAMED {
+            self.all = std::mem::take(&mut self.named).into_values().chain(self.all).reduce(AlertTime::later);
+        }
     }
 }
 

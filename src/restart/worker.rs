@@ -8,20 +8,25 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+use super::event::Event;
 use super::fleet::{Look, elapsed};
 use super::history::History;
 use super::news::News;
 use super::pacing::IdlePace;
-use super::pass::Driver;
+use super::pass::{Driver, Ended};
 use super::pass_log::{PassLog, warn_of_unreadable};
 use super::policy::Policy;
 use super::queue::{DryRunRequest, PassRequest, Queue, Work};
 use super::report::{DryRun, End, Report};
-use super::rollout::Rollout;
+use super::rollout::{Rollout, predecessor_ended};
 use super::status::View;
+use super::target::Receipt;
 use super::totals::Totals;
+use super::turn::{PassInHand, StoredPass, Turn, json};
+use super::turn_keeper::{Takeover, TurnKeeper};
 use crate::heroku::{AppName, Client, Error, Listing, ProcessType, TokenScope};
 use crate::shutdown::Stop;
+use crate::store::FinishedPass;
 use crate::util::clock::Clock;
 use crate::util::text::list;
 
@@ -41,6 +46,8 @@ pub(super) struct SharedApp {
     reports: Mutex<VecDeque<Arc<Report>>>,
     view: Mutex<View>,
     totals: Mutex<Totals>,
+    /// The turn of the app, if there is a database.
+    pub(super) turn: Option<Arc<Turn>>,
 }
 
 /// An app's own task.
@@ -62,11 +69,23 @@ pub(super) struct State {
     last_look: Option<Look>,
     pace: IdlePace,
     log: PassLog,
+    /// Whether passes were made without the turn, so that the database does not know what is remembered.
+    was_alone: bool,
+    /// The requests of passes whose end could not be written.
+    unwritten: Vec<i64>,
+}
+
+/// What a pass is of.
+struct PassOf {
+    senders: BTreeSet<Arc<str>>,
+    receipt: Receipt,
+    requests: Vec<i64>,
 }
 
 impl SharedApp {
-    pub(super) fn new(clock: Clock, policy: &Policy) -> Self {
+    pub(super) fn new(clock: Clock, policy: &Policy, turn: Option<Arc<Turn>>) -> Self {
         Self {
+            turn,
             queue: Queue::new(clock, policy.min_age),
             reports: Mutex::default(),
             view: Mutex::default(),
@@ -89,19 +108,32 @@ impl SharedApp {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn keep(&self, report: Report, watched: &[ProcessType]) {
+    fn keep(&self, report: Report, watched: &[ProcessType]) -> Arc<Report> {
+        let report = Arc::new(report);
         self.totals.lock().unwrap_or_else(PoisonError::into_inner).add(&report, watched);
         let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         if reports.len() == REPORTS_KEPT {
             reports.pop_front();
         }
-        reports.push_back(Arc::new(report));
+        reports.push_back(Arc::clone(&report));
+        report
     }
 }
 
 impl Worker {
+    /// Works until the service is asked to end. With a database, the turn is kept meanwhile, and given back then.
+    pub(super) async fn work_with(self, keeper: Option<TurnKeeper>) {
+        let Some(keeper) = keeper else { return self.work().await };
+        self.app.queue.set_open(false);
+        let (stop, turn) = (self.stop.clone(), self.app.turn.clone());
+        tokio::join!(self.work(), keeper.keep(stop));
+        if let Some(turn) = turn {
+            turn.give_back().await;
+        }
+    }
+
     /// Works until the service is asked to end.
-    pub(super) async fn work(mut self) {
+    async fn work(mut self) {
         let stop = self.stop.clone();
         tokio::select! {
             _ = stop.requested() => {}
@@ -117,6 +149,7 @@ impl Worker {
             };
             match work {
                 Some(Work::Pass(request)) => self.pass(*request).await,
+                Some(Work::TakeOver(takeover)) => self.take_over(*takeover).await,
                 Some(Work::DryRuns(requests)) => self.dry_run(requests).await,
                 None => self.look_unasked().await,
             }
@@ -198,8 +231,14 @@ impl Worker {
     /// Looks, apart from a pass. `None` if the service is asked to end meanwhile.
     async fn look_now(&mut self) -> Option<Result<(), Error>> {
         let began = Instant::now();
-        let driver =
-            Driver { app: &self.name, client: &self.client, clock: self.clock, stop: &self.stop, shared: &self.app };
+        let driver = Driver {
+            app: &self.name,
+            client: &self.client,
+            clock: self.clock,
+            stop: &self.stop,
+            shared: &self.app,
+            in_hand: None,
+        };
         let looked = tokio::select! {
             biased;
             _ = self.stop.requested() => return None,
@@ -217,15 +256,55 @@ impl Worker {
     }
 
     async fn pass(&mut self, request: PassRequest) {
-        let PassRequest { asked, alerts, senders, receipt } = request;
-        let began = Instant::now();
+        let PassRequest { asked, alerts, senders, receipt, requests } = request;
         let history = std::mem::take(&mut self.state.history);
-        let mut rollout =
-            Rollout::new(self.name.clone(), self.policy.clone(), asked, alerts, history, self.clock.now());
-        let driver =
-            Driver { app: &self.name, client: &self.client, clock: self.clock, stop: &self.stop, shared: &self.app };
-        let (mut report, notes) = driver.run(&mut rollout, &mut self.state.log).await;
-        report.senders = senders;
+        let rollout = Rollout::new(self.name.clone(), self.policy.clone(), asked, alerts, history, self.clock.now());
+        self.drive(rollout, Event::Time, PassOf { senders, receipt, requests }).await;
+    }
+
+    /// Goes on where the last holder of the turn ended.
+    async fn take_over(&mut self, takeover: Takeover) {
+        let Takeover { held, history, pass } = takeover;
+        let is_held = self.app.turn.as_ref().and_then(|turn| turn.held()).is_some_and(|now| Arc::ptr_eq(&now, &held));
+        if !is_held {
+            return;
+        }
+        if let Some(history) = history {
+            let ours = std::mem::replace(&mut self.state.history, history);
+            if std::mem::take(&mut self.state.was_alone) {
+                self.state.history.add_newer(ours);
+            }
+        }
+        let Some(StoredPass { mut rollout, is_restarting, requests, senders }) = pass else { return };
+        rollout.resume(self.policy.clone());
+        let first = if is_restarting { Event::Restarted(Err(predecessor_ended())) } else { Event::Time };
+        self.drive(rollout, first, PassOf { senders, requests, receipt: Receipt::default() }).await;
+    }
+
+    async fn drive(&mut self, mut rollout: Rollout, first: Event, of: PassOf) {
+        let PassOf { senders, receipt, requests } = of;
+        let began = Instant::now();
+        let turn = self.app.turn.clone();
+        let held = turn.as_ref().and_then(|turn| turn.held());
+        self.state.was_alone |= turn.is_some() && held.is_none();
+        let in_hand = turn.as_ref().map(|turn| PassInHand {
+            app: &self.name,
+            turn,
+            held: held.clone(),
+            requests: &requests,
+            senders: &senders,
+        });
+        let driver = Driver {
+            app: &self.name,
+            client: &self.client,
+            clock: self.clock,
+            stop: &self.stop,
+            shared: &self.app,
+            in_hand,
+        };
+        let ended = driver.run(&mut rollout, first, &mut self.state.log).await;
+        let Ended::Over(mut report, notes) = ended else { return self.leave_to_another(&rollout) };
+        report.senders.clone_from(&senders);
         match &mut report.end {
             Some(End::Api(_)) => receipt.mark_lost(),
             // One warning says all that is not done.
@@ -244,8 +323,51 @@ impl Worker {
         if report.is_idle() {
             self.state.pace.count(report.calls, began);
         }
-        self.publish(|| News::Pass { report: report.clone(), notes });
-        self.app.keep(report, &self.policy.process_types);
+        self.publish(|| News::Pass { report: Report::clone(&report), notes });
+        let report = self.app.keep(*report, &self.policy.process_types);
+        self.write_end(&requests, &report).await;
+    }
+
+    /// Another restarter goes on with the pass. What is remembered here is out of date from now on.
+    fn leave_to_another(&mut self, rollout: &Rollout) {
+        let app = &self.name;
+        info!(event = "left", %app, "another restarter goes on with the pass over {app}");
+        self.state.history = rollout.history().clone();
+        self.app.view().passed(rollout.last_look(), &self.state.history);
+        self.app.queue.forget_requests();
+    }
+
+    /// Writes the end of a pass. While the database is away nothing else may be done for the app, unless nobody else can do it.
+    async fn write_end(&mut self, requests: &[i64], report: &Report) {
+        let Some(turn) = self.app.turn.clone() else { return };
+        self.state.unwritten.extend(requests);
+        let is_stopped = matches!(report.end, Some(End::Stopped { .. }));
+        let pass = FinishedPass {
+            // What was not done is taken up by a successor.
+            requests: if is_stopped { Vec::new() } else { self.state.unwritten.clone() },
+            was_lost: matches!(report.end, Some(End::Api(_))),
+            history: json(&self.state.history),
+            report: json(report),
+        };
+        while let Some(held) = turn.held() {
+            match turn.finish(&held, &pass).await {
+                Ok(is_held) => {
+                    self.state.unwritten.clear();
+                    if !is_held {
+                        self.app.queue.forget_requests();
+                    }
+                    return;
+                }
+                Err(_) if turn.store.is_alone() || self.stop.is_requested() => return,
+                Err(_) => {
+                    // The keeper of the turn tells that the database is away.
+                    tokio::select! {
+                        _ = self.stop.requested() => {}
+                        () = tokio::time::sleep(turn.store.pace().poll) => {}
+                    }
+                }
+            }
+        }
     }
 
     /// Tells whoever listens, without waiting: when too much waits there already, this is not told.
@@ -293,6 +415,9 @@ impl Worker {
     fn tell_what_is_left(&self) {
         let app = &self.name;
         let asked = self.app.queue.close().asked;
+        if self.app.turn.is_some() {
+            return;
+        }
         if !asked.is_empty() {
             let asked = asked.describe();
             warn!(%app, "the restarter is being shut down, and alerts for {app} are dropped: they asked for {asked}");

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use dyno_restarter::config::{Config, ConfigErrors};
 use dyno_restarter::restart::{AppName, DynoName, End, Outcome, Report, Restarter, Skip};
+use dyno_restarter::store::Pace;
 use dyno_restarter::{Listen, bind};
 use simulator::{App, Heroku};
 use tokio::io::AsyncWriteExt;
@@ -16,6 +18,14 @@ use tokio::task::JoinHandle;
 use tracing::subscriber::DefaultGuard;
 
 pub(crate) const KEY: &str = "a-key-of-sixteen-characters-or-more";
+
+/// With a database, tests run in real time: turns change hands faster than in earnest.
+pub(crate) const QUICK: Pace = Pace {
+    lease: Duration::from_millis(2_500),
+    longest_call: Duration::from_secs(1),
+    answer: Duration::from_secs(20),
+    poll: Duration::from_millis(100),
+};
 
 /// A simulated Heroku with an app `shop`, which has this number of web dynos and one worker dyno.
 pub(crate) async fn shop(web_dynos: usize) -> (Heroku, App) {
@@ -68,9 +78,17 @@ impl Service {
 
     /// Starts it without waiting.
     pub(crate) fn unseen(environment: &HashMap<String, String>) -> Self {
+        Self::at_pace(environment, QUICK)
+    }
+
+    /// The same, with this pace of the database.
+    pub(crate) fn at_pace(environment: &HashMap<String, String>, pace: Pace) -> Self {
         let log = Log::default();
         let guard = log.capture();
-        let config = config(environment).expect("the environment is right");
+        let mut config = config(environment).expect("the environment is right");
+        if let Some(store) = &mut config.store {
+            store.pace = pace;
+        }
         let listener = bind(Listen::At(([127, 0, 0, 1], 0).into())).expect("there is a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
         let (end, ended) = oneshot::channel();

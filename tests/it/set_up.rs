@@ -19,6 +19,7 @@ async fn every_error_in_the_environment_is_reported_at_once_and_no_value_is_show
         ("ERRORS", "R14;H12"),
         ("TOLERANCE", "often"),
         ("MEMORY_LIMIT", "half of it"),
+        ("DATABASE_URL", "postgres://user:password@host/name?secret=1"),
         ("NOTIFY_URL", "hooks.example.com/secret-path"),
         ("HEROKU_API_URL", "http://api.heroku.com"),
         ("LOG_FORMAT", "xml"),
@@ -53,6 +54,9 @@ async fn invalid_values_are_rejected() {
         ("MEMORY_LIMIT", "0%"),
         ("MEMORY_LIMIT", "90"),
         ("MEMORY_LIMIT", "1GB"),
+        ("DATABASE_URL", "mysql://user:password@host/name"),
+        ("DATABASE_URL", "postgres://host/name"),
+        ("DATABASE_URL", "postgres://user@host/name?sslmode=verify-ca"),
         ("NOTIFY_URL", "ftp://hooks.example.com/x"),
         ("NOTIFY_URL", "https://"),
         ("HEROKU_API_URL", "api.heroku.com"),
@@ -109,6 +113,9 @@ async fn valid_values_are_accepted() {
         ("MEMORY_LIMIT", "90%"),
         ("MEMORY_LIMIT", "480 MB"),
         ("MEMORY_LIMIT", "off"),
+        ("DATABASE_URL", "postgres://user:password@host:5432/name"),
+        ("DATABASE_URL", "postgresql://user:p%40ss@host/name?sslmode=verify-full"),
+        ("DATABASE_URL", ""),
         ("NOTIFY_URL", "https://hooks.example.com/services/T0/B0/secret"),
         ("NOTIFY_URL", "http://chat.internal:8065/hooks/secret"),
         ("NOTIFY_URL", ""),
@@ -128,7 +135,7 @@ fn the_readme_and_the_example_list_the_variables_in_the_same_order_and_words() {
     let readme = include_str!("../../README.md").lines().skip_while(|line| !line.starts_with("| variable | default |"));
     let table: Vec<Vec<String>> = readme.skip(2).take_while(|line| line.starts_with('|')).map(cells).collect();
     let example: Vec<&str> = include_str!("../../.env.example").lines().filter(|line| !line.is_empty()).collect();
-    assert_eq!((table.len(), example.len()), (16, 32));
+    assert_eq!((table.len(), example.len()), (17, 34));
     for (row, lines) in table.iter().zip(example.chunks(2)) {
         let name = lines[1].trim_start_matches("# ").split('=').next();
         assert_eq!((Some(row[0].as_str()), format!("# {}", row[2])), (name, lines[0].to_owned()));

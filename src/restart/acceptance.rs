@@ -1,0 +1,194 @@
+//! Writes accepted alerts to the database before their senders are answered: many in one commit.
+//!
+//! A sender never waits longer than [`Pace::answer`](crate::store::Pace). When the database is away, alerts are kept in memory only, as without a
+//! database, and written when it is back. That an alert is then acted on twice does no harm: a process that began after the
+//! alert arrived is never restarted for it (rule 2).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, info, warn};
+
+use super::queue::PassRequest;
+use crate::heroku::AppName;
+use crate::shutdown::Stop;
+use crate::store::{DeliveryId, Error, NewRequest, Postgres};
+
+/// How many deliveries may wait. More are kept in memory only.
+const MOST_WAITING: usize = 10_000;
+
+/// How many are written in one commit.
+const MOST_AT_ONCE: usize = 1_000;
+
+/// How long to wait before writing is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How many deliveries are kept one by one while the database is away. From then on they are merged, and their ids forgotten.
+const MOST_KEPT: usize = 1_000;
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// It is in the database.
+    New,
+    /// It was delivered before.
+    Repeated,
+    /// The database did not confirm it in time.
+    InMemoryOnly,
+}
+
+/// Hands deliveries to the task that writes them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Acceptor {
+    deliveries: mpsc::Sender<Delivery>,
+    /// How long an answer waits for the commit.
+    deadline: Duration,
+    is_away: Arc<AtomicBool>,
+}
+
+/// The task that writes them.
+pub(super) struct AcceptanceWriter {
+    store: Arc<Postgres>,
+    deliveries: mpsc::Receiver<Delivery>,
+    is_away: Arc<AtomicBool>,
+    /// What is not written yet.
+    waiting: Vec<Delivery>,
+}
+
+#[derive(Debug)]
+struct Delivery {
+    ids: Vec<DeliveryId>,
+    asked: BTreeMap<AppName, PassRequest>,
+    /// Told whether the delivery is new. Dropped when it cannot be written now.
+    answer: Option<oneshot::Sender<bool>>,
+}
+
+/// A task that writes to this store, and the handle of it.
+pub(super) fn acceptance(store: &Arc<Postgres>) -> (Acceptor, AcceptanceWriter) {
+    let (sender, deliveries) = mpsc::channel(MOST_WAITING);
+    let is_away = Arc::new(AtomicBool::new(false));
+    let deadline = store.pace().answer;
+    let acceptor = Acceptor { deliveries: sender, deadline, is_away: Arc::clone(&is_away) };
+    (acceptor, AcceptanceWriter { store: Arc::clone(store), deliveries, is_away, waiting: Vec::new() })
+}
+
+impl Acceptor {
+    /// Whether alerts are kept in memory only.
+    pub(super) fn is_away(&self) -> bool {
+        self.is_away.load(Ordering::Relaxed)
+    }
+
+    /// Writes a delivery, and waits for the commit until the deadline.
+    pub(super) async fn accept(&self, ids: Vec<DeliveryId>, asked: BTreeMap<AppName, PassRequest>) -> Kept {
+        let (answer, verdict) = oneshot::channel();
+        let delivery = Delivery { ids, asked, answer: Some(answer) };
+        if self.deliveries.try_send(delivery).is_err() || self.is_away() {
+            return Kept::InMemoryOnly;
+        }
+        match tokio::time::timeout(self.deadline, verdict).await {
+            Ok(Ok(true)) => Kept::New,
+            Ok(Ok(false)) => Kept::Repeated,
+            Ok(Err(_)) | Err(_) => Kept::InMemoryOnly,
+        }
+    }
+}
+
+impl AcceptanceWriter {
+    /// Writes until the service is asked to end, and then what is left.
+    pub(super) async fn write(mut self, stop: Stop) {
+        loop {
+            let has_waiting = !self.waiting.is_empty();
+            let mut next = Vec::new();
+            tokio::select! {
+                biased;
+                _ = stop.requested() => break,
+                _ = self.deliveries.recv_many(&mut next, MOST_AT_ONCE) => self.waiting.append(&mut next),
+                () = tokio::time::sleep(RETRY), if has_waiting => {}
+            }
+            self.write_waiting().await;
+        }
+        self.deliveries.close();
+        while let Some(delivery) = self.deliveries.recv().await {
+            self.waiting.push(delivery);
+        }
+        if !self.waiting.is_empty() {
+            self.write_waiting().await;
+        }
+        let lost: u64 =
+            self.waiting.iter().flat_map(|delivery| delivery.asked.values()).map(|asked| asked.alerts).sum();
+        if lost > 0 {
+            warn!("the restarter is being shut down, and {lost} alerts are dropped that were kept in memory only");
+        }
+    }
+
+    async fn write_waiting(&mut self) {
+        let ids: Vec<_> = self.waiting.iter().map(|delivery| delivery.ids.clone()).collect();
+        let waiting = &self.waiting;
+        match self.store.accept(&ids, |is_new| merged(waiting, is_new)).await {
+            Ok(is_new) => {
+                if self.is_away.swap(false, Ordering::Relaxed) {
+                    info!(event = "database_back", "the database is back: alerts are kept there again");
+                }
+                for (delivery, is_new) in self.waiting.drain(..).zip(is_new) {
+                    // The sender may have been answered already.
+                    delivery.answer.and_then(|answer| answer.send(is_new).err());
+                }
+            }
+            Err(error) => self.keep_for_later(&error),
+        }
+    }
+
+    /// The senders are answered now, and their alerts are kept in memory.
+    fn keep_for_later(&mut self, error: &Error) {
+        if !self.is_away.swap(true, Ordering::Relaxed) {
+            let remedy = error.remedy();
+            error!(
+                event = "database_away",
+                "{error}. Alerts are kept in memory only until it is back: what was accepted meanwhile is lost if this \
+                 process ends. {remedy}"
+            );
+        }
+        for delivery in &mut self.waiting {
+            delivery.answer = None;
+        }
+        if self.waiting.len() > MOST_KEPT {
+            let mut asked = BTreeMap::new();
+            for delivery in self.waiting.drain(..) {
+                merge(&mut asked, delivery.asked);
+            }
+            self.waiting.push(Delivery { ids: Vec::new(), asked, answer: None });
+        }
+    }
+}
+
+/// What the new ones of these deliveries ask for, merged by app.
+fn merged(deliveries: &[Delivery], is_new: &[bool]) -> Vec<NewRequest> {
+    let mut by_app: BTreeMap<&AppName, (PassRequest, Vec<DeliveryId>)> = BTreeMap::new();
+    for (delivery, _) in deliveries.iter().zip(is_new).filter(|(_, is_new)| **is_new) {
+        for (app, request) in &delivery.asked {
+            let (merged, ids) = by_app.entry(app).or_default();
+            merged.absorb(request.clone());
+            ids.extend(&delivery.ids);
+        }
+    }
+    let request = |(app, (PassRequest { asked, alerts, senders, .. }, ids)): (&AppName, (PassRequest, _))| {
+        Some(NewRequest {
+            app: app.as_str().to_owned(),
+            // It consists of names, times and durations, which are always valid JSON.
+            asked: serde_json::to_value(asked).ok()?,
+            alerts: i64::try_from(alerts).unwrap_or(i64::MAX),
+            senders: senders.iter().map(ToString::to_string).collect(),
+            ids,
+        })
+    };
+    by_app.into_iter().filter_map(request).collect()
+}
+
+fn merge(into: &mut BTreeMap<AppName, PassRequest>, asked: BTreeMap<AppName, PassRequest>) {
+    for (app, request) in asked {
+        into.entry(app).or_default().absorb(request);
+    }
+}

@@ -1,0 +1,221 @@
+//! Whether this process may make passes over an app: of several replicas, the one that holds the app's turn may.
+//!
+//! A turn is a row in the database with a term, which grows whenever the turn changes hands, and a beat, which grows with
+//! each renewal. Nobody compares clocks:
+//!
+//! - who has seen the same term and beat for [`Pace::lease`] by its own clock may take the turn;
+//! - the holder relies on it for [`Pace::trust`] from the *start* of its last renewal. That is shorter by the longest call to
+//!   Heroku, so no restart of an old holder happens after a new one has begun.
+//!
+//! Each write of the holder names its term, and fails when that is over. Before each restart the holder writes down the pass
+//! with that restart, so that a successor knows about it, and looks whether it happened before it does anything else.
+//!
+//! While the database is away for longer than the lease, nobody can renew or take a turn. A process then goes on alone only
+//! if it knows of no other replica; otherwise alerts wait until the database is back.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::rollout::Rollout;
+use crate::heroku::AppName;
+use crate::store::{Error, FinishedPass, Postgres, Term};
+use crate::util::clock::Clock;
+
+/// The turn of an app, as this process sees it.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) store: Arc<Postgres>,
+    held: watch::Sender<Option<Arc<HeldTurn>>>,
+    /// Says that an alert was written.
+    pub(super) written: Notify,
+}
+
+/// A turn that this process took, and did not lose as far as it knows.
+#[derive(Debug)]
+pub(super) struct HeldTurn {
+    pub(super) term: Term,
+    trusted_until: Mutex<Instant>,
+}
+
+/// A pass as it is written down.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StoredPass {
+    pub(super) rollout: Rollout,
+    /// Whether the restart of the next dyno was about to be asked for.
+    pub(super) is_restarting: bool,
+    /// The requests that it serves.
+    pub(super) requests: Vec<i64>,
+    pub(super) senders: BTreeSet<Arc<str>>,
+}
+
+/// A pass in the hands of this process.
+pub(super) struct PassInHand<'a> {
+    pub(super) app: &'a AppName,
+    pub(super) turn: &'a Turn,
+    /// The turn with which it began; `None` if this process was alone.
+    pub(super) held: Option<Arc<HeldTurn>>,
+    pub(super) requests: &'a [i64],
+    pub(super) senders: &'a BTreeSet<Arc<str>>,
+}
+
+/// Whether a dyno may be restarted now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MayRestart {
+    Yes,
+    /// Nobody knows who has the turn.
+    NotNow,
+    /// Another process has it.
+    Lost,
+}
+
+impl Turn {
+    pub(super) fn new(store: &Arc<Postgres>) -> Self {
+        Self { store: Arc::clone(store), held: watch::Sender::new(None), written: Notify::new() }
+    }
+
+    /// The turn that this process holds.
+    pub(super) fn held(&self) -> Option<Arc<HeldTurn>> {
+        self.held.borrow().clone()
+    }
+
+    pub(super) fn set_held(&self, held: Option<Arc<HeldTurn>>) {
+        self.held.send_replace(held);
+    }
+
+    /// Whether a pass may begin now.
+    pub(super) fn may_begin(&self) -> bool {
+        self.held().is_some_and(|held| held.is_trusted()) || self.store.is_alone()
+    }
+
+    /// Whether this turn was lost.
+    fn is_lost(&self, held: &HeldTurn) -> bool {
+        self.held.borrow().as_ref().is_none_or(|now| now.term.number != held.term.number)
+    }
+
+    /// Waits until this turn is lost.
+    async fn lost(&self, held: &HeldTurn) {
+        let is_lost = |now: &Option<Arc<HeldTurn>>| now.as_ref().is_none_or(|now| now.term.number != held.term.number);
+        // The sender is a part of this turn.
+        self.held.subscribe().wait_for(is_lost).await.ok();
+    }
+}
+
+impl HeldTurn {
+    /// A turn that was taken by a statement that began at `began`.
+    pub(super) fn new(term: Term, began: Instant, store: &Postgres) -> Self {
+        Self { term, trusted_until: Mutex::new(began + store.pace().trust()) }
+    }
+
+    pub(super) fn is_trusted(&self) -> bool {
+        Instant::now() < *self.trusted_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The turn was renewed by a statement that began at `began`.
+    pub(super) fn renewed(&self, began: Instant, store: &Postgres) {
+        let mut until = self.trusted_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *until = (*until).max(began + store.pace().trust());
+    }
+}
+
+impl PassInHand<'_> {
+    /// Whether another process has the turn, so that this one must do nothing more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| self.turn.is_lost(held))
+    }
+
+    /// Waits until another process has the turn.
+    pub(super) async fn lost(&self) {
+        match &self.held {
+            Some(held) => self.turn.lost(held).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Writes down that the next dyno is about to be restarted, and says whether it may be.
+    pub(super) async fn write_ahead(&self, rollout: &Rollout, clock: Clock) -> MayRestart {
+        if self.is_lost() {
+            return MayRestart::Lost;
+        }
+        // One that was alone when the pass began may hold the turn by now.
+        let Some(held) = self.held.clone().or_else(|| self.turn.held()) else {
+            return if self.turn.store.is_alone() { MayRestart::Yes } else { MayRestart::NotNow };
+        };
+        let began = Instant::now();
+        let (history, pass) = self.as_json(rollout, true, clock);
+        match self.turn.store.write_ahead(&held.term, &history, &pass).await {
+            Ok(true) => {
+                held.renewed(began, &self.turn.store);
+                if held.is_trusted() { MayRestart::Yes } else { MayRestart::NotNow }
+            }
+            Ok(false) => {
+                self.turn.set_held(None);
+                MayRestart::Lost
+            }
+            Err(_) if self.turn.store.is_alone() => MayRestart::Yes,
+            Err(error) => {
+                let app = self.app;
+                warn!(%app, "no dyno of {app} is restarted now, because another restarter might do the same: {error}");
+                MayRestart::NotNow
+            }
+        }
+    }
+
+    /// Gives the turn back, for a successor that goes on with the pass. Whether nothing is left to do here.
+    pub(super) async fn hand_over(&self, rollout: &Rollout, clock: Clock) -> bool {
+        let Some(held) = &self.held else { return false };
+        let (history, pass) = self.as_json(rollout, false, clock);
+        // Where it was lost, somebody else goes on already.
+        let given_back = self.turn.store.give_back(&held.term, Some((&history, &pass))).await.is_ok();
+        if given_back {
+            self.turn.set_held(None);
+        }
+        given_back
+    }
+
+    /// What is remembered of the app, and the pass.
+    fn as_json(&self, rollout: &Rollout, is_restarting: bool, clock: Clock) -> (Value, Value) {
+        let history =
+            if is_restarting { rollout.history_with_next_restart(clock.now()) } else { rollout.history().clone() };
+        let pass = StoredPass {
+            rollout: rollout.clone(),
+            is_restarting,
+            requests: self.requests.to_vec(),
+            senders: self.senders.clone(),
+        };
+        (json(&history), json(&pass))
+    }
+}
+
+impl Turn {
+    /// Gives the turn back, if this process still has it, so that a successor need not wait for the end of the lease.
+    pub(super) async fn give_back(&self) {
+        if let Some(held) = self.held() {
+            // Without the database, the successor waits.
+            self.store.give_back(&held.term, None).await.ok();
+            self.set_held(None);
+        }
+    }
+
+    /// Writes the end of a pass. Whether it is written, or nobody needs it any more.
+    pub(super) async fn finish(&self, held: &HeldTurn, pass: &FinishedPass) -> Result<bool, Error> {
+        let began = Instant::now();
+        let is_held = self.store.finish_pass(&held.term, pass).await?;
+        if is_held {
+            held.renewed(began, &self.store);
+        } else {
+            self.set_held(None);
+        }
+        Ok(is_held)
+    }
+}
+
+/// Names, numbers and times, which are always valid JSON.
+pub(super) fn json(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}

@@ -1,0 +1,185 @@
+//! What is kept in PostgreSQL, if `DATABASE_URL` is set: alerts that were accepted, what is remembered of each app, and who
+//! may make passes over it. Without it, nothing here runs.
+//!
+//! - `url`: where the database is, and how the connection is encrypted;
+//! - `postgres`: the connections, the tables, and one function for each statement;
+//! - this file: what the rest of the service says to the store. It is plain data: JSON, names and numbers.
+//!
+//! The store knows nothing of dynos and decides nothing. `restart` decides, for example, when a turn may be taken.
+//!
+//! No decision depends on the clock of the database: it may jump, and then only ten minutes of delivery ids or a few days of
+//! old rows are wrong.
+
+mod postgres;
+mod url;
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub(crate) use postgres::Postgres;
+pub(crate) use url::DatabaseUrl;
+
+/// Where the store is, and who uses it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The database.
+    pub(crate) url: DatabaseUrl,
+    /// What this process is called, for people: the name of its dyno. Heroku sets `DYNO`.
+    pub(crate) dyno: Option<String>,
+    /// How fast things go.
+    pub pace: Pace,
+}
+
+/// How fast turns change hands, and how long the database may take. Only tests use other values than the default ones.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Who sees that a turn was not renewed for this long may take it.
+    pub lease: Duration,
+    /// How long before that its holder stops to ask for restarts: the longest time that one call to Heroku may take.
+    pub longest_call: Duration,
+    /// How long the answer to an alert waits for the database.
+    pub answer: Duration,
+    /// How often to look for alerts that other replicas accepted, and for turns that are free.
+    pub poll: Duration,
+}
+
+impl Default for Pace {
+    /// A turn is taken 25 s after its last renewal, and polls add 4 s at most: 29 s after SIGKILL, of the 35 s that are
+    /// allowed. A call to Heroku takes 10 s at most.
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(25),
+            longest_call: Duration::from_secs(10),
+            answer: Duration::from_secs(1),
+            poll: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Pace {
+    /// How long a holder may rely on its turn, from the start of the renewal.
+    pub(crate) fn trust(&self) -> Duration {
+        self.lease.saturating_sub(self.longest_call)
+    }
+
+    /// How often a turn is renewed.
+    pub(crate) fn renewal(&self) -> Duration {
+        self.lease / 3
+    }
+}
+
+/// Identifies a delivery. Equal for the same delivery on every replica.
+pub(crate) type DeliveryId = [u8; 32];
+
+/// Alerts of one app, merged, as they are written.
+#[derive(Clone, Debug)]
+pub(crate) struct NewRequest {
+    pub(crate) app: String,
+    pub(crate) asked: Value,
+    pub(crate) alerts: i64,
+    pub(crate) senders: Vec<String>,
+    /// The deliveries that they came with.
+    pub(crate) ids: Vec<DeliveryId>,
+}
+
+/// The same, as they are read.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredRequest {
+    pub(crate) id: i64,
+    pub(crate) asked: Value,
+    pub(crate) alerts: i64,
+    pub(crate) senders: Vec<String>,
+}
+
+/// Who has the turn of an app, and when it was renewed last: two rows are equal only if nobody renewed it in between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TurnRow {
+    /// `None` when it was given back.
+    pub(crate) holder: Option<String>,
+    /// Grows whenever the turn changes hands.
+    pub(crate) term: i64,
+    /// Grows with each renewal.
+    pub(crate) beat: i64,
+}
+
+/// A turn that was taken, and what its last holder left.
+#[derive(Clone, Debug)]
+pub(crate) struct TakenTurn {
+    pub(crate) term: i64,
+    /// What is remembered of the app.
+    pub(crate) history: Option<Value>,
+    /// The pass that was not finished.
+    pub(crate) pass: Option<Value>,
+}
+
+/// Names the term of a turn that this process holds. Every write of a holder names it, and fails when it is over.
+#[derive(Clone, Debug)]
+pub(crate) struct Term {
+    pub(crate) app: String,
+    pub(crate) number: i64,
+}
+
+/// The end of a pass.
+#[derive(Clone, Debug)]
+pub(crate) struct FinishedPass {
+    /// The requests that it served.
+    pub(crate) requests: Vec<i64>,
+    /// Whether it could not act on them: then the same deliveries count again.
+    pub(crate) was_lost: bool,
+    pub(crate) history: Value,
+    pub(crate) report: Value,
+}
+
+/// Why the store could not do something.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Error {
+    /// There is no connection.
+    #[error("cannot connect to the database of DATABASE_URL: {0}")]
+    Connect(String),
+    /// The database was connected, and does not answer in time.
+    #[error("the database of DATABASE_URL did not answer within {0:?}")]
+    TimedOut(Duration),
+    /// The user or the password is wrong.
+    #[error("the database rejected the user or the password of DATABASE_URL")]
+    Rejected,
+    /// The database takes no writes: a standby, or a primary that became one.
+    #[error("the database of DATABASE_URL is read-only, as after a failover")]
+    ReadOnly,
+    /// The disk is full, or a limit of the plan is reached.
+    #[error("the database of DATABASE_URL is full: {0}")]
+    Full(String),
+    /// The tables are of a newer version of this program.
+    #[error("the tables in the database are of version {found}, and this program knows version {known}")]
+    NewerSchema {
+        /// The version that the database has.
+        found: i32,
+        /// The version that this program makes.
+        known: i32,
+    },
+    /// The tables are not as this program made them.
+    #[error("the tables in the database were changed by hand: {0}")]
+    Altered(String),
+    /// Anything else.
+    #[error("the database of DATABASE_URL reported an error: {0}")]
+    Statement(String),
+}
+
+impl Error {
+    /// What a person should do about it.
+    pub(crate) fn remedy(&self) -> &'static str {
+        match self {
+            Self::Connect(_) | Self::TimedOut(_) => {
+                "see `heroku pg:info` and status.heroku.com; the service tries again by itself"
+            }
+            Self::Rejected => "set DATABASE_URL to the current credentials; `heroku addons:attach` keeps it current",
+            Self::ReadOnly => "see `heroku pg:info`; the service tries again by itself",
+            Self::Full(_) => "see `heroku pg:info`, and choose a larger plan",
+            Self::NewerSchema { .. } => "deploy the newest version of the restarter",
+            Self::Altered(_) => {
+                "undo the change, or `DROP SCHEMA dyno_restarter CASCADE` while the restarter is stopped: it makes new tables"
+            }
+            Self::Statement(_) => "see `heroku pg:info`",
+        }
+    }
+}

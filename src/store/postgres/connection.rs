@@ -1,0 +1,118 @@
+//! One connection to the database, which is made again when it broke.
+//!
+//! A statement that failed or timed out closes its connection: nobody knows in which state that is. No statement is prepared
+//! under a name and nothing is set for a session, so a pooler such as PgBouncer may stand in between.
+
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, MutexGuard};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::debug;
+
+use super::schema;
+use crate::store::Error;
+use crate::util::text::{printable, with_causes};
+
+/// How long a new connection may take, with TLS and the tables.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Messages of the database are cut to this length, in characters.
+const LONGEST_MESSAGE: usize = 200;
+
+/// A connection, or none yet.
+pub(super) struct Connection {
+    config: Config,
+    tls: MakeRustlsConnect,
+    client: Mutex<Option<Client>>,
+}
+
+/// The connection, in use. When this is dropped, the connection is closed, unless [`Session::keep`] says that all went well.
+pub(super) struct Session<'a> {
+    slot: MutexGuard<'a, Option<Client>>,
+    client: Client,
+}
+
+impl Connection {
+    pub(super) fn new(config: &Config, tls: &MakeRustlsConnect) -> Self {
+        let mut config = config.clone();
+        config.connect_timeout(CONNECT_TIMEOUT).keepalives_idle(Duration::from_secs(30));
+        Self { config, tls: tls.clone(), client: Mutex::default() }
+    }
+
+    /// Waits until nobody else uses the connection, and makes it if there is none.
+    pub(super) async fn session(&self) -> Result<Session<'_>, Error> {
+        let mut slot = self.client.lock().await;
+        let client = match slot.take().filter(|client| !client.is_closed()) {
+            Some(client) => client,
+            // It is large, and rare.
+            None => Box::pin(bounded(CONNECT_TIMEOUT, self.connect())).await?,
+        };
+        Ok(Session { slot, client })
+    }
+
+    async fn connect(&self) -> Result<Client, Error> {
+        let (mut client, connection) = self.config.connect(self.tls.clone()).await.map_err(|error| fault(&error))?;
+        // It ends when the client is dropped.
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                debug!("the connection to the database ended: {}", printable(&with_causes(&error), LONGEST_MESSAGE));
+            }
+        });
+        schema::prepare(&mut client).await?;
+        Ok(client)
+    }
+}
+
+impl Session<'_> {
+    /// The statement succeeded: the connection can be used again.
+    pub(super) fn keep(self) {
+        let Self { mut slot, client } = self;
+        *slot = Some(client);
+    }
+}
+
+impl Deref for Session<'_> {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl DerefMut for Session<'_> {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+}
+
+/// Work that fails when it takes too long.
+pub(super) async fn bounded<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::TimedOut(limit)))
+}
+
+/// What an error of the driver means. The text contains no secret: neither the user nor the password.
+pub(super) fn fault(error: &tokio_postgres::Error) -> Error {
+    let Some(database) = error.as_db_error() else {
+        let text = printable(&with_causes(error), LONGEST_MESSAGE);
+        return if error.is_closed() {
+            Error::Connect("the connection was closed".to_owned())
+        } else {
+            Error::Connect(text)
+        };
+    };
+    let (code, text) = (database.code(), printable(database.message(), LONGEST_MESSAGE));
+    match *code {
+        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => Error::Rejected,
+        SqlState::READ_ONLY_SQL_TRANSACTION => Error::ReadOnly,
+        SqlState::DISK_FULL | SqlState::OUT_OF_MEMORY | SqlState::CONFIGURATION_LIMIT_EXCEEDED => Error::Full(text),
+        SqlState::CANNOT_CONNECT_NOW
+        | SqlState::ADMIN_SHUTDOWN
+        | SqlState::CRASH_SHUTDOWN
+        | SqlState::TOO_MANY_CONNECTIONS => Error::Connect(text),
+        _ if code.code().starts_with("42") => Error::Altered(text),
+        _ => Error::Statement(text),
+    }
+}

@@ -1,0 +1,98 @@
+//! The store in PostgreSQL: two connections, and one function for each thing that is written or read.
+//!
+//! - `connection`: one connection; `tls`: how it is encrypted; `schema`: the tables;
+//! - `requests`: alerts that were accepted; `turns`: who may make passes, and the passes; `replicas`: who uses the store, and
+//!   what is old.
+//!
+//! Alerts have a connection of their own, so that an answer never waits for anything else.
+
+mod connection;
+mod replicas;
+mod requests;
+mod schema;
+mod tls;
+mod turns;
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_postgres::Row;
+use tokio_postgres::types::FromSqlOwned;
+
+use connection::{Connection, bounded, fault};
+
+use super::{Error, Pace, Settings};
+
+/// How long a write of alerts may take. Their senders wait for less: see `restart::acceptance`.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long any other statement may take.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The store.
+pub(crate) struct Postgres {
+    alerts: Connection,
+    turns: Connection,
+    /// This process, as other replicas see it: the name of its dyno, and a random part that makes it unique.
+    id: String,
+    /// Whether this is the first dyno of the restarter, or no dyno at all.
+    is_first: bool,
+    pace: Pace,
+    contact: Mutex<Contact>,
+}
+
+/// What is known of the database and of other processes of this program.
+#[derive(Debug)]
+struct Contact {
+    /// When it answered last; the start of this process if it never did.
+    answered_at: Instant,
+    /// Whether there were other processes then, if it ever answered.
+    others: Option<bool>,
+}
+
+impl Postgres {
+    /// Does not connect yet.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(crate) fn new(settings: &Settings) -> Result<Self, rustls::Error> {
+        let tls = tls::connector(settings.url.verifies)?;
+        let connection = || Connection::new(&settings.url.config, &tls);
+        let dyno = settings.dyno.as_deref().unwrap_or("restarter");
+        Ok(Self {
+            alerts: connection(),
+            turns: connection(),
+            id: format!("{dyno}/{:08x}", fastrand::u32(..)),
+            is_first: settings.dyno.as_ref().is_none_or(|dyno| dyno.ends_with(".1")),
+            pace: settings.pace,
+            contact: Mutex::new(Contact { answered_at: Instant::now(), others: None }),
+        })
+    }
+
+    /// How other replicas call this process.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn contact(&self) -> MutexGuard<'_, Contact> {
+        self.contact.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How fast things go.
+    pub(crate) fn pace(&self) -> Pace {
+        self.pace
+    }
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A column of a row.
+fn column<T: FromSqlOwned>(row: &Row, at: usize) -> Result<T, Error> {
+    row.try_get(at).map_err(|error| Error::Altered(error.to_string()))
+}

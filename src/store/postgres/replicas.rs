@@ -1,0 +1,90 @@
+//! Who uses the store, and what in it is old.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_postgres::types::Type;
+use tracing::debug;
+
+use super::{Postgres, column};
+use crate::shutdown::Stop;
+use crate::store::Error;
+
+/// What goes when it is old, in small steps, so that no statement takes long. Alerts and passes are kept for 30 days.
+const OLD: [&str; 5] = [
+    "DELETE FROM dyno_restarter.seen WHERE id IN (
+        SELECT id FROM dyno_restarter.seen WHERE seen_at < now() - interval '1 hour' LIMIT 500)",
+    "DELETE FROM dyno_restarter.requests WHERE id IN (
+        SELECT id FROM dyno_restarter.requests WHERE done_at < now() - interval '30 days' LIMIT 500)",
+    "DELETE FROM dyno_restarter.passes WHERE id IN (
+        SELECT id FROM dyno_restarter.passes WHERE ended_at < now() - interval '30 days' LIMIT 500)",
+    "DELETE FROM dyno_restarter.reports WHERE (app, dyno, kind) IN (
+        SELECT app, dyno, kind FROM dyno_restarter.reports WHERE changed_at < now() - interval '30 days' LIMIT 500)",
+    "DELETE FROM dyno_restarter.replicas WHERE seen_at < now() - interval '1 day'",
+];
+
+/// How often old rows are looked for.
+const TIDY: Duration = Duration::from_secs(10 * 60);
+
+impl Postgres {
+    /// Says now and then that this process is there, and deletes what is old, until the service is asked to end.
+    pub(crate) async fn attend(&self, stop: Stop) {
+        let mut tidy_at = Instant::now();
+        loop {
+            let attended = async {
+                self.appear().await?;
+                if tidy_at <= Instant::now() {
+                    tidy_at = Instant::now() + TIDY;
+                    self.forget_old().await?;
+                }
+                Ok::<_, Error>(())
+            };
+            if let Err(error) = attended.await {
+                // The writer of alerts and the keepers of turns tell it.
+                debug!("{error}");
+            }
+            tokio::select! {
+                biased;
+                _ = stop.requested() => break,
+                () = tokio::time::sleep(self.pace.renewal()) => {}
+            }
+        }
+        // Without the database, the others find out in an hour.
+        self.leave().await.ok();
+    }
+
+    /// Whether this process may act although the database is away: it was for longer than a lease, and no other process of
+    /// this program is known. Where the database was never there, that is so for the first dyno of the restarter.
+    pub(crate) fn is_alone(&self) -> bool {
+        let contact = self.contact();
+        let knows_nobody = contact.others.map_or(self.is_first, |others| !others);
+        knows_nobody && contact.answered_at.elapsed() >= self.pace.lease
+    }
+
+    /// Says that this process is there. Returns whether other processes of this program were there within the last hour. One
+    /// that ends in an orderly way says so, with [`Postgres::leave`].
+    pub(crate) async fn appear(&self) -> Result<bool, Error> {
+        let statement = "WITH me AS (
+                INSERT INTO dyno_restarter.replicas (id) VALUES ($1)
+                ON CONFLICT (id) DO UPDATE SET seen_at = now())
+            SELECT EXISTS (
+                SELECT FROM dyno_restarter.replicas WHERE id <> $1 AND seen_at > now() - interval '1 hour')";
+        let rows = self.query(statement, &[(&self.id, Type::TEXT)]).await?;
+        let others = rows.first().map(|row| column(row, 0)).transpose()?.unwrap_or_default();
+        self.contact().others = Some(others);
+        Ok(others)
+    }
+
+    /// Says that this process ends.
+    pub(crate) async fn leave(&self) -> Result<(), Error> {
+        self.query("DELETE FROM dyno_restarter.replicas WHERE id = $1", &[(&self.id, Type::TEXT)]).await.map(drop)
+    }
+
+    /// Deletes some of what is old.
+    pub(crate) async fn forget_old(&self) -> Result<(), Error> {
+        for statement in OLD {
+            self.query(statement, &[]).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! Alerts that were accepted, and the deliveries that they came with.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::{Postgres, TIMEOUT, WRITE_TIMEOUT, bounded, column, fault};
+use crate::store::{DeliveryId, Error, NewRequest, StoredRequest, Term};
+
+/// How many requests are read at once.
+const MOST_READ: i64 = 500;
+
+impl Postgres {
+    /// Writes deliveries, each with its ids, in one commit. `merge` is told which of them are new, and says what they ask for.
+    /// Returns which are new.
+    pub(crate) async fn accept(
+        &self,
+        deliveries: &[Vec<DeliveryId>],
+        merge: impl FnOnce(&[bool]) -> Vec<NewRequest>,
+    ) -> Result<Vec<bool>, Error> {
+        bounded(WRITE_TIMEOUT, async {
+            let mut session = self.alerts.session().await?;
+            let ids: Vec<&[u8]> = deliveries.iter().flatten().map(<[u8; 32]>::as_slice).collect();
+            let is_new = if ids.is_empty() {
+                let is_new = vec![true; deliveries.len()];
+                // One statement is one commit. There is more than one only for several apps, which do not depend on each other.
+                write(&session, merge(&is_new)).await?;
+                is_new
+            } else {
+                let transaction = session.transaction().await.map_err(|error| fault(&error))?;
+                let is_new = which_are_new(deliveries, note_seen(transaction.client(), ids).await?);
+                write(transaction.client(), merge(&is_new)).await?;
+                transaction.commit().await.map_err(|error| fault(&error))?;
+                is_new
+            };
+            session.keep();
+            Ok(is_new)
+        })
+        .await
+    }
+
+    /// Takes the requests that wait, if `term` is not over. Those that were taken with the same number are not returned again.
+    pub(crate) async fn take_requests(&self, term: &Term, number: i64) -> Result<Vec<StoredRequest>, Error> {
+        let statement = "UPDATE dyno_restarter.requests SET taken = $4 WHERE id IN (
+                SELECT id FROM dyno_restarter.requests
+                WHERE app = $1 AND done_at IS NULL AND taken IS DISTINCT FROM $4
+                    AND EXISTS (SELECT FROM dyno_restarter.turns WHERE app = $1 AND holder = $2 AND term = $3)
+                ORDER BY id LIMIT $5)
+            RETURNING id, asked, alerts, senders";
+        bounded(TIMEOUT, async {
+            let session = self.turns.session().await?;
+            let parameters = [
+                (&term.app as _, Type::TEXT),
+                (&self.id as _, Type::TEXT),
+                (&term.number as _, Type::INT8),
+                (&number as _, Type::INT8),
+                (&MOST_READ as _, Type::INT8),
+            ];
+            let rows = session.query_typed(statement, &parameters).await.map_err(|error| fault(&error))?;
+            session.keep();
+            let request = |row| {
+                let (id, asked) = (column(row, 0)?, column::<Value>(row, 1)?);
+                Ok(StoredRequest { id, asked, alerts: column(row, 2)?, senders: column(row, 3)? })
+            };
+            rows.iter().map(request).collect()
+        })
+        .await
+    }
+}
+
+/// Notes ids; returns those that were not seen within the last ten minutes, which is how long memory keeps them, too. Two
+/// transactions wait for each other on the same id, in one order.
+async fn note_seen(client: &Client, ids: Vec<&[u8]>) -> Result<BTreeSet<Vec<u8>>, Error> {
+    let statement = "INSERT INTO dyno_restarter.seen (id) SELECT DISTINCT id FROM unnest($1) AS id ORDER BY id
+        ON CONFLICT (id) DO UPDATE SET seen_at = now() WHERE seen.seen_at < now() - interval '10 minutes'
+        RETURNING id";
+    let parameters = [(&ids as _, Type::BYTEA_ARRAY)];
+    let rows = client.query_typed(statement, &parameters).await.map_err(|error| fault(&error))?;
+    rows.iter().map(|row| column(row, 0)).collect()
+}
+
+/// A delivery is new if all of its ids are, and none came earlier in the same batch.
+fn which_are_new(deliveries: &[Vec<DeliveryId>], mut new: BTreeSet<Vec<u8>>) -> Vec<bool> {
+    let is_new = |ids: &Vec<DeliveryId>| ids.iter().filter(|id| new.remove(id.as_slice())).count() == ids.len();
+    deliveries.iter().map(is_new).collect()
+}
+
+async fn write(client: &Client, requests: Vec<NewRequest>) -> Result<(), Error> {
+    let statement =
+        "INSERT INTO dyno_restarter.requests (app, asked, alerts, senders, ids) VALUES ($1, $2, $3, $4, $5)";
+    for NewRequest { app, asked, alerts, senders, ids } in requests {
+        let ids: Vec<&[u8]> = ids.iter().map(<[u8; 32]>::as_slice).collect();
+        let parameters = [
+            (&app as _, Type::TEXT),
+            (&asked as _, Type::JSONB),
+            (&alerts as _, Type::INT8),
+            (&senders as _, Type::TEXT_ARRAY),
+            (&ids as _, Type::BYTEA_ARRAY),
+        ];
+        client.query_typed(statement, &parameters).await.map_err(|error| fault(&error))?;
+    }
+    Ok(())
+}

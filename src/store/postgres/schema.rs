@@ -1,0 +1,120 @@
+//! The tables. They are made and changed here at the first connection, forward only, by one process at a time.
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::column;
+use super::connection::fault;
+use crate::store::Error;
+
+/// Each entry leads from one version to the next. Entries are added and never changed.
+const MIGRATIONS: [&str; 1] = ["
+    -- Alerts that were accepted, merged as they came in.
+    CREATE TABLE dyno_restarter.requests (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        app text NOT NULL,
+        asked jsonb NOT NULL,
+        alerts bigint NOT NULL,
+        senders text[] NOT NULL,
+        -- The deliveries that they came with, as in `seen`.
+        ids bytea[] NOT NULL,
+        accepted_at timestamptz NOT NULL DEFAULT now(),
+        -- Who has it: a random number of the process that holds the turn.
+        taken bigint,
+        done_at timestamptz
+    );
+    CREATE INDEX requests_waiting ON dyno_restarter.requests (app) WHERE done_at IS NULL;
+    CREATE INDEX requests_done ON dyno_restarter.requests (done_at) WHERE done_at IS NOT NULL;
+
+    -- Deliveries of the last minutes.
+    CREATE TABLE dyno_restarter.seen (
+        id bytea PRIMARY KEY,
+        seen_at timestamptz NOT NULL DEFAULT now()
+    );
+    CREATE INDEX seen_by_age ON dyno_restarter.seen (seen_at);
+
+    -- Who makes the passes over each app, what is remembered of the app, and the pass under way.
+    CREATE TABLE dyno_restarter.turns (
+        app text PRIMARY KEY,
+        holder text,
+        term bigint NOT NULL,
+        beat bigint NOT NULL,
+        renewed_at timestamptz NOT NULL DEFAULT now(),
+        history jsonb,
+        pass jsonb
+    );
+
+    -- The passes of the last days.
+    CREATE TABLE dyno_restarter.passes (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        app text NOT NULL,
+        ended_at timestamptz NOT NULL DEFAULT now(),
+        report jsonb NOT NULL
+    );
+    CREATE INDEX passes_by_age ON dyno_restarter.passes (app, ended_at);
+
+    -- The reports of log drains that count, of each dyno: times in microseconds since 1970.
+    CREATE TABLE dyno_restarter.reports (
+        app text NOT NULL,
+        dyno text NOT NULL,
+        kind text NOT NULL,
+        times bigint[] NOT NULL,
+        done bigint,
+        changed_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (app, dyno, kind)
+    );
+
+    -- The processes of this program.
+    CREATE TABLE dyno_restarter.replicas (
+        id text PRIMARY KEY,
+        seen_at timestamptz NOT NULL DEFAULT now()
+    );
+"];
+
+/// The number of the advisory lock: `dynorest` in ASCII.
+const LOCK: i64 = 0x6479_6e6f_7265_7374;
+
+/// Makes the tables, or changes those of an older version.
+///
+/// # Errors
+/// When they are of a newer version.
+pub(super) async fn prepare(client: &mut Client) -> Result<(), Error> {
+    if version(client).await? == Some(latest()) {
+        return Ok(());
+    }
+    let transaction = client.transaction().await.map_err(|error| fault(&error))?;
+    let lock = [(&LOCK as _, Type::INT8)];
+    transaction.query_typed("SELECT pg_advisory_xact_lock($1)", &lock).await.map_err(|error| fault(&error))?;
+    let first = "CREATE SCHEMA IF NOT EXISTS dyno_restarter;
+        CREATE TABLE IF NOT EXISTS dyno_restarter.version (version integer NOT NULL)";
+    transaction.batch_execute(first).await.map_err(|error| fault(&error))?;
+    let found = version(transaction.client()).await?.unwrap_or_default();
+    let known = usize::try_from(found).unwrap_or_default();
+    if known > MIGRATIONS.len() {
+        return Err(Error::NewerSchema { found, known: latest() });
+    }
+    for migration in &MIGRATIONS[known..] {
+        transaction.batch_execute(migration).await.map_err(|error| fault(&error))?;
+    }
+    let version =
+        format!("DELETE FROM dyno_restarter.version; INSERT INTO dyno_restarter.version VALUES ({})", MIGRATIONS.len());
+    transaction.batch_execute(&version).await.map_err(|error| fault(&error))?;
+    transaction.commit().await.map_err(|error| fault(&error))
+}
+
+fn latest() -> i32 {
+    i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
+}
+
+/// The version of the tables; `None` when there are none.
+async fn version(client: &Client) -> Result<Option<i32>, Error> {
+    let is_there = "SELECT to_regclass('dyno_restarter.version') IS NOT NULL";
+    let rows = client.query_typed(is_there, &[]).await.map_err(|error| fault(&error))?;
+    let is_there = rows.first().map(|row| column(row, 0)).transpose()?;
+    if is_there != Some(true) {
+        return Ok(None);
+    }
+    let rows =
+        client.query_typed("SELECT version FROM dyno_restarter.version", &[]).await.map_err(|error| fault(&error))?;
+    rows.first().map(|row| column(row, 0)).transpose()
+}

@@ -1,0 +1,46 @@
+//! The service with a database: the real router, the real client and a real PostgreSQL, in front of the simulated Heroku, in
+//! real time. Each test states a fact. Where PostgreSQL is not installed, the tests say so and are left out.
+
+#[expect(dead_code, reason = "the harness of the other tests offers more")]
+#[path = "../it/service.rs"]
+mod service;
+
+/// A database, or the end of the test on a machine without PostgreSQL.
+macro_rules! database {
+    () => {
+        match crate::postgres::Database::create().await {
+            Some(database) => database,
+            None => return,
+        }
+    };
+}
+
+mod alerts;
+mod postgres;
+mod proxy;
+mod turns;
+
+use simulator::Heroku;
+
+use postgres::Database;
+use service::Service;
+
+/// A service with this database.
+pub(crate) async fn service_with(heroku: &Heroku, url: &str) -> Service {
+    in_time("the start", Service::with(heroku, &[("DATABASE_URL", url)])).await
+}
+
+/// The same, once it is connected.
+pub(crate) async fn replica(heroku: &Heroku, database: &Database) -> Service {
+    const OTHERS: &str = "SELECT count(*) FROM dyno_restarter.replicas";
+    let others = database.try_number(OTHERS).await.unwrap_or_default();
+    let service = service_with(heroku, &database.url).await;
+    alerts::until(database, OTHERS, others + 1).await;
+    service
+}
+
+/// Waits for what must happen soon. A machine that is busy may take long.
+pub(crate) async fn in_time<T>(what: &str, happens: impl Future<Output = T>) -> T {
+    let limit = std::time::Duration::from_secs(60);
+    tokio::time::timeout(limit, happens).await.unwrap_or_else(|_| panic!("not within a minute: {what}"))
+}

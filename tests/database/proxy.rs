@@ -1,0 +1,78 @@
+//! A wire to the database that can be cut, or stall.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// What the wire does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wire {
+    Passes,
+    /// Connections are closed, and new ones, too.
+    Cut,
+    /// Bytes wait, in both directions.
+    Stalls,
+}
+
+/// Passes connections on to a server. It ends with its runtime.
+#[derive(Clone)]
+pub(crate) struct Proxy {
+    port: u16,
+    wire: Arc<watch::Sender<Wire>>,
+}
+
+impl Proxy {
+    /// To the server of this URL.
+    pub(crate) async fn to(url: &str) -> Self {
+        let server = authority(url).to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        let wire = Arc::new(watch::Sender::new(Wire::Passes));
+        let state = wire.subscribe();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(pass_on(client, server.clone(), state.clone()));
+            }
+        });
+        Self { port, wire }
+    }
+
+    /// The same URL, by way of this wire.
+    pub(crate) fn url(&self, url: &str) -> String {
+        url.replace(authority(url), &format!("127.0.0.1:{}", self.port))
+    }
+
+    pub(crate) fn set(&self, wire: Wire) {
+        self.wire.send_replace(wire);
+    }
+}
+
+async fn pass_on(client: TcpStream, server: String, wire: watch::Receiver<Wire>) {
+    if *wire.borrow() == Wire::Cut {
+        return;
+    }
+    let Ok(server) = TcpStream::connect(server).await else { return };
+    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    let mut cut = wire.clone();
+    tokio::select! {
+        () = copy(from_client, to_server, wire.clone()) => {}
+        () = copy(from_server, to_client, wire) => {}
+        _ = cut.wait_for(|wire| *wire == Wire::Cut) => {}
+    }
+}
+
+async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mut wire: watch::Receiver<Wire>) {
+    let mut bytes = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        if wire.wait_for(|wire| *wire != Wire::Stalls).await.is_err() || to.write_all(&bytes[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn authority(url: &str) -> &str {
+    let rest = url.rsplit_once('@').expect("the URL has a user").1;
+    rest.split_once('/').expect("the URL has a database").0
+}

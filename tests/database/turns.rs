@@ -1,0 +1,130 @@
+//! Several replicas: one makes the passes, and another one takes over.
+
+use dyno_restarter::restart::{End, Outcome};
+
+use crate::alerts::until;
+use crate::proxy::{Proxy, Wire};
+use crate::service::{QUICK, held_by, seconds, shop};
+use crate::{in_time, replica, service_with};
+
+const WAITING: &str = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL";
+
+#[tokio::test]
+async fn alerts_at_two_replicas_at_once_restart_each_dyno_once_and_one_at_a_time() {
+    let database = database!();
+    let (heroku, shop) = shop(3).await;
+    let shop = shop.boot_time(seconds(0));
+    let (one, other) = (replica(&heroku, &database).await, replica(&heroku, &database).await);
+    for service in [&one, &other, &one, &other] {
+        service.alert().await;
+    }
+    until(&database, WAITING, 0).await;
+    assert_eq!(shop.restarts(), ["web.1", "web.2", "web.3"]);
+    assert_eq!(one.reports().len() * other.reports().len(), 0);
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn after_sigterm_in_a_pass_another_replica_goes_on_with_it_within_three_seconds() {
+    let database = database!();
+    let (heroku, shop) = shop(2).await;
+    let shop = shop.boot_time(seconds(4));
+    let one = replica(&heroku, &database).await;
+    one.alert().await;
+    in_time("the first restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    let other = replica(&heroku, &database).await;
+    let asked = std::time::Instant::now();
+    one.stop().await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE term = 2 AND holder IS NOT NULL", 1).await;
+    assert!(asked.elapsed() < seconds(3), "{:?}", asked.elapsed());
+    until(&database, WAITING, 0).await;
+    assert_eq!(shop.restarts(), ["web.1", "web.2"]);
+    assert_eq!((shop.fewest_up("web"), other.end()), (1, None));
+    assert!(matches!(other.outcome("web.1"), Outcome::Restarted { .. }), "{:?}", other.outcome("web.1"));
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_hold_survives_a_restart_of_the_restarter() {
+    let database = database!();
+    let (heroku, shop) = shop(2).await;
+    let shop = shop.boot_time(seconds(0));
+    let _ = shop.dyno("web.1").crashes_on_boot();
+    let one = replica(&heroku, &database).await;
+    one.alert().await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.passes", 1).await;
+    assert!(matches!(one.end(), Some(End::Failed(_))));
+    one.stop().await;
+    let other = replica(&heroku, &database).await;
+    other.alert().await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.passes", 2).await;
+    assert_eq!((shop.restarts().len(), other.outcome("web.2")), (1, held_by("web.1")));
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_holder_that_loses_the_turn_stops_before_the_next_restart() {
+    let database = database!();
+    let (heroku, shop) = shop(2).await;
+    let shop = shop.boot_time(seconds(2));
+    let service = replica(&heroku, &database).await;
+    service.alert().await;
+    in_time("the first restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    let stolen = "UPDATE dyno_restarter.turns SET holder = 'another', term = term + 1";
+    database.client().await.batch_execute(stolen).await.expect("done");
+    in_time("the loss", service.log.until(|log| log.count("another restarter goes on with the pass") == 1)).await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+    // Nobody renews the stolen turn.
+    until(&database, WAITING, 0).await;
+    assert_eq!(shop.restarts(), ["web.1", "web.2"]);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_replica_that_is_cut_off_restarts_nothing_while_another_one_may_have_the_turn() {
+    let database = database!();
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
+    let proxy = Proxy::to(&database.url).await;
+    let one = service_with(&heroku, &proxy.url(&database.url)).await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE term = 1", 1).await;
+    let other = replica(&heroku, &database).await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.replicas", 2).await;
+    // The first one sees the second one with its next renewal.
+    until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE beat > 3", 1).await;
+    proxy.set(Wire::Cut);
+    until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE term = 2", 1).await;
+    one.alert().await;
+    tokio::time::sleep(QUICK.lease * 2).await;
+    assert!(shop.restarts().is_empty());
+    proxy.set(Wire::Passes);
+    in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    until(&database, WAITING, 0).await;
+    one.stop().await;
+    assert_eq!((other.reports().len(), shop.restarts().len()), (1, 1));
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_that_goes_away_in_a_pass_is_waited_for_when_another_replica_may_take_the_turn() {
+    let database = database!();
+    let (heroku, shop) = shop(2).await;
+    let shop = shop.boot_time(seconds(1));
+    let proxy = Proxy::to(&database.url).await;
+    let one = service_with(&heroku, &proxy.url(&database.url)).await;
+    let other = service_with(&heroku, &proxy.url(&database.url)).await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.replicas", 2).await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE beat > 3", 1).await;
+    one.alert().await;
+    in_time("the first restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    proxy.set(Wire::Stalls);
+    tokio::time::sleep(QUICK.lease * 3).await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+    proxy.set(Wire::Cut);
+    proxy.set(Wire::Passes);
+    until(&database, WAITING, 0).await;
+    assert_eq!((shop.restarts(), shop.fewest_up("web")), (vec!["web.1".to_owned(), "web.2".to_owned()], 1));
+    one.stop().await;
+    other.stop().await;
+}
