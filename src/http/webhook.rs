@@ -25,7 +25,7 @@ use super::decision::{Decision, IgnoreReason, decide};
 use super::params::{ParamError, RestartParams};
 use super::unintended::Unintended;
 use crate::alert::{self, Alert, Condition, Handshake, UnknownState};
-use crate::restart::{Accepted, AppName, Kept, Receipt, Restarter, Stopping, Trigger};
+use crate::restart::{Accepted, AppName, Kept, Outlook, Receipt, Restarter, Stopping, Trigger};
 use crate::store::DeliveryId;
 use crate::util::dedup::SeenIds;
 use crate::util::log_throttle::LogThrottle;
@@ -307,6 +307,7 @@ impl AlertIntake {
         let trigger = |(app, trigger): (AppName, Trigger)| {
             let asked = describe(&trigger);
             let Accepted { receipt, outlook } = self.restarter.trigger(&app, trigger)?;
+            let outlook = if self.restarter.has_database() { Outlook::InMemoryOnly } else { outlook };
             accepted.push(AcceptedAlert { app, asked, outlook });
             Ok(receipt)
         };

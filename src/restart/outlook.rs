@@ -29,8 +29,10 @@ pub enum Outlook {
     Follows,
     /// A pass that waits already is for this alert, too.
     Joins,
-    /// The alert waits in the database for the restarter that makes the passes, or in memory for the database.
+    /// The alert waits in the database for the restarter that makes the passes.
     Kept,
+    /// The database is away: the alert is lost if this process ends before it is back or has acted on the alert.
+    InMemoryOnly,
     /// A pass looks whether the dyno is up, and restarts nothing unless it is.
     Held(Hold),
 }
@@ -53,6 +55,7 @@ impl fmt::Display for Outlook {
             }
             Self::Follows => f.write_str("a pass begins when the one under way has ended"),
             Self::Kept => f.write_str("the restarter that makes the passes over this app acts on it"),
+            Self::InMemoryOnly => f.write_str("the database is away, so the alert is kept in memory only"),
             Self::Joins => f.write_str("joins the pass that is about to begin"),
             Self::Held(Hold { dyno, since }) => {
                 write!(

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::event::{Action, Event, Note};
 use super::fleet::Look;
 use super::pass_log::PassLog;
@@ -37,14 +39,14 @@ pub(super) enum Ended {
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 impl Driver<'_> {
-    /// Makes the pass, from this event on.
-    pub(super) async fn run(&self, rollout: &mut Rollout, first: Event, log: &mut PassLog) -> Ended {
-        let (mut event, mut notes) = (first, Vec::new());
+    /// Makes the pass, from this event on, which happened at this time.
+    pub(super) async fn run(&self, rollout: &mut Rollout, first: (Event, Timestamp), log: &mut PassLog) -> Ended {
+        let ((mut event, mut at), mut notes) = (first, Vec::new());
         loop {
             if self.is_left_to_another(&event, rollout).await {
                 return Ended::LeftToAnother;
             }
-            let action = rollout.step(event, self.clock.now());
+            let action = rollout.step(event, at);
             for note in rollout.take_notes() {
                 if let Note::Hold(dyno, _) = &note {
                     self.shared.view().happened(dyno, WhatHappened::Failed, self.clock.now());
@@ -79,6 +81,7 @@ impl Driver<'_> {
                     self.interruptible(deadline, wait).await
                 }
             };
+            at = self.clock.now();
         }
     }
 
@@ -115,7 +118,7 @@ impl Driver<'_> {
     }
 
     /// Work that ends early when the service is asked to end or, once that is known, at the deadline.
-    async fn interruptible(&self, deadline: Option<jiff::Timestamp>, work: impl Future<Output = Event>) -> Event {
+    async fn interruptible(&self, deadline: Option<Timestamp>, work: impl Future<Output = Event>) -> Event {
         let interrupted = async {
             match deadline {
                 None => Event::StopRequested(self.clock.time(self.stop.requested().await)),

@@ -178,10 +178,11 @@ impl Rollout {
         &self.history
     }
 
-    /// A pass that was written down, goes on under this policy.
-    pub(super) fn resume(&mut self, policy: Policy) {
+    /// A pass that was written down goes on under this policy. Returns the time of its last step.
+    pub(super) fn resume(&mut self, policy: Policy) -> Timestamp {
         self.policy = policy;
         self.stop_requested_at = None;
+        self.now
     }
 
     /// What is remembered if the restart of the next dyno is asked for now and its answer is lost.

@@ -10,8 +10,8 @@
 //! Each write of the holder names its term, and fails when that is over. Before each restart the holder writes down the pass
 //! with that restart, so that a successor knows about it, and looks whether it happened before it does anything else.
 //!
-//! While the database is away for longer than the lease, nobody can renew or take a turn. A process then goes on alone only
-//! if it knows of no other replica; otherwise alerts wait until the database is back.
+//! While the database is away, nobody can renew or take a turn, and alerts wait, unless it is certain that only one process
+//! acts: see [`Postgres::is_alone`].
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
@@ -35,6 +36,9 @@ const REPORTS_KEPT: usize = 50;
 
 /// While the allowance of idle calls is used up, a dry run stands on the last list, if that is no older than this.
 const RECENT: Duration = Duration::from_secs(60);
+
+/// A restart that a predecessor asked for counts as no older than this, however late a successor comes.
+const LONGEST_UNSEEN: Duration = Duration::from_secs(60);
 
 /// When nobody has looked at an app for this long, its task does so by itself.
 const LONGEST_WITHOUT_LOOK: Duration = Duration::from_secs(10 * 60);
@@ -259,7 +263,7 @@ impl Worker {
         let PassRequest { asked, alerts, senders, receipt, requests } = request;
         let history = std::mem::take(&mut self.state.history);
         let rollout = Rollout::new(self.name.clone(), self.policy.clone(), asked, alerts, history, self.clock.now());
-        self.drive(rollout, Event::Time, PassOf { senders, receipt, requests }).await;
+        self.drive(rollout, (Event::Time, self.clock.now()), PassOf { senders, receipt, requests }).await;
     }
 
     /// Goes on where the last holder of the turn ended.
@@ -276,12 +280,19 @@ impl Worker {
             }
         }
         let Some(StoredPass { mut rollout, is_restarting, requests, senders }) = pass else { return };
-        rollout.resume(self.policy.clone());
-        let first = if is_restarting { Event::Restarted(Err(predecessor_ended())) } else { Event::Time };
+        let stopped_at = rollout.resume(self.policy.clone());
+        let now = self.clock.now();
+        let first = if is_restarting {
+            // The restart was asked for then, and its time to take effect is over.
+            let oldest = now.saturating_sub(LONGEST_UNSEEN).unwrap_or(now);
+            (Event::Restarted(Err(predecessor_ended())), stopped_at.clamp(oldest, now))
+        } else {
+            (Event::Time, now)
+        };
         self.drive(rollout, first, PassOf { senders, requests, receipt: Receipt::default() }).await;
     }
 
-    async fn drive(&mut self, mut rollout: Rollout, first: Event, of: PassOf) {
+    async fn drive(&mut self, mut rollout: Rollout, first: (Event, Timestamp), of: PassOf) {
         let PassOf { senders, receipt, requests } = of;
         let began = Instant::now();
         let turn = self.app.turn.clone();

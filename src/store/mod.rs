@@ -134,6 +134,9 @@ pub(crate) struct FinishedPass {
 /// Why the store could not do something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
+    /// The database refuses connections: it is down for everybody.
+    #[error("the database of DATABASE_URL is down: {0}")]
+    Down(String),
     /// There is no connection.
     #[error("cannot connect to the database of DATABASE_URL: {0}")]
     Connect(String),
@@ -169,7 +172,7 @@ impl Error {
     /// What a person should do about it.
     pub(crate) fn remedy(&self) -> &'static str {
         match self {
-            Self::Connect(_) | Self::TimedOut(_) => {
+            Self::Down(_) | Self::Connect(_) | Self::TimedOut(_) => {
                 "see `heroku pg:info` and status.heroku.com; the service tries again by itself"
             }
             Self::Rejected => "set DATABASE_URL to the current credentials; `heroku addons:attach` keeps it current",

@@ -78,7 +78,7 @@ async fn without_the_database_an_alert_is_answered_and_acted_on_and_written_when
     let environment = environment(&heroku, &[("DATABASE_URL", &proxy.url(&database.url))]);
     let service = Service::at_pace(&environment, Pace { answer: seconds(1), ..QUICK });
     until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE term = 1", 1).await;
-    for wire in [Wire::Stalls, Wire::Cut] {
+    for wire in [Wire::Stalls, Wire::Down] {
         proxy.set(wire);
         assert_eq!(in_time("an answer", service.ask("")).await.0, 202);
     }

@@ -16,8 +16,11 @@ macro_rules! database {
 }
 
 mod alerts;
+mod killed;
 mod postgres;
+mod process;
 mod proxy;
+mod schedules;
 mod turns;
 
 use simulator::Heroku;

@@ -12,6 +12,8 @@ pub(crate) enum Wire {
     Passes,
     /// Connections are closed, and new ones, too.
     Cut,
+    /// The same, and connections are refused: nothing listens.
+    Down,
     /// Bytes wait, in both directions.
     Stalls,
 }
@@ -30,12 +32,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let port = listener.local_addr().expect("it is bound").port();
         let wire = Arc::new(watch::Sender::new(Wire::Passes));
-        let state = wire.subscribe();
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass_on(client, server.clone(), state.clone()));
-            }
-        });
+        tokio::spawn(listen(listener, server, wire.subscribe()));
         Self { port, wire }
     }
 
@@ -49,6 +46,28 @@ impl Proxy {
     }
 }
 
+async fn listen(mut listener: TcpListener, server: String, mut wire: watch::Receiver<Wire>) {
+    let address = listener.local_addr().expect("it is bound");
+    loop {
+        tokio::select! {
+            client = listener.accept() => {
+                let (client, _) = client.expect("there is room for a connection");
+                tokio::spawn(pass_on(client, server.clone(), wire.clone()));
+            }
+            _ = wire.changed() => {
+                if *wire.borrow() == Wire::Down {
+                    drop(listener);
+                    // It ends with the test.
+                    if wire.wait_for(|wire| *wire != Wire::Down).await.is_err() {
+                        return;
+                    }
+                    listener = TcpListener::bind(address).await.expect("the port is still free");
+                }
+            }
+        }
+    }
+}
+
 async fn pass_on(client: TcpStream, server: String, wire: watch::Receiver<Wire>) {
     if *wire.borrow() == Wire::Cut {
         return;
@@ -59,7 +78,7 @@ async fn pass_on(client: TcpStream, server: String, wire: watch::Receiver<Wire>)
     tokio::select! {
         () = copy(from_client, to_server, wire.clone()) => {}
         () = copy(from_server, to_client, wire) => {}
-        _ = cut.wait_for(|wire| *wire == Wire::Cut) => {}
+        _ = cut.wait_for(|wire| matches!(wire, Wire::Cut | Wire::Down)) => {}
     }
 }
 

@@ -97,6 +97,9 @@ pub(super) async fn bounded<T>(limit: Duration, work: impl Future<Output = Resul
 pub(super) fn fault(error: &tokio_postgres::Error) -> Error {
     let Some(database) = error.as_db_error() else {
         let text = printable(&with_causes(error), LONGEST_MESSAGE);
+        if is_refused(error) {
+            return Error::Down(text);
+        }
         return if error.is_closed() {
             Error::Connect("the connection was closed".to_owned())
         } else {
@@ -108,11 +111,16 @@ pub(super) fn fault(error: &tokio_postgres::Error) -> Error {
         SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => Error::Rejected,
         SqlState::READ_ONLY_SQL_TRANSACTION => Error::ReadOnly,
         SqlState::DISK_FULL | SqlState::OUT_OF_MEMORY | SqlState::CONFIGURATION_LIMIT_EXCEEDED => Error::Full(text),
-        SqlState::CANNOT_CONNECT_NOW
-        | SqlState::ADMIN_SHUTDOWN
-        | SqlState::CRASH_SHUTDOWN
-        | SqlState::TOO_MANY_CONNECTIONS => Error::Connect(text),
+        // It starts, ends or recovers.
+        SqlState::CANNOT_CONNECT_NOW => Error::Down(text),
+        SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::TOO_MANY_CONNECTIONS => Error::Connect(text),
         _ if code.code().starts_with("42") => Error::Altered(text),
         _ => Error::Statement(text),
     }
+}
+
+/// Whether nothing listens at the address.
+fn is_refused(error: &tokio_postgres::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::ConnectionRefused)
 }

@@ -37,8 +37,8 @@ pub(crate) struct Postgres {
     turns: Connection,
     /// This process, as other replicas see it: the name of its dyno, and a random part that makes it unique.
     id: String,
-    /// Whether this is the first dyno of the restarter, or no dyno at all.
-    is_first: bool,
+    /// Whether this is the first dyno of the restarter, such as `web.1`; `None` when it is no dyno.
+    is_first: Option<bool>,
     pace: Pace,
     contact: Mutex<Contact>,
 }
@@ -48,6 +48,8 @@ pub(crate) struct Postgres {
 struct Contact {
     /// When it answered last; the start of this process if it never did.
     answered_at: Instant,
+    /// Since when it refuses connections.
+    down_since: Option<Instant>,
     /// Whether there were other processes then, if it ever answered.
     others: Option<bool>,
 }
@@ -65,9 +67,9 @@ impl Postgres {
             alerts: connection(),
             turns: connection(),
             id: format!("{dyno}/{:08x}", fastrand::u32(..)),
-            is_first: settings.dyno.as_ref().is_none_or(|dyno| dyno.ends_with(".1")),
+            is_first: settings.dyno.as_ref().map(|dyno| dyno.ends_with(".1")),
             pace: settings.pace,
-            contact: Mutex::new(Contact { answered_at: Instant::now(), others: None }),
+            contact: Mutex::new(Contact { answered_at: Instant::now(), down_since: None, others: None }),
         })
     }
 

@@ -26,6 +26,9 @@ const OLD: [&str; 5] = [
 /// How often old rows are looked for.
 const TIDY: Duration = Duration::from_secs(10 * 60);
 
+/// A database that does not answer may answer others. After this long, a process that knows of no other acts all the same.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10 * 60);
+
 impl Postgres {
     /// Says now and then that this process is there, and deletes what is old, until the service is asked to end.
     pub(crate) async fn attend(&self, stop: Stop) {
@@ -53,12 +56,27 @@ impl Postgres {
         self.leave().await.ok();
     }
 
-    /// Whether this process may act although the database is away: it was for longer than a lease, and no other process of
-    /// this program is known. Where the database was never there, that is so for the first dyno of the restarter.
+    /// Whether this process may act although the database is away, because no other process does:
+    ///
+    /// - the database has been down for longer than a lease, so that nobody can hold a turn, and this is the first dyno of
+    ///   the restarter (or it is no dyno, and no other process was there);
+    /// - or nothing was heard of it for [`LONGEST_SILENCE`], and no other process was there.
     pub(crate) fn is_alone(&self) -> bool {
         let contact = self.contact();
-        let knows_nobody = contact.others.map_or(self.is_first, |others| !others);
-        knows_nobody && contact.answered_at.elapsed() >= self.pace.lease
+        let knows_nobody = contact.others == Some(false);
+        let is_first = self.is_first.unwrap_or(knows_nobody);
+        let is_down = contact.down_since.is_some_and(|since| since.elapsed() >= self.pace.lease);
+        is_down && is_first || knows_nobody && contact.answered_at.elapsed() >= LONGEST_SILENCE
+    }
+
+    /// Notes whether the database answered.
+    pub(super) fn note_contact<T>(&self, result: &Result<T, Error>) {
+        let (now, mut contact) = (Instant::now(), self.contact());
+        match result {
+            Ok(_) => (contact.answered_at, contact.down_since) = (now, None),
+            Err(Error::Down(_)) => _ = contact.down_since.get_or_insert(now),
+            Err(_) => contact.down_since = None,
+        }
     }
 
     /// Says that this process is there. Returns whether other processes of this program were there within the last hour. One

@@ -1,7 +1,6 @@
 //! Who may make passes over an app, what is remembered of the app, and the pass under way.
 
 use serde_json::Value;
-use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -94,13 +93,14 @@ impl Postgres {
 
     /// One statement, which is one transaction.
     pub(super) async fn query(&self, statement: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
-        bounded(TIMEOUT, async {
+        let result = bounded(TIMEOUT, async {
             let session = self.turns.session().await?;
             let rows = session.query_typed(statement, parameters).await.map_err(|error| fault(&error))?;
             session.keep();
-            self.contact().answered_at = Instant::now();
             Ok(rows)
         })
-        .await
+        .await;
+        self.note_contact(&result);
+        result
     }
 }
