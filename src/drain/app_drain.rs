@@ -16,6 +16,7 @@ use super::symptom::Symptom;
 use crate::heroku::{AppName, DynoName};
 use crate::logplex;
 use crate::restart::{Target, When};
+use crate::store::StoredReports;
 use crate::util::log_throttle::LogThrottle;
 use crate::util::text::human;
 
@@ -100,6 +101,20 @@ impl AppDrain {
             info!(%app, "{} more dynos of {app} are in trouble", news - MAX_LOGGED);
         }
         in_trouble
+    }
+
+    /// The same, together with what other replicas counted. Returns what is counted then, too.
+    pub(super) fn count_together(
+        &mut self,
+        app: &AppName,
+        symptoms: Vec<Symptom>,
+        threshold: Threshold,
+        stored: Vec<StoredReports>,
+    ) -> (Vec<StoredReports>, Target) {
+        self.detector.add_stored(stored);
+        let dynos: BTreeSet<DynoName> = symptoms.iter().map(|symptom| symptom.dyno.clone()).collect();
+        let target = self.count(app, symptoms, threshold);
+        (self.detector.stored(&dynos.iter().collect()), target)
     }
 
     /// A batch came.

@@ -1,6 +1,6 @@
 //! Decides which dynos are in trouble: those with enough reports within a time window. One spike is not a leak.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use super::settings::Threshold;
 use super::status::CountedReports;
 use super::symptom::{CauseKind, Symptom};
 use crate::heroku::{DynoName, LONGEST_LIFE};
+use crate::store::StoredReports;
 
 /// How many dynos are tracked, each kind of problem counted separately. An app has at most about a hundred dynos of a
 /// type.
@@ -76,10 +77,35 @@ impl TroubleDetector {
         let counted = |((dyno, kind), reports): (&(DynoName, CauseKind), &Reports)| {
             let in_window = |at: &&Timestamp| now.duration_since(**at).unsigned_abs() <= threshold.window;
             let count = reports.times.iter().filter(in_window).count();
-            let what = if *kind == CauseKind::Memory { "memory" } else { "errors" };
-            (count > 0).then(|| CountedReports { dyno: dyno.clone(), what, count })
+            (count > 0).then(|| CountedReports { dyno: dyno.clone(), what: kind.word(), count })
         };
         self.tracked.iter().filter_map(counted).collect()
+    }
+
+    /// Adds what other replicas counted.
+    pub(super) fn add_stored(&mut self, stored: Vec<StoredReports>) {
+        for StoredReports { dyno, kind, times, done } in stored {
+            let kind = [CauseKind::Error, CauseKind::Memory].into_iter().find(|known| known.word() == kind);
+            let Some(key) = DynoName::parse(&dyno).zip(kind) else { continue };
+            let time = |microseconds| Timestamp::from_microsecond(microseconds).ok();
+            let reports = self.tracked.entry(key).or_default();
+            reports.done = reports.done.max(done.and_then(time));
+            // What led to a restart does not count again.
+            let times = reports.times.iter().copied().chain(times.into_iter().filter_map(time));
+            let counting: BTreeSet<Timestamp> = times.filter(|at| reports.done.is_none_or(|done| *at > done)).collect();
+            reports.times = counting.into_iter().collect();
+        }
+    }
+
+    /// What is counted of these dynos, for other replicas.
+    pub(super) fn stored(&self, dynos: &BTreeSet<&DynoName>) -> Vec<StoredReports> {
+        let stored = |((dyno, kind), reports): (&(DynoName, CauseKind), &Reports)| StoredReports {
+            dyno: dyno.as_str().to_owned(),
+            kind: kind.word().to_owned(),
+            times: reports.times.iter().map(|at| at.as_microsecond()).collect(),
+            done: reports.done.map(Timestamp::as_microsecond),
+        };
+        self.tracked.iter().filter(|((dyno, _), _)| dynos.contains(dyno)).map(stored).collect()
     }
 
     /// Whether reports of some dynos are ignored because there is no room for them.

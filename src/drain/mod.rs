@@ -37,7 +37,8 @@ pub use status::{CountedReports, DrainStatus, Memory, MemoryAround};
 use crate::heroku::{AppName, Client, DynoName};
 pub use crate::logplex::MEGABYTE;
 use crate::logplex::{Event, Interest, Line, Pieces};
-use crate::restart::{Restarter, Stopping, Trigger, Watched};
+use crate::restart::{Restarter, Stopping, Target, Trigger, Watched};
+use crate::store::{self, DeliveryId};
 use crate::util::dedup::SeenIds;
 
 /// How far Heroku's clock may be ahead. A line dated next year would stay the latest report of its dyno for a year.
@@ -81,6 +82,15 @@ pub struct Batch<'a> {
     other_apps: BTreeSet<AppName>,
     /// Whether a line shows a request to this service: the log is the service's own.
     is_own_log: bool,
+}
+
+/// What is to be counted of a batch.
+struct Found<'a> {
+    drains: &'a Drains,
+    app: &'a AppName,
+    symptoms: Vec<Symptom>,
+    frame_id: Option<&'a str>,
+    key: &'a Arc<str>,
 }
 
 /// Receives the logs of the watched apps.
@@ -169,7 +179,7 @@ impl Drains {
     }
 }
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
     /// Reads the next piece of the body.
     pub fn read(&mut self, piece: &[u8]) {
         let Drains { restarter, settings, interest, .. } = self.drains;
@@ -214,9 +224,15 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// When the service is being shut down.
-    pub fn finish(self, is_complete: bool) -> Result<(), Stopping> {
+    pub async fn finish(self, is_complete: bool) -> Result<(), Stopping> {
+        let Some(found) = self.note(is_complete)? else { return Ok(()) };
+        if found.drains.restarter.has_database() { found.count_together().await } else { found.count() }
+    }
+
+    /// Notes what the batch says. What is to be counted, if anything is.
+    fn note(self, is_complete: bool) -> Result<Option<Found<'a>>, Stopping> {
         let Self { drains, app, label, now, pieces, symptoms, memory, unwatched, old, other_apps, is_own_log } = self;
-        let Drains { restarter, settings, delivered, .. } = drains;
+        let Drains { restarter, settings, .. } = drains;
         if restarter.is_stopping() {
             return Err(Stopping);
         }
@@ -226,7 +242,7 @@ impl Batch<'_> {
             app_drain.note_invalid(app, is_complete, error);
         }
         if app_drain.is_own(app, label.token, is_own_log) {
-            return Ok(());
+            return Ok(None);
         }
         app_drain.heard(now, label.key, pieces.lines(), memory);
         drains.silence.heard(app);
@@ -237,21 +253,75 @@ impl Batch<'_> {
         app_drain.note_age(app, old, now, !(symptoms.is_empty() && unwatched.is_empty()));
         app_drain.summary.write_if_due(app, settings.threshold);
         if symptoms.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         // An incomplete batch is delivered again with the same id, and must count then.
         let frame_id = label.frame_id.filter(|id| !id.is_empty() && is_complete);
-        if frame_id.is_some_and(|id| !delivered.insert_new((app, id))) {
-            debug!(%app, "ignoring a batch of the log of {app} that was already delivered");
+        Ok(Some(Found { drains, app, symptoms, frame_id, key: label.key }))
+    }
+}
+
+impl Found<'_> {
+    /// Counts what this process has heard.
+    fn count(self) -> Result<(), Stopping> {
+        let Self { drains, app, .. } = self;
+        if self.frame_id.is_some_and(|id| !drains.delivered.insert_new((app, id))) {
+            self.tell_repeated();
             return Ok(());
         }
-        let target = app_drain.count(app, symptoms, settings.threshold);
+        let target = drains.app_drain(app).count(app, self.symptoms, drains.settings.threshold);
         if target.is_empty() {
             return Ok(());
         }
-        let sender = Arc::clone(label.key);
-        restarter.trigger(app, Trigger { target, force: false, arrived: Instant::now(), sender }).map(drop)
+        drains.restarter.trigger(app, trigger(target, self.key)).map(drop)
     }
+
+    /// Counts what all replicas have heard. While the database is away, each one counts by itself.
+    async fn count_together(mut self) -> Result<(), Stopping> {
+        let Self { drains, app, .. } = self;
+        for symptom in &mut self.symptoms {
+            // As the database keeps it: of the same report, all replicas know the same time.
+            symptom.at = Timestamp::from_microsecond(symptom.at.as_microsecond()).unwrap_or(symptom.at);
+        }
+        let mut target = None;
+        let counted = drains.restarter.count_reports(app, self.dynos(), self.batch_id(), |stored| {
+            let symptoms = std::mem::take(&mut self.symptoms);
+            let (reports, counted) =
+                drains.app_drain(app).count_together(app, symptoms, drains.settings.threshold, stored);
+            let counted = target.insert(trigger(counted, self.key));
+            (reports, Some(counted.clone()).filter(|trigger| !trigger.target.is_empty()))
+        });
+        match (counted.await, target) {
+            (Ok(true), _) => Ok(()),
+            (Ok(false), _) => {
+                self.tell_repeated();
+                Ok(())
+            }
+            (Err(_), None) => self.count(),
+            (Err(_), Some(trigger)) if trigger.target.is_empty() => Ok(()),
+            (Err(_), Some(trigger)) => drains.restarter.trigger(app, trigger).map(drop),
+        }
+    }
+
+    fn dynos(&self) -> Vec<String> {
+        let dynos: BTreeSet<_> = self.symptoms.iter().map(|symptom| symptom.dyno.as_str()).collect();
+        dynos.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The same for the same batch on every replica.
+    fn batch_id(&self) -> Option<DeliveryId> {
+        self.frame_id
+            .map(|id| store::delivery_id(["log drain".as_bytes(), self.app.as_str().as_bytes(), id.as_bytes()]))
+    }
+
+    fn tell_repeated(&self) {
+        let app = self.app;
+        debug!(%app, "ignoring a batch of the log of {app} that was already delivered");
+    }
+}
+
+fn trigger(target: Target, key: &Arc<str>) -> Trigger {
+    Trigger { target, force: false, arrived: Instant::now(), sender: Arc::clone(key) }
 }
 
 impl OldReports {

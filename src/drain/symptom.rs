@@ -30,6 +30,16 @@ pub(super) enum CauseKind {
     Memory,
 }
 
+impl CauseKind {
+    /// One word for a row or a script.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Error => "errors",
+            Self::Memory => "memory",
+        }
+    }
+}
+
 impl Cause {
     /// Whether it counts. The parser reports only the errors that count, but every measurement of memory.
     pub(super) fn counts(self, settings: &Settings) -> bool {

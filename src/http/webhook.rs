@@ -8,7 +8,6 @@ use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -26,7 +25,7 @@ use super::params::{ParamError, RestartParams};
 use super::unintended::Unintended;
 use crate::alert::{self, Alert, Condition, Handshake, UnknownState};
 use crate::restart::{Accepted, AppName, Kept, Outlook, Receipt, Restarter, Stopping, Trigger};
-use crate::store::DeliveryId;
+use crate::store::{DeliveryId, delivery_id};
 use crate::util::dedup::SeenIds;
 use crate::util::log_throttle::LogThrottle;
 use crate::util::task;
@@ -88,6 +87,8 @@ struct AlertToKeep {
     app: Option<AppName>,
     ids: Vec<DeliveryId>,
     triggers: BTreeMap<AppName, Trigger>,
+    /// What a dry run asks for. Then only the ids are written.
+    dry_run: Option<(AppName, Trigger)>,
 }
 
 /// Why an alert was not acted on.
@@ -220,12 +221,19 @@ impl AlertIntake {
             );
         }
         if params.dry_run {
-            return self.dry_run(triggers, &authorized, &caller).map(Next::Told);
+            return self.dry_run(triggers, authorized, head.headers);
         }
         if self.restarter.has_database() {
             let ids = ids(&alert, &authorized, &head, &received.bytes).map(|id| digest_of(&id)).collect();
             let app = params.app;
-            return Ok(Next::Keep(Box::new(AlertToKeep { authorized, headers: head.headers, app, ids, triggers })));
+            return Ok(Next::Keep(Box::new(AlertToKeep {
+                authorized,
+                headers: head.headers,
+                app,
+                ids,
+                triggers,
+                dry_run: None,
+            })));
         }
         let ids = ids(&alert, &authorized, &head, &received.bytes);
         self.hand_over(ids, triggers, &caller, params.app.as_ref()).map(Next::Told)
@@ -233,9 +241,24 @@ impl AlertIntake {
 
     /// Writes what an alert asks for to the database. Where that is away, the alert is handed over as without a database.
     async fn keep(&self, alert: AlertToKeep) -> Result<AlertOutcome, IntakeError> {
-        let AlertToKeep { authorized, headers, app, ids, triggers } = alert;
+        let AlertToKeep { authorized, headers, app, ids, triggers, dry_run } = alert;
         let kept = self.restarter.keep(ids.clone(), &triggers).await;
         let caller = Caller::new(&authorized, &headers);
+        match (kept, dry_run) {
+            (Kept::New, Some((app, trigger))) => Ok(AlertOutcome::DryRun(app, trigger)),
+            (Kept::InMemoryOnly, Some(dry_run)) => self.note_dry_run(ids, dry_run),
+            (kept, _) => self.kept(kept, ids, triggers, &caller, app.as_ref()),
+        }
+    }
+
+    fn kept(
+        &self,
+        kept: Kept,
+        ids: Vec<DeliveryId>,
+        triggers: BTreeMap<AppName, Trigger>,
+        caller: &Caller<'_>,
+        app: Option<&AppName>,
+    ) -> Result<AlertOutcome, IntakeError> {
         match kept {
             Kept::New => {
                 // For the time when the database is away.
@@ -244,16 +267,16 @@ impl AlertIntake {
                 let accept = |(app, trigger): (AppName, Trigger)| {
                     let outlook = self.restarter.outlook(&app, trigger.force);
                     let alert = AcceptedAlert { app, asked: describe(&trigger), outlook };
-                    self.log.accepted(&caller, &alert);
+                    self.log.accepted(caller, &alert);
                     alert
                 };
                 Ok(AlertOutcome::Triggered(triggers.into_iter().map(accept).collect()))
             }
             Kept::Repeated => {
-                self.log.repeated(&caller, app.as_ref());
+                self.log.repeated(caller, app);
                 Ok(AlertOutcome::Repeated)
             }
-            Kept::InMemoryOnly => self.hand_over(ids, triggers, &caller, app.as_ref()),
+            Kept::InMemoryOnly => self.hand_over(ids, triggers, caller, app),
         }
     }
 
@@ -319,18 +342,33 @@ impl AlertIntake {
     fn dry_run(
         &self,
         mut triggers: BTreeMap<AppName, Trigger>,
-        authorized: &Authorized,
-        caller: &Caller<'_>,
-    ) -> Result<AlertOutcome, IntakeError> {
+        authorized: Authorized,
+        headers: HeaderMap,
+    ) -> Result<Next, IntakeError> {
         match triggers.pop_first() {
             Some((app, trigger)) if triggers.is_empty() => {
-                self.log.dry_run(caller, &app, &describe(&trigger));
-                let act = || Ok::<_, IntakeError>(Arc::default());
-                let is_new = self.seen.insert_new_with(nonce_id(authorized), is_lost, act)?;
-                Ok(if is_new { AlertOutcome::DryRun(app, trigger) } else { AlertOutcome::Repeated })
+                self.log.dry_run(&Caller::new(&authorized, &headers), &app, &describe(&trigger));
+                let nonce = nonce_id(&authorized);
+                let dry_run = (app, trigger);
+                if nonce.is_none() || !self.restarter.has_database() {
+                    return self.note_dry_run(nonce, dry_run).map(Next::Told);
+                }
+                let ids = nonce.iter().map(digest_of).collect();
+                let (app, dry_run) = (Some(dry_run.0.clone()), Some(dry_run));
+                Ok(Next::Keep(Box::new(AlertToKeep { authorized, headers, app, ids, triggers, dry_run })))
             }
             _ => Err(ParamError::no_app(self.restarter.watched()).into()),
         }
+    }
+
+    fn note_dry_run(
+        &self,
+        ids: impl IntoIterator<Item = impl Hash>,
+        (app, trigger): (AppName, Trigger),
+    ) -> Result<AlertOutcome, IntakeError> {
+        let act = || Ok::<_, IntakeError>(Arc::default());
+        let is_new = self.seen.insert_new_with(ids, is_lost, act)?;
+        Ok(if is_new { AlertOutcome::DryRun(app, trigger) } else { AlertOutcome::Repeated })
     }
 }
 
@@ -359,16 +397,9 @@ fn ids<'a>(
     deliveries.chain(nonce_id(authorized))
 }
 
-/// The same on every replica. Each part is preceded by its length, so that different ids never become the same text.
+/// The same on every replica.
 fn digest_of((id, query, body): &Id<'_>) -> DeliveryId {
-    let mut digest = digest::Context::new(&digest::SHA256);
-    for part in [id.as_bytes(), query.as_bytes(), body] {
-        digest.update(&part.len().to_be_bytes());
-        digest.update(part);
-    }
-    let mut id = DeliveryId::default();
-    id.copy_from_slice(digest.finish().as_ref());
-    id
+    delivery_id([id.as_bytes(), query.as_bytes(), body])
 }
 
 fn nonce_id(authorized: &Authorized) -> Option<Id<'_>> {

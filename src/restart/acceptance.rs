@@ -174,17 +174,19 @@ fn merged(deliveries: &[Delivery], is_new: &[bool]) -> Vec<NewRequest> {
             ids.extend(&delivery.ids);
         }
     }
-    let request = |(app, (PassRequest { asked, alerts, senders, .. }, ids)): (&AppName, (PassRequest, _))| {
-        Some(NewRequest {
-            app: app.as_str().to_owned(),
-            // It consists of names, times and durations, which are always valid JSON.
-            asked: serde_json::to_value(asked).ok()?,
-            alerts: i64::try_from(alerts).unwrap_or(i64::MAX),
-            senders: senders.iter().map(ToString::to_string).collect(),
-            ids,
-        })
-    };
-    by_app.into_iter().filter_map(request).collect()
+    by_app.into_iter().filter_map(|(app, (request, ids))| new_request(app, request, ids)).collect()
+}
+
+/// A row of what alerts ask for. It consists of names, times and durations, which are always valid JSON.
+pub(super) fn new_request(app: &AppName, request: PassRequest, ids: Vec<DeliveryId>) -> Option<NewRequest> {
+    let PassRequest { asked, alerts, senders, .. } = request;
+    Some(NewRequest {
+        app: app.as_str().to_owned(),
+        asked: serde_json::to_value(asked).ok()?,
+        alerts: i64::try_from(alerts).unwrap_or(i64::MAX),
+        senders: senders.iter().map(ToString::to_string).collect(),
+        ids,
+    })
 }
 
 fn merge(into: &mut BTreeMap<AppName, PassRequest>, asked: BTreeMap<AppName, PassRequest>) {

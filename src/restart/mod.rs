@@ -64,14 +64,14 @@ pub use target::{AlertTime, MergedTarget, Receipt, Target, Trigger, When};
 pub use totals::{BUCKETS, Histogram, Totals};
 
 pub(crate) use acceptance::Kept;
-use acceptance::{Acceptor, acceptance};
+use acceptance::{Acceptor, acceptance, new_request};
 use queue::PassRequest;
 use turn::Turn;
 use turn_keeper::TurnKeeper;
 
 use crate::heroku::Client;
 use crate::shutdown::Stop;
-use crate::store::{DeliveryId, Postgres};
+use crate::store::{self, DeliveryId, Postgres, StoredReports};
 use crate::util::clock::Clock;
 use worker::{Apps, SharedApp, State, Worker};
 
@@ -206,6 +206,29 @@ impl Restarter {
             }
         }
         kept
+    }
+
+    /// Counts the reports of a log drain in the database, together with those that other replicas heard. `count` is told what
+    /// is counted already; it returns what is counted then, and what is to be restarted. Returns whether the batch is new.
+    pub(crate) async fn count_reports(
+        &self,
+        app: &AppName,
+        dynos: Vec<String>,
+        batch: Option<DeliveryId>,
+        count: impl FnOnce(Vec<StoredReports>) -> (Vec<StoredReports>, Option<Trigger>),
+    ) -> Result<bool, store::Error> {
+        let Some(turn) = &self.app(app).turn else { return Ok(false) };
+        let count = |stored| {
+            let (reports, trigger) = count(stored);
+            let request = trigger.and_then(|trigger| {
+                let arrived = self.clock.time(trigger.arrived);
+                new_request(app, PassRequest::of(trigger, arrived, self.policy.min_age), Vec::new())
+            });
+            (reports, request)
+        };
+        let is_new = turn.store.count_reports(app.as_str(), &dynos, batch, count).await?;
+        turn.written.notify_one();
+        Ok(is_new)
     }
 
     /// What comes of an alert that was written to the database.

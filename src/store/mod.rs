@@ -15,6 +15,7 @@ mod url;
 
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use serde_json::Value;
 
 pub(crate) use postgres::Postgres;
@@ -72,6 +73,18 @@ impl Pace {
 /// Identifies a delivery. Equal for the same delivery on every replica.
 pub(crate) type DeliveryId = [u8; 32];
 
+/// The id of a delivery. Each part is preceded by its length, so that different ids never become the same bytes.
+pub(crate) fn delivery_id<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> DeliveryId {
+    let mut digest = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        digest.update(&part.len().to_be_bytes());
+        digest.update(part);
+    }
+    let mut id = DeliveryId::default();
+    id.copy_from_slice(digest.finish().as_ref());
+    id
+}
+
 /// Alerts of one app, merged, as they are written.
 #[derive(Clone, Debug)]
 pub(crate) struct NewRequest {
@@ -90,6 +103,17 @@ pub(crate) struct StoredRequest {
     pub(crate) asked: Value,
     pub(crate) alerts: i64,
     pub(crate) senders: Vec<String>,
+}
+
+/// The reports of one kind about one dyno that count. Times are in microseconds since 1970, as Heroku writes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredReports {
+    pub(crate) dyno: String,
+    /// `errors` or `memory`.
+    pub(crate) kind: String,
+    pub(crate) times: Vec<i64>,
+    /// The time of the last report that led to a restart.
+    pub(crate) done: Option<i64>,
 }
 
 /// Who has the turn of an app, and when it was renewed last: two rows are equal only if nobody renewed it in between.

@@ -16,6 +16,7 @@ macro_rules! database {
 }
 
 mod alerts;
+mod drains;
 mod killed;
 mod postgres;
 mod process;

@@ -1,13 +1,14 @@
 //! The store in PostgreSQL: two connections, and one function for each thing that is written or read.
 //!
 //! - `connection`: one connection; `tls`: how it is encrypted; `schema`: the tables;
-//! - `requests`: alerts that were accepted; `turns`: who may make passes, and the passes; `replicas`: who uses the store, and
-//!   what is old.
+//! - `requests`: alerts that were accepted; `reports`: what log drains count; `turns`: who may make passes, and the passes;
+//!   `replicas`: who uses the store, and what is old.
 //!
 //! Alerts have a connection of their own, so that an answer never waits for anything else.
 
 mod connection;
 mod replicas;
+mod reports;
 mod requests;
 mod schema;
 mod tls;

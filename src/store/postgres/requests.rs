@@ -72,7 +72,7 @@ impl Postgres {
 
 /// Notes ids; returns those that were not seen within the last ten minutes, which is how long memory keeps them, too. Two
 /// transactions wait for each other on the same id, in one order.
-async fn note_seen(client: &Client, ids: Vec<&[u8]>) -> Result<BTreeSet<Vec<u8>>, Error> {
+pub(super) async fn note_seen(client: &Client, ids: Vec<&[u8]>) -> Result<BTreeSet<Vec<u8>>, Error> {
     let statement = "INSERT INTO dyno_restarter.seen (id) SELECT DISTINCT id FROM unnest($1) AS id ORDER BY id
         ON CONFLICT (id) DO UPDATE SET seen_at = now() WHERE seen.seen_at < now() - interval '10 minutes'
         RETURNING id";
@@ -87,7 +87,7 @@ fn which_are_new(deliveries: &[Vec<DeliveryId>], mut new: BTreeSet<Vec<u8>>) -> 
     deliveries.iter().map(is_new).collect()
 }
 
-async fn write(client: &Client, requests: Vec<NewRequest>) -> Result<(), Error> {
+pub(super) async fn write(client: &Client, requests: Vec<NewRequest>) -> Result<(), Error> {
     let statement =
         "INSERT INTO dyno_restarter.requests (app, asked, alerts, senders, ids) VALUES ($1, $2, $3, $4, $5)";
     for NewRequest { app, asked, alerts, senders, ids } in requests {
