@@ -17,6 +17,7 @@ macro_rules! database {
 
 mod alerts;
 mod drains;
+mod faults;
 mod killed;
 mod postgres;
 mod process;

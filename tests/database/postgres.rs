@@ -14,7 +14,7 @@ use tokio_postgres::{Client, NoTls};
 const REQUIRED: &str = "DATABASE_TESTS_REQUIRED";
 
 /// The user of the server, and the password.
-const PASSWORD: &str = "password-of-the-tests";
+pub(crate) const PASSWORD: &str = "password-of-the-tests";
 
 /// A server of its own. It ends when this is dropped, and when the process ends.
 pub(crate) struct Server {
@@ -45,6 +45,11 @@ impl Database {
     /// A connection of the test itself.
     pub(crate) async fn client(&self) -> &Client {
         self.client.get_or_init(async || client(&self.url).await.expect("the database is there")).await
+    }
+
+    /// A connection of its own.
+    pub(crate) async fn connect(url: &str) -> Client {
+        client(url).await.expect("the database is there")
     }
 
     /// One number.

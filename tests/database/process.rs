@@ -93,7 +93,7 @@ fn a_replica_of_the_tests() {
     }
     let mut config = Config::from_lookup(std::env::var_os).expect("the environment is right");
     if let Some(store) = &mut config.store {
-        store.pace = Pace { answer: seconds(1), ..QUICK };
+        store.pace = Pace { answer: seconds(4), ..QUICK };
     }
     let log = dyno_restarter::telemetry::init(&config.log);
     let runtime =

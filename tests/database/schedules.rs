@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use simulator::{App, Fault, Heroku, On};
 
-use crate::alerts::until;
 use crate::postgres::Database;
 use crate::process::Process;
 use crate::proxy::{Proxy, Wire};
@@ -102,10 +101,10 @@ impl Schedule {
             proxy.set(Wire::Cut);
             proxy.set(Wire::Passes);
         }
-        until(&self.database, "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL", 0).await;
+        self.until_done().await;
         // What was kept in memory only may still be written.
         tokio::time::sleep(seconds(3)).await;
-        until(&self.database, "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL", 0).await;
+        self.until_done().await;
         while let Some((replica, _)) = self.replicas.pop() {
             let log = replica.terminate().await;
             self.tell(&log);
@@ -117,6 +116,16 @@ impl Schedule {
             self.shop.restarts().len(),
             self.began.elapsed()
         );
+    }
+
+    async fn until_done(&self) {
+        let waiting = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL";
+        let limit = Instant::now() + seconds(120);
+        while self.database.try_number(waiting).await.is_some_and(|waiting| waiting > 0) {
+            let logs = || self.replicas.iter().map(|(replica, _)| replica.log()).collect::<Vec<_>>().join("\n---\n");
+            assert!(Instant::now() < limit, "an alert waits for two minutes:\n{}\n{}", self.told, logs());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     async fn start(&mut self) {

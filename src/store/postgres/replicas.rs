@@ -60,13 +60,15 @@ impl Postgres {
     ///
     /// - the database has been down for longer than a lease, so that nobody can hold a turn, and this is the first dyno of
     ///   the restarter (or it is no dyno, and no other process was there);
-    /// - or nothing was heard of it for [`LONGEST_SILENCE`], and no other process was there.
+    /// - or nothing was heard of it for [`LONGEST_SILENCE`], for example because the password is wrong, and no other process
+    ///   was there when it was heard last. If it was never heard, that is so for the first dyno.
     pub(crate) fn is_alone(&self) -> bool {
         let contact = self.contact();
-        let knows_nobody = contact.others == Some(false);
-        let is_first = self.is_first.unwrap_or(knows_nobody);
         let is_down = contact.down_since.is_some_and(|since| since.elapsed() >= self.pace.lease);
-        is_down && is_first || knows_nobody && contact.answered_at.elapsed() >= LONGEST_SILENCE
+        let is_silent = contact.answered_at.elapsed() >= LONGEST_SILENCE;
+        let is_first = self.is_first.unwrap_or(contact.others == Some(false));
+        let knows_no_other = contact.others.map_or(self.is_first != Some(false), |others| !others);
+        is_down && is_first || is_silent && knows_no_other
     }
 
     /// Notes whether the database answered.

@@ -1,0 +1,151 @@
+//! Databases that do not do what they should: an alert is answered all the same, and a sentence says what to do.
+
+use dyno_restarter::store::Pace;
+
+use crate::alerts::until;
+use crate::in_time;
+use crate::postgres::{Database, PASSWORD};
+use crate::proxy::{Proxy, Wire};
+use crate::service::{QUICK, Service, environment, seconds, shop};
+
+/// Starts the service with this URL and sends an alert, which is kept in memory only. Returns what the log says.
+async fn alert_with(url: &str) -> String {
+    let (heroku, _) = shop(1).await;
+    let environment = environment(&heroku, &[("DATABASE_URL", url)]);
+    let service = Service::at_pace(&environment, Pace { answer: seconds(1), ..QUICK });
+    let (status, text) = in_time("an answer", service.ask("")).await;
+    assert!(status == 202 && text.contains("kept in memory only"), "{status} {text}");
+    in_time("the sentence", service.log.until(|log| log.count("Alerts are kept in memory only") == 1)).await;
+    let text = service.log.text();
+    service.stop().await;
+    assert!(!text.contains(PASSWORD), "{text}");
+    text
+}
+
+/// Runs these statements once the tables are there.
+async fn change(database: &Database, statements: &str) {
+    let (heroku, _) = shop(1).await;
+    crate::replica(&heroku, database).await.stop().await;
+    database.client().await.batch_execute(statements).await.expect("the statements are right");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_and_not_shown() {
+    let database = database!();
+    let told = alert_with(&database.url.replace(PASSWORD, "another-password")).await;
+    assert!(told.contains("the database rejected the user or the password of DATABASE_URL"), "{told}");
+    assert!(!told.contains("another-password"), "{told}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_told() {
+    _ = database!();
+    let told = alert_with("postgres://postgres:secret-word@127.0.0.1:1/none").await;
+    assert!(told.contains("the database of DATABASE_URL is down: ") && !told.contains("secret-word"), "{told}");
+}
+
+#[tokio::test]
+async fn tables_of_a_newer_version_are_left_alone() {
+    let database = database!();
+    change(&database, "UPDATE dyno_restarter.version SET version = 1000").await;
+    let told = alert_with(&database.url).await;
+    assert!(
+        told.contains("the tables in the database are of version 1000") && told.contains("deploy the newest"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_table_that_was_altered_by_hand_is_told() {
+    let database = database!();
+    change(&database, "ALTER TABLE dyno_restarter.requests DROP COLUMN senders").await;
+    let told = alert_with(&database.url).await;
+    assert!(told.contains("the tables in the database were changed by hand: ") && told.contains("senders"), "{told}");
+}
+
+#[tokio::test]
+async fn a_database_that_became_read_only_is_told() {
+    let database = database!();
+    let name = database.url.rsplit_once('/').expect("the URL has a database").1.to_owned();
+    change(&database, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
+    let told = alert_with(&database.url).await;
+    assert!(told.contains("the database of DATABASE_URL is read-only, as after a failover"), "{told}");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told() {
+    let database = database!();
+    let full = "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END $$;
+        CREATE TRIGGER no_space BEFORE INSERT ON dyno_restarter.requests EXECUTE FUNCTION no_space()";
+    change(&database, full).await;
+    let told = alert_with(&database.url).await;
+    assert!(told.contains("the database of DATABASE_URL is full: ") && told.contains("larger plan"), "{told}");
+}
+
+#[tokio::test]
+async fn rows_that_are_not_understood_are_told_and_do_not_stop_the_others() {
+    let database = database!();
+    change(
+        &database,
+        "UPDATE dyno_restarter.turns SET history = '{\"of\": \"tomorrow\"}', pass = '[]';
+        INSERT INTO dyno_restarter.requests (app, asked, alerts, senders, ids) VALUES ('shop', '\"?\"', 1, '{}', '{}')",
+    )
+    .await;
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
+    let service = crate::replica(&heroku, &database).await;
+    service.alert().await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.passes", 1).await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+    for what in ["what is remembered", "the pass under way", "an alert"] {
+        assert_eq!(service.log.count(&format!("{what} of shop in the database is not valid")), 1, "{what}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_stalls_in_the_middle_of_a_statement_loses_no_alert() {
+    let database = database!();
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
+    let proxy = Proxy::to(&database.url).await;
+    let environment = environment(&heroku, &[("DATABASE_URL", &proxy.url(&database.url))]);
+    let service = Service::at_pace(&environment, Pace { answer: seconds(1), ..QUICK });
+    until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE term = 1", 1).await;
+    // The statement waits for the lock, and so does its answer.
+    let mut blocker = Database::connect(&database.url).await;
+    let lock = blocker.transaction().await.expect("begun");
+    lock.batch_execute("LOCK TABLE dyno_restarter.requests").await.expect("locked");
+    assert_eq!(in_time("an answer", service.ask("")).await.0, 202);
+    proxy.set(Wire::Stalls);
+    lock.rollback().await.expect("ended");
+    proxy.set(Wire::Cut);
+    proxy.set(Wire::Passes);
+    in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL", 0).await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn with_sslmode_require_a_self_signed_certificate_is_accepted_and_with_verify_full_it_is_not() {
+    let database = database!();
+    let ssl: String = database.client().await.query_one("SHOW ssl", &[]).await.expect("answered").get(0);
+    if ssl == "off" {
+        return;
+    }
+    let (heroku, _) = shop(1).await;
+    let url = format!("{}?sslmode=require", database.url);
+    let service = crate::service_with(&heroku, &url).await;
+    let encrypted = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+        WHERE ssl AND application_name = 'dyno-restarter' AND datname = current_database()";
+    service.alert().await;
+    until(&database, encrypted, 2).await;
+    service.stop().await;
+    let told = alert_with(&format!("{}?sslmode=verify-full", database.url)).await;
+    assert!(
+        told.contains("cannot connect to the database of DATABASE_URL: ") && told.contains("certificate"),
+        "{told}"
+    );
+}
