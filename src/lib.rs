@@ -129,6 +129,7 @@ pub async fn check(lookup: impl Fn(&'static str) -> Option<OsString>, sends_test
         policy: config.policy,
         drain: config.drain,
         notify: config.notify,
+        store: config.store,
     });
     check::run(&variables, settings, sends_test).await
 }

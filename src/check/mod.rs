@@ -2,14 +2,15 @@
 //! check, with the cure below it. It changes nothing at Heroku.
 //!
 //! `facts` makes the calls. However slow Heroku is, they end within a minute for each four apps. Each check is a function
-//! from what was read to a line: `environment`, `token`, `app`, `dynos` and `drains`. `notify` calls the webhook of the chat.
-//! What an alert would do now is decided by a dry run of [`restart`](crate::restart), not here. A call that Heroku refuses for
-//! the scope of the token is no fault: its check says that it cannot be told.
+//! from what was read to a line: `environment`, `token`, `app`, `dynos` and `drains`. `notify` calls the webhook of the chat,
+//! and `database` connects to the database. What an alert would do now is decided by a dry run of [`restart`](crate::restart),
+//! not here. A call that Heroku refuses for the scope of the token is no fault: its check says that it cannot be told.
 //!
 //! A check runs in a process of its own, so it knows nothing of the service that may be running: which dynos that restarted,
 //! its holds, and which alerts wait.
 
 mod app;
+mod database;
 mod drains;
 mod dynos;
 mod environment;
@@ -27,7 +28,7 @@ use crate::http::auth::Keys;
 use crate::notify::WebhookUrl;
 use crate::restart::{AppName, Policy};
 use crate::util::text::with_causes;
-use crate::{drain, heroku};
+use crate::{drain, heroku, store};
 
 /// `EX_CONFIG` of sysexits.h: the configuration is invalid.
 const EXIT_CONFIG: u8 = 78;
@@ -43,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) drain: drain::Settings,
     pub(crate) notify: Option<WebhookUrl>,
+    /// The database, if there is one.
+    pub(crate) store: Option<store::Settings>,
 }
 
 /// What the checks found.
@@ -62,6 +65,9 @@ pub(crate) async fn run(variables: &[Variable], settings: Option<Settings>, send
     lines.extend(environment::keys(&settings.weak_keys));
     lines.extend(environment::policy(&settings.policy));
     lines.extend(notify::line(settings.notify, &settings.apps, sends_test).await);
+    if let Some(store) = &settings.store {
+        lines.push(database::line(store).await);
+    }
     match heroku::Client::new(settings.heroku) {
         Ok(client) => {
             lines.push(Line::good("CA certificates: loaded"));

@@ -3,8 +3,8 @@
 //! A turn is a row in the database with a term, which grows whenever the turn changes hands, and a beat, which grows with
 //! each renewal. Nobody compares clocks:
 //!
-//! - who has seen the same term and beat for [`Pace::lease`] by its own clock may take the turn;
-//! - the holder relies on it for [`Pace::trust`] from the *start* of its last renewal. That is shorter by the longest call to
+//! - who has seen the same term and beat for `Pace::lease` by its own clock may take the turn;
+//! - the holder relies on it for `Pace::trust` from the *start* of its last renewal. That is shorter by the longest call to
 //!   Heroku, so no restart of an old holder happens after a new one has begun.
 //!
 //! Each write of the holder names its term, and fails when that is over. Before each restart the holder writes down the pass

@@ -10,7 +10,7 @@ const REQUESTS: &str = "SELECT count(*) FROM dyno_restarter.requests";
 const PASSES: &str = "SELECT count(*) FROM dyno_restarter.passes";
 
 /// A batch with one report of R14 about `web.1`, this long ago.
-async fn report(service: &Service, frame_id: &str, ago: Duration) {
+pub(crate) async fn report(service: &Service, frame_id: &str, ago: Duration) {
     let at = jiff::Timestamp::now() - ago;
     let line = format!("<45>1 {at} host heroku web.1 - Error R14 (Memory quota exceeded)");
     let request =
@@ -21,7 +21,7 @@ async fn report(service: &Service, frame_id: &str, ago: Duration) {
 }
 
 #[tokio::test]
-async fn reports_that_come_to_several_replicas_are_counted_together_and_then_anew() {
+pub(crate) async fn reports_that_come_to_several_replicas_are_counted_together_and_then_anew() {
     let database = database!();
     let (heroku, shop) = shop(1).await;
     let shop = shop.boot_time(seconds(0));

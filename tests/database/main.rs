@@ -16,9 +16,11 @@ macro_rules! database {
 }
 
 mod alerts;
+mod check;
 mod drains;
 mod faults;
 mod killed;
+mod pooler;
 mod postgres;
 mod process;
 mod proxy;

@@ -104,7 +104,7 @@ impl Server {
             let url = self.url("postgres");
             let connected = std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-                runtime.block_on(async { client(&url).await.is_some() })
+                runtime.block_on(async { client(&url).await.is_ok() })
             });
             if connected.join().expect("no panic") {
                 return;
@@ -149,22 +149,22 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// PostgreSQL refuses to run as root.
-fn as_ordinary_user() -> Command {
+pub(crate) fn as_ordinary_user() -> Command {
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    let mut command = Command::new(if is_root { "runuser" } else { "env" });
+    let mut command = Command::new(if is_root { "setpriv" } else { "env" });
     if is_root {
-        command.args(["-u", "postgres", "--"]);
+        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
     }
     command
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     listener.local_addr().expect("it is bound").port()
 }
 
-async fn client(url: &str) -> Option<Client> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.ok()?;
+async fn client(url: &str) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     tokio::spawn(connection);
-    Some(client)
+    Ok(client)
 }

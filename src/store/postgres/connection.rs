@@ -17,7 +17,7 @@ use crate::store::Error;
 use crate::util::text::{printable, with_causes};
 
 /// How long a new connection may take, with TLS and the tables.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Messages of the database are cut to this length, in characters.
 const LONGEST_MESSAGE: usize = 200;
@@ -54,14 +54,20 @@ impl Connection {
     }
 
     async fn connect(&self) -> Result<Client, Error> {
-        let (mut client, connection) = self.config.connect(self.tls.clone()).await.map_err(|error| fault(&error))?;
+        let mut client = self.connect_only().await?;
+        schema::prepare(&mut client).await?;
+        Ok(client)
+    }
+
+    /// A connection of its own, whatever tables there are.
+    pub(super) async fn connect_only(&self) -> Result<Client, Error> {
+        let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(|error| fault(&error))?;
         // It ends when the client is dropped.
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 debug!("the connection to the database ended: {}", printable(&with_causes(&error), LONGEST_MESSAGE));
             }
         });
-        schema::prepare(&mut client).await?;
         Ok(client)
     }
 }

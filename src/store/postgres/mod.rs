@@ -2,11 +2,12 @@
 //!
 //! - `connection`: one connection; `tls`: how it is encrypted; `schema`: the tables;
 //! - `requests`: alerts that were accepted; `reports`: what log drains count; `turns`: who may make passes, and the passes;
-//!   `replicas`: who uses the store, and what is old.
+//!   `replicas`: who uses the store, and what is old; `examine`: what `dyno-restarter check` tells.
 //!
 //! Alerts have a connection of their own, so that an answer never waits for anything else.
 
 mod connection;
+mod examine;
 mod replicas;
 mod reports;
 mod requests;

@@ -88,11 +88,8 @@ pub(super) async fn prepare(client: &mut Client) -> Result<(), Error> {
     let first = "CREATE SCHEMA IF NOT EXISTS dyno_restarter;
         CREATE TABLE IF NOT EXISTS dyno_restarter.version (version integer NOT NULL)";
     transaction.batch_execute(first).await.map_err(|error| fault(&error))?;
-    let found = version(transaction.client()).await?.unwrap_or_default();
+    let found = check(transaction.client()).await?.unwrap_or_default();
     let known = usize::try_from(found).unwrap_or_default();
-    if known > MIGRATIONS.len() {
-        return Err(Error::NewerSchema { found, known: latest() });
-    }
     for migration in &MIGRATIONS[known..] {
         transaction.batch_execute(migration).await.map_err(|error| fault(&error))?;
     }
@@ -100,6 +97,18 @@ pub(super) async fn prepare(client: &mut Client) -> Result<(), Error> {
         format!("DELETE FROM dyno_restarter.version; INSERT INTO dyno_restarter.version VALUES ({})", MIGRATIONS.len());
     transaction.batch_execute(&version).await.map_err(|error| fault(&error))?;
     transaction.commit().await.map_err(|error| fault(&error))
+}
+
+/// The version of the tables, if there are any.
+///
+/// # Errors
+/// When it is a newer one.
+pub(super) async fn check(client: &Client) -> Result<Option<i32>, Error> {
+    let found = version(client).await?;
+    match found {
+        Some(found) if found > latest() => Err(Error::NewerSchema { found, known: latest() }),
+        found => Ok(found),
+    }
 }
 
 fn latest() -> i32 {

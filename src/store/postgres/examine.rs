@@ -1,0 +1,35 @@
+//! What `dyno-restarter check` tells of the database. Nothing is changed there.
+
+use tokio_postgres::Client;
+
+use super::connection::CONNECT_TIMEOUT;
+use super::{Postgres, bounded, column, fault, schema};
+use crate::store::Error;
+
+impl Postgres {
+    /// What there is to say of the database, in words that follow its name.
+    pub(crate) async fn examine(&self) -> Result<String, Error> {
+        let examining = async {
+            let client = self.turns.connect_only().await?;
+            let server: String = only(&client, "SHOW server_version").await?;
+            if schema::check(&client).await?.is_none() {
+                return Ok(format!("PostgreSQL {server} answers; the restarter makes its tables when it starts"));
+            }
+            let waiting = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL";
+            let waiting: i64 = only(&client, waiting).await?;
+            let holders =
+                "SELECT coalesce(string_agg(app || ': ' || coalesce(holder, 'nobody'), ', ' ORDER BY app), 'none yet')
+                FROM dyno_restarter.turns";
+            let holders: String = only(&client, holders).await?;
+            Ok(format!(
+                "PostgreSQL {server} answers; accepted alerts that wait: {waiting}; who makes the passes: {holders}"
+            ))
+        };
+        Box::pin(bounded(CONNECT_TIMEOUT, examining)).await
+    }
+}
+
+async fn only<T: tokio_postgres::types::FromSqlOwned>(client: &Client, query: &str) -> Result<T, Error> {
+    let rows = client.query_typed(query, &[]).await.map_err(|error| fault(&error))?;
+    rows.first().map_or_else(|| Err(Error::Altered("a table is empty".to_owned())), |row| column(row, 0))
+}

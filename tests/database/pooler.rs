@@ -1,0 +1,70 @@
+//! PgBouncer in transaction mode between the service and the database, as it is behind `DATABASE_CONNECTION_POOL_URL`.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+
+use crate::alerts::until;
+use crate::postgres::{Database, PASSWORD, as_ordinary_user, free_port};
+use crate::service::{seconds, shop};
+use crate::{in_time, service_with};
+
+/// Starts one on a free port. Returns the URL of the same database by way of it; `None` where it is not installed.
+async fn pooler(database: &Database) -> Option<(Child, String)> {
+    let is_there = std::path::Path::new("/usr/sbin/pgbouncer").exists();
+    if !is_there {
+        assert!(std::env::var_os("DATABASE_TESTS_REQUIRED").is_none(), "there is no PgBouncer");
+        return None;
+    }
+    let port = free_port();
+    let (_, server) = database.url.split_once('@').expect("the URL has a user");
+    let (server, name) = server.split_once('/').expect("the URL has a database");
+    let server_port = server.rsplit_once(':').expect("the URL has a port").1;
+    let directory = std::env::temp_dir().join(format!("pgbouncer-{port}"));
+    std::fs::create_dir_all(&directory).expect("there is room");
+    let settings = format!(
+        "[databases]\n* = host=127.0.0.1 port={server_port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+         unix_socket_dir =\nauth_type = plain\nauth_file = {0}/users\npool_mode = transaction\n",
+        directory.display()
+    );
+    std::fs::write(directory.join("settings"), settings).expect("there is room");
+    std::fs::write(directory.join("users"), format!("\"postgres\" \"{PASSWORD}\"\n")).expect("there is room");
+    let mut command = Command::from(as_ordinary_user());
+    let child = command
+        .arg("/usr/sbin/pgbouncer")
+        .arg(directory.join("settings"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("it is installed");
+    let connecting = async {
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    in_time("the start of PgBouncer", connecting).await;
+    Some((child, format!("postgres://postgres:{PASSWORD}@127.0.0.1:{port}/{name}")))
+}
+
+#[tokio::test]
+async fn behind_a_pooler_in_transaction_mode_alerts_turns_and_drains_work_as_well() {
+    let database = database!();
+    let Some((_pooler, url)) = pooler(&database).await else { return };
+    let (heroku, shop) = shop(2).await;
+    let shop = shop.boot_time(seconds(1));
+    let (one, other) = (service_with(&heroku, &url).await, service_with(&heroku, &url).await);
+    until(&database, "SELECT count(*) FROM dyno_restarter.replicas", 2).await;
+    for (number, service) in ["1", "2", "3"].iter().zip([&one, &other, &one]) {
+        service.alert().await;
+        crate::drains::report(service, number, seconds(10)).await;
+    }
+    in_time("the first restart", heroku.until(|_| !shop.restarts().is_empty())).await;
+    one.stop().await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL", 0).await;
+    assert_eq!((shop.restarts().len(), shop.fewest_up("web")), (2, 1));
+    assert!(!other.log.text().contains("prepared statement"));
+    other.stop().await;
+}
