@@ -7,7 +7,7 @@ use crate::{in_time, replica};
 /// What it says of the database with this URL.
 async fn told(heroku: &simulator::Heroku, url: &str) -> Vec<String> {
     let environment = environment(heroku, &[("DATABASE_URL", url)]);
-    let check = dyno_restarter::check(|name| environment.get(name).map(Into::into));
+    let check = dyno_restarter::check(|name| environment.get(name).map(Into::into), false);
     let results = in_time("the check", check).await.to_string();
     assert!(!results.contains(PASSWORD), "{results}");
     results.lines().filter(|line| line.contains("database")).map(str::to_owned).collect()
