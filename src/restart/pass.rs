@@ -35,8 +35,8 @@ pub(super) enum Ended {
     LeftToAnother,
 }
 
-/// How long to wait before it is asked again whether a dyno may be restarted.
-const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// How long to wait before it is asked again whether a dyno may be restarted. Each time costs a look: twelve calls a minute.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Driver<'_> {
     /// Makes the pass, from this event on, which happened at this time.

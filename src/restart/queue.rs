@@ -13,6 +13,7 @@ use super::pacing::IdlePace;
 use super::report::DryRun;
 use super::status::WaitingAlerts;
 use super::target::{MergedTarget, Receipt, Trigger};
+use super::turn::Turn;
 use super::turn_keeper::Takeover;
 use super::{DryRunError, Stopping};
 use crate::util::clock::Clock;
@@ -154,9 +155,12 @@ impl Queue {
         waiting.pass = PassRequest::default();
     }
 
-    /// The turn was taken. What its last holder left comes before everything else.
-    pub(super) fn take_over(&self, takeover: Takeover) {
-        self.lock().takeover = Some(takeover);
+    /// The turn was taken. What its last holder left comes before everything else: nobody sees that the turn is held before
+    /// that is here.
+    pub(super) fn take_over(&self, takeover: Takeover, turn: &Turn) {
+        let mut waiting = self.lock();
+        turn.take(Arc::clone(&takeover.held));
+        waiting.takeover = Some(takeover);
         self.changed.notify_one();
     }
 

@@ -14,6 +14,7 @@
 //! acts: see [`Postgres::is_alone`].
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,8 @@ pub(super) struct PassInHand<'a> {
     pub(super) held: Option<Arc<HeldTurn>>,
     pub(super) requests: &'a [i64],
     pub(super) senders: &'a BTreeSet<Arc<str>>,
+    /// Whether the log says that the pass waits for the database.
+    pub(super) told: AtomicBool,
 }
 
 /// Whether a dyno may be restarted now.
@@ -84,8 +87,16 @@ impl Turn {
         self.held.borrow().clone()
     }
 
-    pub(super) fn set_held(&self, held: Option<Arc<HeldTurn>>) {
-        self.held.send_replace(held);
+    pub(super) fn take(&self, held: Arc<HeldTurn>) {
+        self.held.send_replace(Some(held));
+    }
+
+    /// This turn is over. One that was taken since is not touched.
+    pub(super) fn lose(&self, held: &HeldTurn) {
+        self.held.send_if_modified(|now| {
+            let is_this = now.as_ref().is_some_and(|now| now.term.number == held.term.number);
+            is_this && now.take().is_some()
+        });
     }
 
     /// Whether a pass may begin now.
@@ -154,13 +165,15 @@ impl PassInHand<'_> {
                 if held.is_trusted() { MayRestart::Yes } else { MayRestart::NotNow }
             }
             Ok(false) => {
-                self.turn.set_held(None);
+                self.turn.lose(&held);
                 MayRestart::Lost
             }
             Err(_) if self.turn.store.is_alone() => MayRestart::Yes,
             Err(error) => {
                 let app = self.app;
-                warn!(%app, "no dyno of {app} is restarted now, because another restarter might do the same: {error}");
+                if !self.told.swap(true, Ordering::Relaxed) {
+                    warn!(%app, "no dyno of {app} is restarted now, because another restarter might do the same: {error}");
+                }
                 MayRestart::NotNow
             }
         }
@@ -173,7 +186,7 @@ impl PassInHand<'_> {
         // Where it was lost, somebody else goes on already.
         let given_back = self.turn.store.give_back(&held.term, Some((&history, &pass))).await.is_ok();
         if given_back {
-            self.turn.set_held(None);
+            self.turn.lose(held);
         }
         given_back
     }
@@ -198,7 +211,7 @@ impl Turn {
         if let Some(held) = self.held() {
             // Without the database, the successor waits.
             self.store.give_back(&held.term, None).await.ok();
-            self.set_held(None);
+            self.lose(&held);
         }
     }
 
@@ -209,7 +222,7 @@ impl Turn {
         if is_held {
             held.renewed(began, &self.store);
         } else {
-            self.set_held(None);
+            self.lose(held);
         }
         Ok(is_held)
     }

@@ -98,7 +98,7 @@ impl TurnKeeper {
             if !store.renew_turn(&held.term).await? {
                 let app = &self.name;
                 warn!(event = "turn_lost", %app, "another restarter makes the passes over {app} now");
-                self.turn.set_held(None);
+                self.turn.lose(held);
                 self.app.queue.forget_requests();
                 return Ok(());
             }
@@ -165,8 +165,7 @@ impl TurnKeeper {
         let (app, id) = (&self.name, store.id());
         let goes_on = if pass.is_some() { ", and goes on with the one that was not finished" } else { "" };
         info!(event = "turn_taken", %app, "this restarter ({id}) makes the passes over {app}{goes_on}");
-        self.app.queue.take_over(Takeover { held: Arc::clone(&held), history, pass });
-        self.turn.set_held(Some(held.clone()));
+        self.app.queue.take_over(Takeover { held: Arc::clone(&held), history, pass }, &self.turn);
         self.hold(&held).await
     }
 

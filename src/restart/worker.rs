@@ -1,6 +1,7 @@
 //! An app's own task: makes a pass whenever alerts have come, one at a time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use super::rollout::{Rollout, predecessor_ended};
 use super::status::View;
 use super::target::Receipt;
 use super::totals::Totals;
-use super::turn::{PassInHand, StoredPass, Turn, json};
+use super::turn::{HeldTurn, PassInHand, StoredPass, Turn, json};
 use super::turn_keeper::{Takeover, TurnKeeper};
 use crate::heroku::{AppName, Client, Error, Listing, ProcessType, TokenScope};
 use crate::shutdown::Stop;
@@ -304,6 +305,7 @@ impl Worker {
             held: held.clone(),
             requests: &requests,
             senders: &senders,
+            told: AtomicBool::new(false),
         });
         let driver = Driver {
             app: &self.name,
@@ -336,7 +338,7 @@ impl Worker {
         }
         self.publish(|| News::Pass { report: Report::clone(&report), notes });
         let report = self.app.keep(*report, &self.policy.process_types);
-        self.write_end(&requests, &report).await;
+        self.write_end(held, &requests, &report).await;
     }
 
     /// Another restarter goes on with the pass. What is remembered here is out of date from now on.
@@ -349,7 +351,7 @@ impl Worker {
     }
 
     /// Writes the end of a pass. While the database is away nothing else may be done for the app, unless nobody else can do it.
-    async fn write_end(&mut self, requests: &[i64], report: &Report) {
+    async fn write_end(&mut self, held: Option<Arc<HeldTurn>>, requests: &[i64], report: &Report) {
         let Some(turn) = self.app.turn.clone() else { return };
         self.state.unwritten.extend(requests);
         let is_stopped = matches!(report.end, Some(End::Stopped { .. }));
@@ -360,7 +362,8 @@ impl Worker {
             history: json(&self.state.history),
             report: json(report),
         };
-        while let Some(held) = turn.held() {
+        // One that was alone when the pass began may hold the turn by now.
+        while let Some(held) = held.clone().or_else(|| turn.held()) {
             match turn.finish(&held, &pass).await {
                 Ok(is_held) => {
                     self.state.unwritten.clear();
