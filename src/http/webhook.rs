@@ -1,7 +1,9 @@
 //! Receives one alert: reads its body, decides what it leads to, and hands that over to the restarter.
 //!
 //! An accepted alert is never lost: if its body is cut off, it counts as an alert that says nothing beyond its head. And an
-//! alert that is delivered several times counts once.
+//! alert that is delivered several times counts once. With a database, `keeping` writes it there first.
+
+mod keeping;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,9 +25,10 @@ use super::caller::Caller;
 use super::decision::{Decision, IgnoreReason, decide};
 use super::params::{ParamError, RestartParams};
 use super::unintended::Unintended;
+use keeping::{AlertToKeep, digest_of};
+
 use crate::alert::{self, Alert, Condition, Handshake, UnknownState};
-use crate::restart::{Accepted, AppName, Kept, Outlook, Receipt, Restarter, Stopping, Trigger};
-use crate::store::{DeliveryId, delivery_id};
+use crate::restart::{Accepted, AppName, Outlook, Receipt, Restarter, Stopping, Trigger};
 use crate::util::dedup::SeenIds;
 use crate::util::log_throttle::LogThrottle;
 use crate::util::task;
@@ -77,18 +80,6 @@ enum Next {
     Told(AlertOutcome),
     /// It is to be written to the database.
     Keep(Box<AlertToKeep>),
-}
-
-/// An alert that is to be written to the database.
-struct AlertToKeep {
-    authorized: Authorized,
-    headers: HeaderMap,
-    /// The app that the URL names.
-    app: Option<AppName>,
-    ids: Vec<DeliveryId>,
-    triggers: BTreeMap<AppName, Trigger>,
-    /// What a dry run asks for. Then only the ids are written.
-    dry_run: Option<(AppName, Trigger)>,
 }
 
 /// Why an alert was not acted on.
@@ -239,47 +230,6 @@ impl AlertIntake {
         self.hand_over(ids, triggers, &caller, params.app.as_ref()).map(Next::Told)
     }
 
-    /// Writes what an alert asks for to the database. Where that is away, the alert is handed over as without a database.
-    async fn keep(&self, alert: AlertToKeep) -> Result<AlertOutcome, IntakeError> {
-        let AlertToKeep { authorized, headers, app, ids, triggers, dry_run } = alert;
-        let kept = self.restarter.keep(ids.clone(), &triggers).await;
-        let caller = Caller::new(&authorized, &headers);
-        match (kept, dry_run) {
-            (Kept::New, Some((app, trigger))) => Ok(AlertOutcome::DryRun(app, trigger)),
-            (Kept::InMemoryOnly, Some(dry_run)) => self.note_dry_run(ids, dry_run),
-            (kept, _) => self.kept(kept, ids, triggers, &caller, app.as_ref()),
-        }
-    }
-
-    fn kept(
-        &self,
-        kept: Kept,
-        ids: Vec<DeliveryId>,
-        triggers: BTreeMap<AppName, Trigger>,
-        caller: &Caller<'_>,
-        app: Option<&AppName>,
-    ) -> Result<AlertOutcome, IntakeError> {
-        match kept {
-            Kept::New => {
-                // For the time when the database is away.
-                let act = || Ok::<_, std::convert::Infallible>(Arc::default());
-                self.seen.insert_new_with(ids, |_| false, act).ok();
-                let accept = |(app, trigger): (AppName, Trigger)| {
-                    let outlook = self.restarter.outlook(&app, trigger.force);
-                    let alert = AcceptedAlert { app, asked: describe(&trigger), outlook };
-                    self.log.accepted(caller, &alert);
-                    alert
-                };
-                Ok(AlertOutcome::Triggered(triggers.into_iter().map(accept).collect()))
-            }
-            Kept::Repeated => {
-                self.log.repeated(caller, app);
-                Ok(AlertOutcome::Repeated)
-            }
-            Kept::InMemoryOnly => self.hand_over(ids, triggers, caller, app),
-        }
-    }
-
     /// Hands over the triggers, unless the alert was delivered before.
     fn hand_over(
         &self,
@@ -360,16 +310,6 @@ impl AlertIntake {
             _ => Err(ParamError::no_app(self.restarter.watched()).into()),
         }
     }
-
-    fn note_dry_run(
-        &self,
-        ids: impl IntoIterator<Item = impl Hash>,
-        (app, trigger): (AppName, Trigger),
-    ) -> Result<AlertOutcome, IntakeError> {
-        let act = || Ok::<_, IntakeError>(Arc::default());
-        let is_new = self.seen.insert_new_with(ids, is_lost, act)?;
-        Ok(if is_new { AlertOutcome::DryRun(app, trigger) } else { AlertOutcome::Repeated })
-    }
 }
 
 fn describe(trigger: &Trigger) -> String {
@@ -395,11 +335,6 @@ fn ids<'a>(
         (id.as_str(), query(head), body)
     });
     deliveries.chain(nonce_id(authorized))
-}
-
-/// The same on every replica.
-fn digest_of((id, query, body): &Id<'_>) -> DeliveryId {
-    delivery_id([id.as_bytes(), query.as_bytes(), body])
 }
 
 fn nonce_id(authorized: &Authorized) -> Option<Id<'_>> {

@@ -1,5 +1,7 @@
 //! An app's own task: makes a pass whenever alerts have come, one at a time.
 
+mod succession;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,15 +22,14 @@ use super::pass_log::{PassLog, warn_of_unreadable};
 use super::policy::Policy;
 use super::queue::{DryRunRequest, PassRequest, Queue, Work};
 use super::report::{DryRun, End, Report};
-use super::rollout::{Rollout, predecessor_ended};
+use super::rollout::Rollout;
 use super::status::View;
 use super::target::Receipt;
 use super::totals::Totals;
-use super::turn::{HeldTurn, PassInHand, StoredPass, Turn, json};
-use super::turn_keeper::{Takeover, TurnKeeper};
+use super::turn::{PassInHand, Turn};
+use super::turn_keeper::TurnKeeper;
 use crate::heroku::{AppName, Client, Error, Listing, ProcessType, TokenScope};
 use crate::shutdown::Stop;
-use crate::store::FinishedPass;
 use crate::util::clock::Clock;
 use crate::util::text::list;
 
@@ -37,9 +38,6 @@ const REPORTS_KEPT: usize = 50;
 
 /// While the allowance of idle calls is used up, a dry run stands on the last list, if that is no older than this.
 const RECENT: Duration = Duration::from_secs(60);
-
-/// A restart that a predecessor asked for counts as no older than this, however late a successor comes.
-const LONGEST_UNSEEN: Duration = Duration::from_secs(60);
 
 /// When nobody has looked at an app for this long, its task does so by itself.
 const LONGEST_WITHOUT_LOOK: Duration = Duration::from_secs(10 * 60);
@@ -267,32 +265,6 @@ impl Worker {
         self.drive(rollout, (Event::Time, self.clock.now()), PassOf { senders, receipt, requests }).await;
     }
 
-    /// Goes on where the last holder of the turn ended.
-    async fn take_over(&mut self, takeover: Takeover) {
-        let Takeover { held, history, pass } = takeover;
-        let is_held = self.app.turn.as_ref().and_then(|turn| turn.held()).is_some_and(|now| Arc::ptr_eq(&now, &held));
-        if !is_held {
-            return;
-        }
-        if let Some(history) = history {
-            let ours = std::mem::replace(&mut self.state.history, history);
-            if std::mem::take(&mut self.state.was_alone) {
-                self.state.history.add_newer(ours);
-            }
-        }
-        let Some(StoredPass { mut rollout, is_restarting, requests, senders }) = pass else { return };
-        let stopped_at = rollout.resume(self.policy.clone());
-        let now = self.clock.now();
-        let first = if is_restarting {
-            // The restart was asked for then, and its time to take effect is over.
-            let oldest = now.saturating_sub(LONGEST_UNSEEN).unwrap_or(now);
-            (Event::Restarted(Err(predecessor_ended())), stopped_at.clamp(oldest, now))
-        } else {
-            (Event::Time, now)
-        };
-        self.drive(rollout, first, PassOf { senders, requests, receipt: Receipt::default() }).await;
-    }
-
     async fn drive(&mut self, mut rollout: Rollout, first: (Event, Timestamp), of: PassOf) {
         let PassOf { senders, receipt, requests } = of;
         let began = Instant::now();
@@ -339,49 +311,6 @@ impl Worker {
         self.publish(|| News::Pass { report: Report::clone(&report), notes });
         let report = self.app.keep(*report, &self.policy.process_types);
         self.write_end(held, &requests, &report).await;
-    }
-
-    /// Another restarter goes on with the pass. What is remembered here is out of date from now on.
-    fn leave_to_another(&mut self, rollout: &Rollout) {
-        let app = &self.name;
-        info!(event = "left", %app, "another restarter goes on with the pass over {app}");
-        self.state.history = rollout.history().clone();
-        self.app.view().passed(rollout.last_look(), &self.state.history);
-        self.app.queue.forget_requests();
-    }
-
-    /// Writes the end of a pass. While the database is away nothing else may be done for the app, unless nobody else can do it.
-    async fn write_end(&mut self, held: Option<Arc<HeldTurn>>, requests: &[i64], report: &Report) {
-        let Some(turn) = self.app.turn.clone() else { return };
-        self.state.unwritten.extend(requests);
-        let is_stopped = matches!(report.end, Some(End::Stopped { .. }));
-        let pass = FinishedPass {
-            // What was not done is taken up by a successor.
-            requests: if is_stopped { Vec::new() } else { self.state.unwritten.clone() },
-            was_lost: matches!(report.end, Some(End::Api(_))),
-            history: json(&self.state.history),
-            report: json(report),
-        };
-        // One that was alone when the pass began may hold the turn by now.
-        while let Some(held) = held.clone().or_else(|| turn.held()) {
-            match turn.finish(&held, &pass).await {
-                Ok(is_held) => {
-                    self.state.unwritten.clear();
-                    if !is_held {
-                        self.app.queue.forget_requests();
-                    }
-                    return;
-                }
-                Err(_) if turn.store.is_alone() || self.stop.is_requested() => return,
-                Err(_) => {
-                    // The keeper of the turn tells that the database is away.
-                    tokio::select! {
-                        _ = self.stop.requested() => {}
-                        () = tokio::time::sleep(turn.store.pace().poll) => {}
-                    }
-                }
-            }
-        }
     }
 
     /// Tells whoever listens, without waiting: when too much waits there already, this is not told.

@@ -1,0 +1,89 @@
+//! What a process takes over from the last holder of a turn, and what it leaves to the next one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::info;
+
+use super::{PassOf, Worker};
+use crate::restart::event::Event;
+use crate::restart::report::{End, Report};
+use crate::restart::rollout::{Rollout, predecessor_ended};
+use crate::restart::target::Receipt;
+use crate::restart::turn::{HeldTurn, StoredPass, json};
+use crate::restart::turn_keeper::Takeover;
+use crate::store::FinishedPass;
+
+/// A restart that a predecessor asked for counts as no older than this, however late a successor comes.
+const LONGEST_UNSEEN: Duration = Duration::from_secs(60);
+
+impl Worker {
+    /// Goes on where the last holder of the turn ended.
+    pub(super) async fn take_over(&mut self, takeover: Takeover) {
+        let Takeover { held, history, pass } = takeover;
+        let is_held = self.app.turn.as_ref().and_then(|turn| turn.held()).is_some_and(|now| Arc::ptr_eq(&now, &held));
+        if !is_held {
+            return;
+        }
+        if let Some(history) = history {
+            let ours = std::mem::replace(&mut self.state.history, history);
+            if std::mem::take(&mut self.state.was_alone) {
+                self.state.history.add_newer(ours);
+            }
+        }
+        let Some(StoredPass { mut rollout, is_restarting, requests, senders }) = pass else { return };
+        let stopped_at = rollout.resume(self.policy.clone());
+        let now = self.clock.now();
+        let first = if is_restarting {
+            // The restart was asked for then, and its time to take effect is over.
+            let oldest = now.saturating_sub(LONGEST_UNSEEN).unwrap_or(now);
+            (Event::Restarted(Err(predecessor_ended())), stopped_at.clamp(oldest, now))
+        } else {
+            (Event::Time, now)
+        };
+        self.drive(rollout, first, PassOf { senders, requests, receipt: Receipt::default() }).await;
+    }
+
+    /// Another restarter goes on with the pass. What is remembered here is out of date from now on.
+    pub(super) fn leave_to_another(&mut self, rollout: &Rollout) {
+        let app = &self.name;
+        info!(event = "left", %app, "another restarter goes on with the pass over {app}");
+        self.state.history = rollout.history().clone();
+        self.app.view().passed(rollout.last_look(), &self.state.history);
+        self.app.queue.forget_requests();
+    }
+
+    /// Writes the end of a pass. While the database is away nothing else may be done for the app, unless nobody else can do it.
+    pub(super) async fn write_end(&mut self, held: Option<Arc<HeldTurn>>, requests: &[i64], report: &Report) {
+        let Some(turn) = self.app.turn.clone() else { return };
+        self.state.unwritten.extend(requests);
+        let is_stopped = matches!(report.end, Some(End::Stopped { .. }));
+        let pass = FinishedPass {
+            // What was not done is taken up by a successor.
+            requests: if is_stopped { Vec::new() } else { self.state.unwritten.clone() },
+            was_lost: matches!(report.end, Some(End::Api(_))),
+            history: json(&self.state.history),
+            report: json(report),
+        };
+        // One that was alone when the pass began may hold the turn by now.
+        while let Some(held) = held.clone().or_else(|| turn.held()) {
+            match turn.finish(&held, &pass).await {
+                Ok(is_held) => {
+                    self.state.unwritten.clear();
+                    if !is_held {
+                        self.app.queue.forget_requests();
+                    }
+                    return;
+                }
+                Err(_) if turn.store.is_alone() || self.stop.is_requested() => return,
+                Err(_) => {
+                    // The keeper of the turn tells that the database is away.
+                    tokio::select! {
+                        _ = self.stop.requested() => {}
+                        () = tokio::time::sleep(turn.store.pace().poll) => {}
+                    }
+                }
+            }
+        }
+    }
+}
