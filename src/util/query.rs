@@ -38,34 +38,39 @@ fn parameter(piece: &[u8]) -> Option<Parameter<'_>> {
 /// Decodes `+` and `%20` (<https://url.spec.whatwg.org/#urlencoded-parsing>). A `%` that begins no escape stays.
 fn decoded(text: &[u8]) -> Cow<'_, str> {
     let Some(first) = memchr2(b'+', b'%', text) else { return String::from_utf8_lossy(text) };
-    let mut bytes = text.to_vec();
-    let (mut from, mut to) = (first, first);
-    while let Some(byte) = text.get(from) {
-        let escaped = match byte {
-            b'%' => text.get(from + 1).zip(text.get(from + 2)),
-            _ => None,
-        };
-        let escaped = escaped.and_then(|(high, low)| Some(digit(*high)? << 4 | digit(*low)?));
-        bytes[to] = match byte {
-            b'+' => b' ',
-            _ => escaped.unwrap_or(*byte),
-        };
-        from += if escaped.is_some() { 3 } else { 1 };
-        to += 1;
+    let (plain, mut rest) = text.split_at(first);
+    let mut bytes = Vec::with_capacity(text.len());
+    bytes.extend_from_slice(plain);
+    while let [byte, behind @ ..] = rest {
+        rest = behind;
+        bytes.push(match (byte, behind) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, behind @ ..]) => {
+                let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
+                if high | low < 16 {
+                    rest = behind;
+                    high << 4 | low
+                } else {
+                    b'%'
+                }
+            }
+            _ => *byte,
+        });
     }
-    bytes.truncate(to);
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()).into()
 }
 
-/// The value of a hexadecimal digit.
-fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
+/// The values of hexadecimal digits by their bytes; 255 for all other bytes.
+const DIGITS: [u8; 256] = {
+    let mut digits = [255; 256];
+    let mut value: u8 = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        digits[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        value += 1;
     }
-}
+    digits
+};
 
 /// All parameters of a query. A sender that appends its own parameters to a URL with a query may use a second question
 /// mark, so `?` separates parameters just as `&` does.
