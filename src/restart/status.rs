@@ -227,6 +227,11 @@ impl View {
         (self.look, self.history, self.trouble) = (Some(look.clone()), history.clone(), None);
     }
 
+    /// Another process makes the passes, and remembers this.
+    pub(super) fn learned(&mut self, history: &History) {
+        self.history = history.clone();
+    }
+
     /// Why the last call failed, if it did.
     pub(super) fn trouble(&self) -> Option<&Trouble> {
         self.trouble.as_ref()

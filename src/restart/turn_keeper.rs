@@ -144,7 +144,10 @@ impl TurnKeeper {
         let now = Instant::now();
         let since = match &self.seen {
             Some((seen, since)) if *seen == row => *since,
-            _ => now,
+            _ => {
+                self.learn().await?;
+                now
+            }
         };
         self.seen = Some((row.clone(), since));
         let is_free = row.holder.as_deref().is_none_or(|holder| holder == store.id());
@@ -167,6 +170,16 @@ impl TurnKeeper {
         info!(event = "turn_taken", %app, "this restarter ({id}) makes the passes over {app}{goes_on}");
         self.app.queue.take_over(Takeover { held: Arc::clone(&held), history, pass }, &self.turn);
         self.hold(&held).await
+    }
+
+    /// Remembers what the holder remembers, so that the status and a dry run are right here, too.
+    async fn learn(&self) -> Result<(), Error> {
+        let history = self.turn.store.history(self.name.as_str()).await?;
+        // Who takes the turn tells that it is not valid.
+        if let Some(history) = history.and_then(|history| serde_json::from_value(history).ok()) {
+            self.app.learn(history);
+        }
+        Ok(())
     }
 
     /// Reads what another version of this program may have written.

@@ -51,6 +51,8 @@ pub(super) struct SharedApp {
     totals: Mutex<Totals>,
     /// The turn of the app, if there is a database.
     pub(super) turn: Option<Arc<Turn>>,
+    /// What the holder of the turn remembers, when that is another process.
+    learned: Mutex<Option<History>>,
 }
 
 /// An app's own task.
@@ -93,7 +95,19 @@ impl SharedApp {
             reports: Mutex::default(),
             view: Mutex::default(),
             totals: Mutex::new(Totals::new(&policy.process_types)),
+            learned: Mutex::default(),
         }
+    }
+
+    /// Another process has the turn, and remembers this.
+    pub(super) fn learn(&self, history: History) {
+        self.view().learned(&history);
+        *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = Some(history);
+    }
+
+    /// This process has the turn, and knows better.
+    fn forget_learned(&self) {
+        *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What the task knows.
@@ -322,6 +336,10 @@ impl Worker {
     }
 
     async fn dry_run(&mut self, requests: Vec<DryRunRequest>) {
+        let learned = self.app.learned.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(history) = learned.filter(|_| !self.state.was_alone) {
+            self.state.history = history;
+        }
         let began_at = self.clock.now();
         let end = self.look_for_dry_run().await.err().map(|error| End::Api(*error));
         let now = self.clock.now();

@@ -128,3 +128,25 @@ async fn a_database_that_goes_away_in_a_pass_is_waited_for_when_another_replica_
     one.stop().await;
     other.stop().await;
 }
+
+#[tokio::test]
+async fn a_replica_that_makes_no_passes_knows_of_holds_too() {
+    let database = database!();
+    let (heroku, shop) = shop(2).await;
+    let _ = shop.clone().boot_time(seconds(0)).dyno("web.1").crashes_on_boot();
+    let one = replica(&heroku, &database).await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE term = 1", 1).await;
+    let other = replica(&heroku, &database).await;
+    one.alert().await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.passes", 1).await;
+    let held = async {
+        while !other.ask("dry_run=true").await.1.contains("automatic restarts are on hold: web.1") {
+            tokio::time::sleep(QUICK.poll).await;
+        }
+    };
+    in_time("the hold at the other replica", held).await;
+    let name = dyno_restarter::restart::AppName::parse("shop").expect("a valid name");
+    assert_eq!(other.restarter.status(&name).holds.len(), 1);
+    one.stop().await;
+    other.stop().await;
+}

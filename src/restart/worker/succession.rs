@@ -14,8 +14,9 @@ use crate::restart::turn::{HeldTurn, StoredPass, json};
 use crate::restart::turn_keeper::Takeover;
 use crate::store::FinishedPass;
 
-/// A restart that a predecessor asked for counts as no older than this, however late a successor comes.
-const LONGEST_UNSEEN: Duration = Duration::from_secs(60);
+/// A restart that a predecessor asked for counts as no older than this, however late a successor comes: less than the 15
+/// minutes that a pass spends on failed calls, so that one that did not happen is asked for again.
+const LONGEST_UNSEEN: Duration = Duration::from_secs(10 * 60);
 
 impl Worker {
     /// Goes on where the last holder of the turn ended.
@@ -25,6 +26,7 @@ impl Worker {
         if !is_held {
             return;
         }
+        self.app.forget_learned();
         if let Some(history) = history {
             let ours = std::mem::replace(&mut self.state.history, history);
             if std::mem::take(&mut self.state.was_alone) {

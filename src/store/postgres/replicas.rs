@@ -36,6 +36,8 @@ impl Postgres {
         loop {
             let attended = async {
                 self.appear().await?;
+                // The first alert does not wait for a connection.
+                self.alerts.session().await?.keep();
                 if tidy_at <= Instant::now() {
                     tidy_at = Instant::now() + TIDY;
                     self.forget_old().await?;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::{Postgres, TIMEOUT, WRITE_TIMEOUT, bounded, column, fault};
+use super::{Postgres, WRITE_TIMEOUT, bounded, column, fault};
 use crate::store::{DeliveryId, Error, NewRequest, StoredRequest, Term};
 
 /// How many requests are read at once.
@@ -20,8 +20,8 @@ impl Postgres {
         deliveries: &[Vec<DeliveryId>],
         merge: impl FnOnce(&[bool]) -> Vec<NewRequest>,
     ) -> Result<Vec<bool>, Error> {
-        bounded(WRITE_TIMEOUT, async {
-            let mut session = self.alerts.session().await?;
+        let mut session = self.alerts.session().await?;
+        bounded(WRITE_TIMEOUT, async move {
             let ids: Vec<&[u8]> = deliveries.iter().flatten().map(<[u8; 32]>::as_slice).collect();
             let is_new = if ids.is_empty() {
                 let is_new = vec![true; deliveries.len()];
@@ -49,24 +49,18 @@ impl Postgres {
                     AND EXISTS (SELECT FROM dyno_restarter.turns WHERE app = $1 AND holder = $2 AND term = $3)
                 ORDER BY id LIMIT $5)
             RETURNING id, asked, alerts, senders";
-        bounded(TIMEOUT, async {
-            let session = self.turns.session().await?;
-            let parameters = [
-                (&term.app as _, Type::TEXT),
-                (&self.id as _, Type::TEXT),
-                (&term.number as _, Type::INT8),
-                (&number as _, Type::INT8),
-                (&MOST_READ as _, Type::INT8),
-            ];
-            let rows = session.query_typed(statement, &parameters).await.map_err(|error| fault(&error))?;
-            session.keep();
-            let request = |row| {
-                let (id, asked) = (column(row, 0)?, column::<Value>(row, 1)?);
-                Ok(StoredRequest { id, asked, alerts: column(row, 2)?, senders: column(row, 3)? })
-            };
-            rows.iter().map(request).collect()
-        })
-        .await
+        let parameters = [
+            (&term.app as _, Type::TEXT),
+            (&self.id as _, Type::TEXT),
+            (&term.number as _, Type::INT8),
+            (&number as _, Type::INT8),
+            (&MOST_READ as _, Type::INT8),
+        ];
+        let request = |row| {
+            let (id, asked) = (column(row, 0)?, column::<Value>(row, 1)?);
+            Ok(StoredRequest { id, asked, alerts: column(row, 2)?, senders: column(row, 3)? })
+        };
+        self.query(statement, &parameters).await?.iter().map(request).collect()
     }
 }
 

@@ -24,6 +24,13 @@ impl Postgres {
         rows.first().map_or_else(|| Err(Error::Altered("a row of turns vanished".to_owned())), turn)
     }
 
+    /// What is remembered of an app, by its last holder.
+    pub(crate) async fn history(&self, app: &str) -> Result<Option<Value>, Error> {
+        let read = "SELECT history FROM dyno_restarter.turns WHERE app = $1";
+        let rows = self.query(read, &[(&app, Type::TEXT)]).await?;
+        rows.first().map_or(Ok(None), |row| column(row, 0))
+    }
+
     /// Takes the turn if nothing has happened to it since `seen` was read. `None` if something has.
     pub(crate) async fn take_turn(&self, app: &str, seen: &TurnRow) -> Result<Option<TakenTurn>, Error> {
         let statement = "UPDATE dyno_restarter.turns SET holder = $2, term = term + 1, beat = 0, renewed_at = now()
@@ -93,13 +100,18 @@ impl Postgres {
 
     /// One statement, which is one transaction.
     pub(super) async fn query(&self, statement: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
-        let result = bounded(TIMEOUT, async {
-            let session = self.turns.session().await?;
-            let rows = session.query_typed(statement, parameters).await.map_err(|error| fault(&error))?;
-            session.keep();
-            Ok(rows)
-        })
-        .await;
+        let result = match self.turns.session().await {
+            // A new connection has a limit of its own: a slow one must not be given up again and again.
+            Ok(session) => {
+                let querying = async {
+                    let rows = session.query_typed(statement, parameters).await.map_err(|error| fault(&error))?;
+                    session.keep();
+                    Ok(rows)
+                };
+                bounded(TIMEOUT, querying).await
+            }
+            Err(error) => Err(error),
+        };
         self.note_contact(&result);
         result
     }
