@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config};
+use tokio_postgres::{Client, Config, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::debug;
 
@@ -92,6 +92,14 @@ impl DerefMut for Session<'_> {
     fn deref_mut(&mut self) -> &mut Client {
         &mut self.client
     }
+}
+
+/// Begins a transaction. If this process vanishes in the middle of it, its locks are gone after ten seconds.
+pub(super) async fn begin(client: &mut Client) -> Result<Transaction<'_>, Error> {
+    let transaction = client.transaction().await.map_err(|error| fault(&error))?;
+    let limit = "SET LOCAL idle_in_transaction_session_timeout = '10s'";
+    transaction.batch_execute(limit).await.map_err(|error| fault(&error))?;
+    Ok(transaction)
 }
 
 /// Work that fails when it takes too long.

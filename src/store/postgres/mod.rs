@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSqlOwned;
 
-use connection::{Connection, bounded, fault};
+use connection::{Connection, begin, bounded, fault};
 
 use super::{Error, Pace, Settings};
 

@@ -4,7 +4,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::requests::{note_seen, write};
-use super::{Postgres, bounded, column, fault};
+use super::{Postgres, begin, bounded, column, fault};
 use crate::store::{DeliveryId, Error, NewRequest, StoredReports};
 
 impl Postgres {
@@ -19,7 +19,7 @@ impl Postgres {
     ) -> Result<bool, Error> {
         bounded(self.pace.answer, async {
             let mut session = self.alerts.session().await?;
-            let transaction = session.transaction().await.map_err(|error| fault(&error))?;
+            let transaction = begin(&mut session).await?;
             let client = transaction.client();
             lock(client, app).await?;
             let ids: Vec<&[u8]> = batch.iter().map(<[u8; 32]>::as_slice).collect();

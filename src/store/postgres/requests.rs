@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::{Postgres, WRITE_TIMEOUT, bounded, column, fault};
+use super::{Postgres, WRITE_TIMEOUT, begin, bounded, column, fault};
 use crate::store::{DeliveryId, Error, NewRequest, StoredRequest, Term};
 
 /// How many requests are read at once.
@@ -29,7 +29,7 @@ impl Postgres {
                 write(&session, merge(&is_new)).await?;
                 is_new
             } else {
-                let transaction = session.transaction().await.map_err(|error| fault(&error))?;
+                let transaction = begin(&mut session).await?;
                 let is_new = which_are_new(deliveries, note_seen(transaction.client(), ids).await?);
                 write(transaction.client(), merge(&is_new)).await?;
                 transaction.commit().await.map_err(|error| fault(&error))?;

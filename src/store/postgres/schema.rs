@@ -4,7 +4,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::column;
-use super::connection::fault;
+use super::connection::{begin, fault};
 use crate::store::Error;
 
 /// Each entry leads from one version to the next. Entries are added and never changed.
@@ -82,7 +82,7 @@ pub(super) async fn prepare(client: &mut Client) -> Result<(), Error> {
     if version(client).await? == Some(latest()) {
         return Ok(());
     }
-    let transaction = client.transaction().await.map_err(|error| fault(&error))?;
+    let transaction = begin(client).await?;
     let lock = [(&LOCK as _, Type::INT8)];
     transaction.query_typed("SELECT pg_advisory_xact_lock($1)", &lock).await.map_err(|error| fault(&error))?;
     let first = "CREATE SCHEMA IF NOT EXISTS dyno_restarter;
