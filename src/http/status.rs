@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::recent::{RecentAlert, RecentAlerts};
 use crate::drain::{DrainStatus, Drains, Memory};
 use crate::notify::NotificationCounts;
-use crate::restart::{AppName, AppStatus, Report, Restarter};
+use crate::restart::{AppName, AppStatus, Report, Restarter, TurnStatus};
 use crate::util::text::{clock_time, human, list};
 
 /// How many passes of each app are shown.
@@ -130,6 +130,12 @@ fn advice(status: &AppStatus, drain: &DrainStatus) -> Option<String> {
         let wait = || format!("Heroku does not answer about {app} since {since}: {error}. Look at status.heroku.com.");
         let mend = |remedy| format!("Dynos of {app} cannot be restarted: {error}. To mend it: {remedy}.");
         return Some(trouble.remedy.as_ref().map_or_else(wait, mend));
+    }
+    if status.turn == Some(TurnStatus::DatabaseAway) {
+        return Some(
+            "The database does not answer, so alerts are kept in memory only. Look at `heroku pg:info` for the app of the restarter."
+                .to_owned(),
+        );
     }
     if let Some(hold) = status.holds.first() {
         return Some(format!(

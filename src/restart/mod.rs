@@ -57,8 +57,8 @@ pub use policy::{GiveUp, Policy};
 pub use report::{DryRun, End, Failure, Outcome, Report, Skip};
 pub use rollout::Rollout;
 pub use status::{
-    AppStatus, Booting, DynoEvent, DynoStatus, GivenUp, HoldStatus, PassStatus, Trouble, WaitingAlerts, WaitsFor,
-    WhatHappened,
+    AppStatus, Booting, DynoEvent, DynoStatus, GivenUp, HoldStatus, PassStatus, Trouble, TurnStatus, WaitingAlerts,
+    WaitsFor, WhatHappened,
 };
 pub use target::{AlertTime, MergedTarget, Receipt, Target, Trigger, When};
 pub use totals::{BUCKETS, Histogram, Totals};
@@ -273,7 +273,8 @@ impl Restarter {
     pub fn status(&self, app: &AppName) -> AppStatus {
         let shared = self.app(app);
         let waiting = shared.queue.waiting_alerts();
-        shared.view().status(app, &self.policy, waiting, self.clock.now())
+        let turn = shared.turn.as_ref().map(|turn| turn.status());
+        shared.view().status(app, &self.policy, waiting, turn, self.clock.now())
     }
 
     /// Why the last call to Heroku about an app failed, if it did.

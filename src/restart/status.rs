@@ -26,6 +26,8 @@ pub struct AppStatus {
     pub looked_at: Option<Timestamp>,
     /// Its dynos, as that list shows them.
     pub dynos: Vec<DynoStatus>,
+    /// With a database, who makes the passes.
+    pub turn: Option<TurnStatus>,
     /// The pass under way.
     pub pass: Option<PassStatus>,
     /// The alerts that wait for the next pass.
@@ -38,6 +40,18 @@ pub struct AppStatus {
     pub given_up: Vec<GivenUp>,
     /// What happened to its dynos in the last 24 hours, as far as it was seen, in the order in which it was seen.
     pub events: VecDeque<DynoEvent>,
+}
+
+/// Who makes the passes over an app, of several restarters with one database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnStatus {
+    /// This process.
+    Ours,
+    /// Another process, or nobody yet.
+    Others,
+    /// It is not known, because the database does not answer.
+    DatabaseAway,
 }
 
 /// A dyno.
@@ -276,6 +290,7 @@ impl View {
         app: &AppName,
         policy: &Policy,
         waiting: Option<WaitingAlerts>,
+        turn: Option<TurnStatus>,
         now: Timestamp,
     ) -> AppStatus {
         let rollout = self.rollout.as_ref();
@@ -300,6 +315,7 @@ impl View {
             looked_at: look.map(|look| look.answered),
             given_up: given_up.collect(),
             dynos,
+            turn,
             pass: rollout.map(Rollout::progress),
             waiting,
             trouble: self.trouble.clone(),

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::rollout::Rollout;
+use super::status::TurnStatus;
 use crate::heroku::AppName;
 use crate::store::{Error, FinishedPass, Postgres, Term};
 use crate::util::clock::Clock;
@@ -102,6 +103,15 @@ impl Turn {
     /// Whether a pass may begin now.
     pub(super) fn may_begin(&self) -> bool {
         self.held().is_some_and(|held| held.is_trusted()) || self.store.is_alone()
+    }
+
+    /// Who makes the passes, as far as this process knows.
+    pub(super) fn status(&self) -> TurnStatus {
+        match self.held() {
+            Some(held) if held.is_trusted() => TurnStatus::Ours,
+            _ if self.store.answers() => TurnStatus::Others,
+            _ => TurnStatus::DatabaseAway,
+        }
     }
 
     /// Whether this turn was lost.

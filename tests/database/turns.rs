@@ -1,10 +1,10 @@
 //! Several replicas: one makes the passes, and another one takes over.
 
-use dyno_restarter::restart::{End, Outcome};
+use dyno_restarter::restart::{End, Outcome, TurnStatus};
 
 use crate::alerts::until;
 use crate::proxy::{Proxy, Wire};
-use crate::service::{QUICK, held_by, seconds, shop};
+use crate::service::{QUICK, Service, held_by, seconds, shop};
 use crate::{in_time, replica, service_with};
 
 const WAITING: &str = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL";
@@ -147,6 +147,34 @@ async fn a_replica_that_makes_no_passes_knows_of_holds_too() {
     in_time("the hold at the other replica", held).await;
     let name = dyno_restarter::restart::AppName::parse("shop").expect("a valid name");
     assert_eq!(other.restarter.status(&name).holds.len(), 1);
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn the_status_tells_who_makes_the_passes_and_that_the_database_does_not_answer() {
+    let database = database!();
+    let (heroku, _) = shop(1).await;
+    let proxy = Proxy::to(&database.url).await;
+    let one = service_with(&heroku, &proxy.url(&database.url)).await;
+    let turn = |service: &Service| service.restarter.status(&service.restarter.watched().apps()[0]).turn;
+    in_time("the turn", async {
+        while turn(&one) != Some(TurnStatus::Ours) {
+            tokio::time::sleep(QUICK.poll).await;
+        }
+    })
+    .await;
+    let other = replica(&heroku, &database).await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.replicas", 2).await;
+    assert_eq!(turn(&other), Some(TurnStatus::Others));
+    proxy.set(Wire::Stalls);
+    in_time("the silence", async {
+        while turn(&one) != Some(TurnStatus::DatabaseAway) {
+            tokio::time::sleep(QUICK.poll).await;
+        }
+    })
+    .await;
+    proxy.set(Wire::Passes);
     one.stop().await;
     other.stop().await;
 }

@@ -10,7 +10,7 @@ use super::times::Offset;
 use crate::drain::MEGABYTE;
 use crate::drain::{DrainStatus, Memory};
 use crate::http::status::{AppOverview, Status};
-use crate::restart::{AppName, DryRun, DynoName, DynoStatus, Outcome, Report};
+use crate::restart::{AppName, DryRun, DynoName, DynoStatus, Outcome, Report, TurnStatus};
 use crate::util::text::human;
 
 /// How often the page loads itself again, in seconds.
@@ -160,6 +160,11 @@ fn app(context: &Context<'_>, overview: &AppOverview) -> Markup {
 /// What happens now, and what is on hold.
 fn now(context: &Context<'_>, AppOverview { status, .. }: &AppOverview) -> Markup {
     html! {
+        @match status.turn {
+            None | Some(TurnStatus::DatabaseAway) => {},
+            Some(TurnStatus::Ours) => p { "This restarter makes the passes over " (status.app) "." },
+            Some(TurnStatus::Others) => p { "Another restarter makes the passes over " (status.app) "." },
+        }
         @if let Some(pass) = &status.pass {
             p.busy {
                 strong { "A pass is under way" } " since " (context.time(pass.began_at)) " for "

@@ -84,6 +84,11 @@ impl Postgres {
         self.contact.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the database answered not long ago. Replicas ask it every few seconds.
+    pub(crate) fn answers(&self) -> bool {
+        self.contact().answered_at.elapsed() < self.pace.lease
+    }
+
     /// How fast things go.
     pub(crate) fn pace(&self) -> Pace {
         self.pace
