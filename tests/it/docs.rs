@@ -131,7 +131,7 @@ async fn the_curl_commands_of_the_readme_work() {
     for command in commands {
         let is_post = command.contains(" -X POST ");
         let quoted: Vec<_> = command.split('"').skip(1).step_by(2).map(|text| text.replace("$KEY", KEY)).collect();
-        let (header, url) = (&quoted[0], quoted[1].replace("https://$HOST", &format!("http://{}", service.address)));
+        let (header, url) = (&quoted[0], quoted[1].replace("https://$SITE", &format!("http://{}", service.address)));
         let (name, value) = header.split_once(": ").expect("a header");
         let method = if is_post { Method::POST } else { Method::GET };
         let request = reqwest::Client::new().request(method, url).header(name, value);
@@ -147,9 +147,9 @@ async fn the_curl_commands_of_the_readme_work() {
 #[test]
 fn every_command_in_the_docs_is_tested_or_needs_a_heroku_account() {
     let needs_an_account =
-        ["heroku ", "git push", "git clone", "git pull", "HOST=$(heroku", "KEY=$(heroku", "TOKEN=$(heroku"];
+        ["heroku ", "git push", "git clone", "git pull", "SITE=$(heroku", "KEY=$(heroku", "TOKEN=$(heroku"];
     let is_tested = ["curl ", "cargo run --example demo", "cargo test", "cargo bench", "MODEL_"];
-    let first_words = ["heroku", "git", "curl", "cargo", "echo", "promtool", "HOST=", "KEY=", "TOKEN=", "MODEL_"];
+    let first_words = ["heroku", "git", "curl", "cargo", "echo", "promtool", "SITE=", "KEY=", "TOKEN=", "MODEL_"];
     for document in documents() {
         let text = fs::read_to_string(&document).expect("text");
         let commands = text.lines().filter_map(|line| line.strip_prefix("    "));
