@@ -14,6 +14,12 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// What the answer begins with when all is well.
 const EXPECTED: &[u8] = b"HTTP/1.1 200 ";
 
+/// What it ends with.
+const BODY: &[u8] = b"\r\n\r\nok";
+
+/// The longest answer that is read: other services may answer at length.
+const LONGEST_ANSWER: u64 = 4096;
+
 /// The service is not healthy, or not there.
 #[derive(Debug, thiserror::Error)]
 #[error("no healthy service at {address}: {problem}")]
@@ -33,7 +39,7 @@ impl fmt::Display for Problem {
         match self {
             Self::NoAnswer(error) => write!(f, "{error}; is the service running, with the same PORT?"),
             Self::OtherAnswer => {
-                f.write_str("GET /health was not answered with 200; is PORT the one of another service?")
+                f.write_str("GET /health was not answered with 200 and ok; is PORT the one of another service?")
             }
         }
     }
@@ -43,8 +49,9 @@ impl fmt::Display for Problem {
 pub(crate) fn ask(listen: Listen) -> Result<(), Unhealthy> {
     let address = reachable(listen);
     let unhealthy = |problem| Unhealthy { address, problem };
-    let start = start_of_answer(address).map_err(|error| unhealthy(Problem::NoAnswer(error)))?;
-    if start == EXPECTED { Ok(()) } else { Err(unhealthy(Problem::OtherAnswer)) }
+    let answer = answer(address).map_err(|error| unhealthy(Problem::NoAnswer(error)))?;
+    let is_ours = answer.starts_with(EXPECTED) && answer.ends_with(BODY);
+    if is_ours { Ok(()) } else { Err(unhealthy(Problem::OtherAnswer)) }
 }
 
 /// The address at which this machine reaches itself.
@@ -59,12 +66,12 @@ fn reachable(listen: Listen) -> SocketAddr {
     }
 }
 
-fn start_of_answer(address: SocketAddr) -> io::Result<[u8; EXPECTED.len()]> {
+fn answer(address: SocketAddr) -> io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut start = [0; EXPECTED.len()];
-    stream.read_exact(&mut start)?;
-    Ok(start)
+    let mut answer = Vec::new();
+    stream.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
+    Ok(answer)
 }

@@ -208,6 +208,22 @@ impl Restarter {
         kept
     }
 
+    /// Hands over what a person asks for: with a database, to whoever makes the passes. Waits for the commit, a second at most.
+    ///
+    /// # Errors
+    /// When the service is being shut down.
+    pub(crate) async fn ask(&self, app: &AppName, trigger: Trigger) -> Result<Outlook, Stopping> {
+        if self.stop.is_requested() {
+            return Err(Stopping);
+        }
+        let triggers = BTreeMap::from([(app.clone(), trigger.clone())]);
+        if self.keep(Vec::new(), &triggers).await == Kept::New {
+            return Ok(self.outlook(app, trigger.force));
+        }
+        let accepted = self.trigger(app, trigger)?;
+        Ok(if self.has_database() { Outlook::InMemoryOnly } else { accepted.outlook })
+    }
+
     /// Counts the reports of a log drain in the database, together with those that other replicas heard. `count` is told what
     /// is counted already; it returns what is counted then, and what is to be restarted. Returns whether the batch is new.
     pub(crate) async fn count_reports(

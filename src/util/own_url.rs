@@ -26,7 +26,12 @@ impl OwnUrl {
     }
 }
 
+/// Whether this is the name of a host and perhaps a port. A person does not open a page by an IPv6 address.
 fn is_host(host: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']');
-    (1..=LONGEST_HOST).contains(&host.len()) && host.bytes().all(is_plain)
+    let (name, port) = host.split_once(':').unwrap_or((host, "0"));
+    let is_label = |label: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !label.is_empty() && label.bytes().all(is_plain)
+    };
+    host.len() <= LONGEST_HOST && name.split('.').all(is_label) && port.parse::<u16>().is_ok()
 }

@@ -4,7 +4,7 @@ use dyno_restarter::restart::{End, Outcome, TurnStatus};
 
 use crate::alerts::until;
 use crate::proxy::{Proxy, Wire};
-use crate::service::{QUICK, Service, held_by, seconds, shop};
+use crate::service::{KEY, QUICK, Service, held_by, seconds, shop};
 use crate::{in_time, replica, service_with};
 
 const WAITING: &str = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL";
@@ -175,6 +175,30 @@ async fn the_status_tells_who_makes_the_passes_and_that_the_database_does_not_an
     })
     .await;
     proxy.set(Wire::Passes);
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn restart_now_on_the_page_of_another_replica_is_acted_on_by_the_one_that_makes_the_passes() {
+    let database = database!();
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
+    let one = replica(&heroku, &database).await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE term = 1", 1).await;
+    let other = replica(&heroku, &database).await;
+    let page = format!("http://{}/", other.address);
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+    let shown = client.get(&page).basic_auth("me", Some(KEY)).send().await.expect("answered");
+    let shown = shown.text().await.expect("whole");
+    let token = shown.split(r#"name="token" value=""#).nth(1).and_then(|rest| rest.split('"').next()).expect("a form");
+    let form =
+        client.post(&page).basic_auth("me", Some(KEY)).header("content-type", "application/x-www-form-urlencoded");
+    let pressed = form.body(format!("token={token}&app=shop&action=restart")).send().await.expect("answered");
+    assert_eq!(pressed.status(), 303);
+    in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    until(&database, WAITING, 0).await;
+    assert_eq!((one.reports().len(), other.reports().len()), (1, 0));
     one.stop().await;
     other.stop().await;
 }

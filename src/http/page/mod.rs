@@ -197,7 +197,7 @@ async fn act(
     let force = form.force.is_some();
     let trigger = Trigger { target: Target::all(When::Now), force, arrived: Instant::now(), sender };
     match form.action.as_str() {
-        "restart" => page.restart(&app, trigger, offset),
+        "restart" => page.restart(&app, trigger, offset).await,
         "dry_run" => {
             let notice = dry_run(&page.source.restarter, &app, trigger).await;
             page.render(offset, &notice)
@@ -220,11 +220,10 @@ impl Page {
         (StatusCode::NOT_FOUND, format!("Nothing here. {text}")).into_response()
     }
 
-    fn restart(&self, app: &AppName, trigger: Trigger, offset: Offset) -> Response {
+    async fn restart(&self, app: &AppName, trigger: Trigger, offset: Offset) -> Response {
         let (key, force) = (Arc::clone(&trigger.sender), if trigger.force { " with force" } else { "" });
-        if let Ok(accepted) = self.source.restarter.trigger(app, trigger) {
+        if let Ok(outlook) = self.source.restarter.ask(app, trigger).await {
             self.keys.recent().count("triggered", Some(app));
-            let outlook = accepted.outlook;
             info!(
                 event = "alert",
                 %app,

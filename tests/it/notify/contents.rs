@@ -37,7 +37,9 @@ async fn a_message_links_to_the_page_by_the_host_of_the_latest_request_with_a_ke
     let alert = |host| service.request(Method::POST, "").header(HOST, host).header("x-forwarded-proto", "https");
     alert("right.example.com").bearer_auth(KEY).send().await.expect("answered");
     alert("wrong.example.com").bearer_auth("a-wrong-key-0123456789").send().await.expect("answered");
-    alert("<b>.example.com").bearer_auth(KEY).send().await.expect("answered");
+    for no_host in ["<b>.example.com", "]]]]:[", "evil.example/path", "a@b", "a.example:x", ".."] {
+        alert(no_host).bearer_auth(KEY).send().await.expect("answered");
+    }
     receiver.message(0).await;
     let told = receiver.whole_messages();
     assert!(told[0].ends_with(".\nMore: https://right.example.com/"), "{told:?}");
