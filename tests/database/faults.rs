@@ -45,6 +45,17 @@ async fn a_database_that_is_not_there_is_told() {
 }
 
 #[tokio::test]
+async fn a_url_that_the_database_does_not_accept_is_told_and_not_shown() {
+    let database = database!();
+    let (server, name) = database.url.rsplit_once('/').expect("the name of the database is last");
+    for url in [format!("{server}/{name}?options=-c%20secret-word"), format!("{server}/secret-word")] {
+        let told = alert_with(&url).await;
+        assert!(told.contains("it does not accept what the URL says"), "{told}");
+        assert!(!told.contains("secret-word") && !told.contains("DROP SCHEMA"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn tables_of_a_newer_version_are_left_alone() {
     let database = database!();
     change(&database, "UPDATE dyno_restarter.version SET version = 1000").await;

@@ -61,7 +61,7 @@ impl Connection {
 
     /// A connection of its own, whatever tables there are.
     pub(super) async fn connect_only(&self) -> Result<Client, Error> {
-        let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(|error| fault(&error))?;
+        let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(|error| refusal(&error))?;
         // It ends when the client is dropped.
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -130,6 +130,16 @@ pub(super) fn fault(error: &tokio_postgres::Error) -> Error {
         SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::TOO_MANY_CONNECTIONS => Error::Connect(text),
         _ if code.code().starts_with("42") => Error::Altered(text),
         _ => Error::Statement(text),
+    }
+}
+
+/// Why no connection was opened. There were no statements yet, so anything unusual is about `DATABASE_URL`, and may quote it.
+fn refusal(error: &tokio_postgres::Error) -> Error {
+    match fault(error) {
+        Error::Altered(_) | Error::Statement(_) => {
+            Error::Connect("it does not accept what the URL says: check its name and its parameters".to_owned())
+        }
+        fault => fault,
     }
 }
 
