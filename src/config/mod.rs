@@ -136,7 +136,7 @@ impl Config {
                     threshold: tolerance?,
                     memory_limit: memory_limit?,
                 },
-                store: database?.map(|url| store::Settings { url, dyno, pace: store::Pace::default() }),
+                store: database?.map(|url| store::Settings { url, dyno, timing: store::Timing::default() }),
                 notify: notify_url?,
                 log: telemetry::Settings { format: format?, filter: filter? },
             })

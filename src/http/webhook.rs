@@ -28,7 +28,7 @@ use super::unintended::Unintended;
 use keeping::{AlertToKeep, digest_of};
 
 use crate::alert::{self, Alert, Condition, Handshake, UnknownState};
-use crate::restart::{Accepted, AppName, Outlook, Receipt, Restarter, Stopping, Trigger};
+use crate::restart::{Accepted, AppName, Receipt, Restarter, Stopping, Trigger};
 use crate::util::dedup::SeenIds;
 use crate::util::log_throttle::LogThrottle;
 use crate::util::task;
@@ -280,7 +280,6 @@ impl AlertIntake {
         let trigger = |(app, trigger): (AppName, Trigger)| {
             let asked = describe(&trigger);
             let Accepted { receipt, outlook } = self.restarter.trigger(&app, trigger)?;
-            let outlook = if self.restarter.has_database() { Outlook::InMemoryOnly } else { outlook };
             accepted.push(AcceptedAlert { app, asked, outlook });
             Ok(receipt)
         };

@@ -1,8 +1,8 @@
 //! Writes accepted alerts to the database before their senders are answered: many in one commit.
 //!
-//! A sender never waits longer than [`Pace::answer`](crate::store::Pace). When the database is away, alerts are kept in memory only, as without a
-//! database, and written when it is back. That an alert is then acted on twice does no harm: a process that began after the
-//! alert arrived is never restarted for it (rule 2).
+//! A sender never waits longer than [`Timing::answer`](crate::store::Timing). When the database is away, alerts are kept in
+//! memory only, as without a database, and written when it is back. An alert may then be acted on twice, which does no harm:
+//! a process that began after the alert arrived is never restarted for it (rule 2).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ struct Delivery {
 pub(super) fn acceptance(store: &Arc<Postgres>) -> (Acceptor, AcceptanceWriter) {
     let (sender, deliveries) = mpsc::channel(MOST_WAITING);
     let is_away = Arc::new(AtomicBool::new(false));
-    let deadline = store.pace().answer;
+    let deadline = store.timing().answer;
     let acceptor = Acceptor { deliveries: sender, deadline, is_away: Arc::clone(&is_away) };
     (acceptor, AcceptanceWriter { store: Arc::clone(store), deliveries, is_away, waiting: Vec::new() })
 }

@@ -146,7 +146,7 @@ impl Restarter {
         }
         if let Some(store) = store {
             let (store, stop) = (Arc::clone(store), stop.clone());
-            workers.spawn(async move { store.attend(stop).await });
+            workers.spawn(async move { store.maintain(stop).await });
         }
         let acceptor = writing.map(|(acceptor, writer)| {
             workers.spawn(writer.write(stop.clone()));
@@ -180,7 +180,10 @@ impl Restarter {
         if self.stop.is_requested() {
             return Err(Stopping);
         }
-        self.app(app).queue.put(trigger)
+        let accepted = self.app(app).queue.put(trigger)?;
+        // With a database, this is the way for alerts that it did not take.
+        let outlook = if self.has_database() { Outlook::InMemoryOnly } else { accepted.outlook };
+        Ok(Accepted { outlook, ..accepted })
     }
 
     /// Whether there is a database, so that alerts are to be written with [`Restarter::keep`] before they are answered.
@@ -193,10 +196,7 @@ impl Restarter {
     /// then is to be handed over with [`Restarter::trigger`], and written later.
     pub(crate) async fn keep(&self, ids: Vec<DeliveryId>, triggers: &BTreeMap<AppName, Trigger>) -> Kept {
         let Some(acceptor) = &self.acceptor else { return Kept::InMemoryOnly };
-        let request = |(app, trigger): (&AppName, &Trigger)| {
-            let arrived = self.clock.time(trigger.arrived);
-            (app.clone(), PassRequest::of(trigger.clone(), arrived, self.policy.min_age))
-        };
+        let request = |(app, trigger): (&AppName, &Trigger)| (app.clone(), self.pass_request(trigger.clone()));
         let kept = acceptor.accept(ids, triggers.iter().map(request).collect()).await;
         if kept == Kept::New {
             for app in triggers.keys() {
@@ -220,8 +220,7 @@ impl Restarter {
         if self.keep(Vec::new(), &triggers).await == Kept::New {
             return Ok(self.outlook(app, trigger.force));
         }
-        let accepted = self.trigger(app, trigger)?;
-        Ok(if self.has_database() { Outlook::InMemoryOnly } else { accepted.outlook })
+        Ok(self.trigger(app, trigger)?.outlook)
     }
 
     /// Counts the reports of a log drain in the database, together with those that other replicas heard. `count` is told what
@@ -236,15 +235,17 @@ impl Restarter {
         let Some(turn) = &self.app(app).turn else { return Ok(false) };
         let count = |stored| {
             let (reports, trigger) = count(stored);
-            let request = trigger.and_then(|trigger| {
-                let arrived = self.clock.time(trigger.arrived);
-                new_request(app, PassRequest::of(trigger, arrived, self.policy.min_age), Vec::new())
-            });
+            let request = trigger.and_then(|trigger| new_request(app, self.pass_request(trigger), Vec::new()));
             (reports, request)
         };
         let is_new = turn.store.count_reports(app.as_str(), &dynos, batch, count).await?;
         turn.written.notify_one();
         Ok(is_new)
+    }
+
+    fn pass_request(&self, trigger: Trigger) -> PassRequest {
+        let arrived = self.clock.time(trigger.arrived);
+        PassRequest::of(trigger, arrived, self.policy.min_age)
     }
 
     /// What comes of an alert that was written to the database.

@@ -9,11 +9,11 @@ use crate::heroku::ProcessType;
 /// The upper bounds of the buckets of a [`Histogram`], in seconds.
 pub const BUCKETS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0];
 
-/// What may come of a restart. Each is counted from 0, so that the first one is an increase.
+/// What may come of a restart: `up`, and the words of `Outcome` and `Failure`. Each is counted from 0, so that the first one is an increase.
 const RESULTS: [&str; 9] =
     ["up", "unconfirmed", "deployed", "crashed", "down_again", "timed_out", "refused", "not_seen_up", "unknown"];
 
-/// Why a dyno may be left alone.
+/// Why a dyno may be left alone: the words of `Skip`.
 const REASONS: [&str; 11] = [
     "not_up",
     "young",

@@ -3,8 +3,8 @@
 //! A turn is a row in the database with a term, which grows whenever the turn changes hands, and a beat, which grows with
 //! each renewal. Nobody compares clocks:
 //!
-//! - who has seen the same term and beat for `Pace::lease` by its own clock may take the turn;
-//! - the holder relies on it for `Pace::trust` from the *start* of its last renewal. That is shorter by the longest call to
+//! - who has seen the same term and beat for `Timing::lease` by its own clock may take the turn;
+//! - the holder relies on it for `Timing::trust` from the *start* of its last renewal. That is shorter by the longest call to
 //!   Heroku, so no restart of an old holder happens after a new one has begun.
 //!
 //! Each write of the holder names its term, and fails when that is over. Before each restart the holder writes down the pass
@@ -130,7 +130,7 @@ impl Turn {
 impl HeldTurn {
     /// A turn that was taken by a statement that began at `began`.
     pub(super) fn new(term: Term, began: Instant, store: &Postgres) -> Self {
-        Self { term, trusted_until: Mutex::new(began + store.pace().trust()) }
+        Self { term, trusted_until: Mutex::new(began + store.timing().trust()) }
     }
 
     pub(super) fn is_trusted(&self) -> bool {
@@ -140,7 +140,7 @@ impl HeldTurn {
     /// The turn was renewed by a statement that began at `began`.
     pub(super) fn renewed(&self, began: Instant, store: &Postgres) {
         let mut until = self.trusted_until.lock().unwrap_or_else(PoisonError::into_inner);
-        *until = (*until).max(began + store.pace().trust());
+        *until = (*until).max(began + store.timing().trust());
     }
 }
 

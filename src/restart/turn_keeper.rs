@@ -67,8 +67,8 @@ impl TurnKeeper {
     }
 
     /// Works until the service is asked to end.
-    pub(super) async fn keep(mut self, stop: Stop) {
-        let poll = self.turn.store.pace().poll;
+    pub(super) async fn run(mut self, stop: Stop) {
+        let poll = self.turn.store.timing().poll;
         loop {
             let turn = Arc::clone(&self.turn);
             let looking = async {
@@ -103,7 +103,7 @@ impl TurnKeeper {
                 return Ok(());
             }
             held.renewed(began, &store);
-            self.renew_at = began + store.pace().renewal();
+            self.renew_at = began + store.timing().renewal();
         }
         loop {
             let taken = store.take_requests(&held.term, self.number).await;
@@ -151,7 +151,7 @@ impl TurnKeeper {
         };
         self.seen = Some((row.clone(), since));
         let is_free = row.holder.as_deref().is_none_or(|holder| holder == store.id());
-        if !is_free && now - since < store.pace().lease {
+        if !is_free && now - since < store.timing().lease {
             if !self.acceptor.is_away() {
                 self.app.queue.forget_requests();
             }
@@ -164,7 +164,7 @@ impl TurnKeeper {
         let history = taken.history.and_then(|history| self.read(history, "what is remembered"));
         let pass: Option<StoredPass> = taken.pass.and_then(|pass| self.read(pass, "the pass under way"));
         self.in_hand = pass.iter().flat_map(|pass| &pass.requests).copied().collect();
-        (self.number, self.renew_at, self.seen) = (fastrand::i64(..), began + store.pace().renewal(), None);
+        (self.number, self.renew_at, self.seen) = (fastrand::i64(..), began + store.timing().renewal(), None);
         let (app, id) = (&self.name, store.id());
         let goes_on = if pass.is_some() { ", and goes on with the one that was not finished" } else { "" };
         info!(event = "turn_taken", %app, "this restarter ({id}) makes the passes over {app}{goes_on}");

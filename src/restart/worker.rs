@@ -80,8 +80,8 @@ pub(super) struct State {
     unwritten: Vec<i64>,
 }
 
-/// What a pass is of.
-struct PassOf {
+/// The alerts that a pass serves.
+struct ServedAlerts {
     senders: BTreeSet<Arc<str>>,
     receipt: Receipt,
     requests: Vec<i64>,
@@ -143,7 +143,7 @@ impl Worker {
         let Some(keeper) = keeper else { return self.work().await };
         self.app.queue.set_open(false);
         let (stop, turn) = (self.stop.clone(), self.app.turn.clone());
-        tokio::join!(self.work(), keeper.keep(stop));
+        tokio::join!(self.work(), keeper.run(stop));
         if let Some(turn) = turn {
             turn.give_back().await;
         }
@@ -276,11 +276,11 @@ impl Worker {
         let PassRequest { asked, alerts, senders, receipt, requests } = request;
         let history = std::mem::take(&mut self.state.history);
         let rollout = Rollout::new(self.name.clone(), self.policy.clone(), asked, alerts, history, self.clock.now());
-        self.drive(rollout, (Event::Time, self.clock.now()), PassOf { senders, receipt, requests }).await;
+        self.drive(rollout, (Event::Time, self.clock.now()), ServedAlerts { senders, receipt, requests }).await;
     }
 
-    async fn drive(&mut self, mut rollout: Rollout, first: (Event, Timestamp), of: PassOf) {
-        let PassOf { senders, receipt, requests } = of;
+    async fn drive(&mut self, mut rollout: Rollout, first: (Event, Timestamp), served: ServedAlerts) {
+        let ServedAlerts { senders, receipt, requests } = served;
         let began = Instant::now();
         let turn = self.app.turn.clone();
         let held = turn.as_ref().and_then(|turn| turn.held());

@@ -28,16 +28,16 @@ pub struct Settings {
     pub(crate) url: DatabaseUrl,
     /// What this process is called, for people: the name of its dyno. Heroku sets `DYNO`.
     pub(crate) dyno: Option<String>,
-    /// How fast things go.
-    pub pace: Pace,
+    /// Intervals and time limits.
+    pub timing: Timing,
 }
 
-/// How fast turns change hands, and how long the database may take. Only tests use other values than the default ones.
+/// Intervals and time limits of turns and of the database. Only tests use other values than the default ones.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// Who sees that a turn was not renewed for this long may take it.
+pub struct Timing {
+    /// A process may take a turn that was not renewed for this long.
     pub lease: Duration,
-    /// How long before that its holder stops to ask for restarts: the longest time that one call to Heroku may take.
+    /// The holder asks for no restart in the last part of that time, because a call to Heroku may take this long.
     pub longest_call: Duration,
     /// How long the answer to an alert waits for the database.
     pub answer: Duration,
@@ -45,7 +45,7 @@ pub struct Pace {
     pub poll: Duration,
 }
 
-impl Default for Pace {
+impl Default for Timing {
     /// A turn is taken 25 s after its last renewal, and polls add 4 s at most: 29 s after SIGKILL, of the 35 s that are
     /// allowed. A call to Heroku takes 10 s at most.
     fn default() -> Self {
@@ -58,7 +58,7 @@ impl Default for Pace {
     }
 }
 
-impl Pace {
+impl Timing {
     /// How long a holder may rely on its turn, from the start of the renewal.
     pub(crate) fn trust(&self) -> Duration {
         self.lease.saturating_sub(self.longest_call)

@@ -2,9 +2,8 @@
 
 use crate::postgres::Database;
 use crate::proxy::{Proxy, Wire};
-use crate::service::{KEY, QUICK, Service, environment, first_line, seconds, shop};
-use crate::{in_time, replica};
-use dyno_restarter::store::Pace;
+use crate::service::{KEY, Service, first_line, seconds, shop};
+use crate::{in_time, replica, unconnected_service};
 
 const WAITING: &str = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL";
 const DONE: &str = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NOT NULL";
@@ -75,8 +74,7 @@ async fn without_the_database_an_alert_is_answered_and_acted_on_and_written_when
     let (heroku, shop) = shop(1).await;
     let shop = shop.boot_time(seconds(0));
     let proxy = Proxy::to(&database.url).await;
-    let environment = environment(&heroku, &[("DATABASE_URL", &proxy.url(&database.url))]);
-    let service = Service::at_pace(&environment, Pace { answer: seconds(1), ..QUICK });
+    let service = unconnected_service(&heroku, &proxy.url(&database.url));
     until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE term = 1", 1).await;
     for wire in [Wire::Stalls, Wire::Down] {
         proxy.set(wire);

@@ -1,18 +1,15 @@
 //! Databases that do not do what they should: an alert is answered all the same, and a sentence says what to do.
 
-use dyno_restarter::store::Pace;
-
 use crate::alerts::until;
-use crate::in_time;
 use crate::postgres::{Database, PASSWORD};
 use crate::proxy::{Proxy, Wire};
-use crate::service::{QUICK, Service, environment, seconds, shop};
+use crate::service::{seconds, shop};
+use crate::{in_time, unconnected_service};
 
 /// Starts the service with this URL and sends an alert, which is kept in memory only. Returns what the log says.
 async fn alert_with(url: &str) -> String {
     let (heroku, _) = shop(1).await;
-    let environment = environment(&heroku, &[("DATABASE_URL", url)]);
-    let service = Service::at_pace(&environment, Pace { answer: seconds(1), ..QUICK });
+    let service = unconnected_service(&heroku, url);
     let (status, text) = in_time("an answer", service.ask("")).await;
     assert!(status == 202 && text.contains("kept in memory only"), "{status} {text}");
     in_time("the sentence", service.log.until(|log| log.count("Alerts are kept in memory only") == 1)).await;
@@ -121,8 +118,7 @@ async fn a_connection_that_stalls_in_the_middle_of_a_statement_loses_no_alert() 
     let (heroku, shop) = shop(1).await;
     let shop = shop.boot_time(seconds(0));
     let proxy = Proxy::to(&database.url).await;
-    let environment = environment(&heroku, &[("DATABASE_URL", &proxy.url(&database.url))]);
-    let service = Service::at_pace(&environment, Pace { answer: seconds(1), ..QUICK });
+    let service = unconnected_service(&heroku, &proxy.url(&database.url));
     until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE term = 1", 1).await;
     // The statement waits for the lock, and so does its answer.
     let mut blocker = Database::connect(&database.url).await;

@@ -27,14 +27,21 @@ mod proxy;
 mod schedules;
 mod turns;
 
+use dyno_restarter::store::Timing;
 use simulator::Heroku;
 
 use postgres::Database;
-use service::Service;
+use service::{QUICK, Service, seconds};
 
 /// A service with this database.
 pub(crate) async fn service_with(heroku: &Heroku, url: &str) -> Service {
     in_time("the start", Service::with(heroku, &[("DATABASE_URL", url)])).await
+}
+
+/// The same, before it is connected. Answers wait for the database for a second, however busy the machine is.
+pub(crate) fn unconnected_service(heroku: &Heroku, url: &str) -> Service {
+    let environment = service::environment(heroku, &[("DATABASE_URL", url)]);
+    Service::with_timing(&environment, Timing { answer: seconds(1), ..QUICK })
 }
 
 /// The same, once it is connected.

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use dyno_restarter::config::Config;
-use dyno_restarter::store::Pace;
+use dyno_restarter::store::Timing;
 use dyno_restarter::{bind, run, shutdown, with_causes};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -93,7 +93,7 @@ fn a_replica_of_the_tests() {
     }
     let mut config = Config::from_lookup(std::env::var_os).expect("the environment is right");
     if let Some(store) = &mut config.store {
-        store.pace = Pace { answer: seconds(4), ..QUICK };
+        store.timing = Timing { answer: seconds(4), ..QUICK };
     }
     let log = dyno_restarter::telemetry::init(&config.log);
     let runtime =

@@ -158,22 +158,17 @@ async fn the_status_tells_who_makes_the_passes_and_that_the_database_does_not_an
     let proxy = Proxy::to(&database.url).await;
     let one = service_with(&heroku, &proxy.url(&database.url)).await;
     let turn = |service: &Service| service.restarter.status(&service.restarter.watched().apps()[0]).turn;
-    in_time("the turn", async {
-        while turn(&one) != Some(TurnStatus::Ours) {
+    let until_turn = async |status| {
+        while turn(&one) != Some(status) {
             tokio::time::sleep(QUICK.poll).await;
         }
-    })
-    .await;
+    };
+    in_time("the turn", until_turn(TurnStatus::Ours)).await;
     let other = replica(&heroku, &database).await;
     until(&database, "SELECT count(*) FROM dyno_restarter.replicas", 2).await;
     assert_eq!(turn(&other), Some(TurnStatus::Others));
     proxy.set(Wire::Stalls);
-    in_time("the silence", async {
-        while turn(&one) != Some(TurnStatus::DatabaseAway) {
-            tokio::time::sleep(QUICK.poll).await;
-        }
-    })
-    .await;
+    in_time("the silence", until_turn(TurnStatus::DatabaseAway)).await;
     proxy.set(Wire::Passes);
     one.stop().await;
     other.stop().await;

@@ -34,6 +34,13 @@ pub(crate) fn frame(ago: i64, process: &str, text: &str) -> String {
     frame_at(&at.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string(), process, text)
 }
 
+/// A frame with a measurement of a dyno's memory, written `ago` seconds ago. The quota is 512 MB.
+pub(crate) fn memory(ago: i64, dyno: &str, megabytes: u32) -> String {
+    let text =
+        format!("source={dyno} dyno=heroku.1.x sample#memory_total={megabytes}.00MB sample#memory_quota=512.00MB");
+    frame(ago, dyno, &text)
+}
+
 /// A frame with one line of the platform and this timestamp.
 fn frame_at(at: &str, process: &str, text: &str) -> String {
     let message = format!("<134>1 {at} host heroku {process} - {text}\n");

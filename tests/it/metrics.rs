@@ -86,8 +86,7 @@ async fn the_docs_describe_every_metric_and_the_examples_use_no_other() {
     let (heroku, _) = shop(1).await;
     let receiver = Receiver::start().await;
     let service = Service::with(&heroku, &[("NOTIFY_URL", &receiver.url)]).await;
-    let memory = "source=web.1 dyno=heroku.1.x sample#memory_total=180.00MB sample#memory_quota=512.00MB";
-    drains::post(&service, drains::frame(0, "web.1", memory)).await;
+    drains::post(&service, drains::memory(0, "web.1", 180)).await;
     service.alert_and_pass("").await;
     let exposed = exposed(&service).await;
     let base = |name: &String| {

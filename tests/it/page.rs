@@ -208,8 +208,7 @@ async fn a_dry_run_of_a_sender_and_a_drain_with_a_wrong_key_are_shown() {
 async fn a_dyno_that_was_restarted_does_not_show_the_memory_of_the_process_before() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    let memory = "source=web.1 dyno=heroku.1.x sample#memory_total=600.00MB sample#memory_quota=512.00MB";
-    drains::post(&service, drains::frame(20, "web.1", memory)).await;
+    drains::post(&service, drains::memory(20, "web.1", 600)).await;
     assert!(get(&service, "/").await.contains("600 of 512 MB"));
     service.alert_and_pass("").await;
     let page = get(&service, "/").await;

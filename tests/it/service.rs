@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dyno_restarter::config::{Config, ConfigErrors};
 use dyno_restarter::restart::{AppName, DynoName, End, Outcome, Report, Restarter, Skip};
-use dyno_restarter::store::Pace;
+use dyno_restarter::store::Timing;
 use dyno_restarter::{Listen, bind};
 use simulator::{App, Heroku};
 use tokio::io::AsyncWriteExt;
@@ -20,7 +20,7 @@ use tracing::subscriber::DefaultGuard;
 pub(crate) const KEY: &str = "a-key-of-sixteen-characters-or-more";
 
 /// With a database, tests run in real time: turns change hands faster than in earnest.
-pub(crate) const QUICK: Pace = Pace {
+pub(crate) const QUICK: Timing = Timing {
     lease: Duration::from_millis(2_500),
     longest_call: Duration::from_secs(1),
     answer: Duration::from_secs(20),
@@ -78,16 +78,16 @@ impl Service {
 
     /// Starts it without waiting.
     pub(crate) fn unseen(environment: &HashMap<String, String>) -> Self {
-        Self::at_pace(environment, QUICK)
+        Self::with_timing(environment, QUICK)
     }
 
-    /// The same, with this pace of the database.
-    pub(crate) fn at_pace(environment: &HashMap<String, String>, pace: Pace) -> Self {
+    /// The same, with these times for the database.
+    pub(crate) fn with_timing(environment: &HashMap<String, String>, timing: Timing) -> Self {
         let log = Log::default();
         let guard = log.capture();
         let mut config = config(environment).expect("the environment is right");
         if let Some(store) = &mut config.store {
-            store.pace = pace;
+            store.timing = timing;
         }
         let listener = bind(Listen::At(([127, 0, 0, 1], 0).into())).expect("there is a free port");
         let address = listener.local_addr().expect("it is bound").to_string();

@@ -44,9 +44,8 @@ fn assert_fits(status: &Value) {
 
 /// A hold, a measurement, a report that counts, and requests that led to nothing.
 async fn bad_night(service: &Service) {
-    let memory = "source=web.3 dyno=heroku.1.x sample#memory_total=600.00MB sample#memory_quota=512.00MB";
     drains::post(service, drains::frame(0, "web.3", "Error R14 (Memory quota exceeded)")).await;
-    drains::post(service, drains::frame(0, "web.3", memory)).await;
+    drains::post(service, drains::memory(0, "web.3", 600)).await;
     service.alert_and_pass("").await;
     service.request(Method::POST, "key=wrong").send().await.expect("answered");
     service.request(Method::POST, "").bearer_auth(KEY).body(r#"{"status":"resolved"}"#).send().await.expect("answered");

@@ -44,7 +44,7 @@ struct Page {
     keys: Keys,
     misdirected: LogThrottle<()>,
     /// One text is made at a time, so that readers of the page do not take all threads.
-    turn: Semaphore,
+    rendering: Semaphore,
 }
 
 /// The parameters of the page's URL.
@@ -72,7 +72,7 @@ struct ButtonForm {
 
 /// The routes of the page. All but `/ready` need a key.
 pub(super) fn router(source: StatusSource, keys: Keys) -> Router {
-    let page = Arc::new(Page { source, keys, misdirected: LogThrottle::default(), turn: Semaphore::new(1) });
+    let page = Arc::new(Page { source, keys, misdirected: LogThrottle::default(), rendering: Semaphore::new(1) });
     Router::new()
         .route("/", get(show).post(act))
         .route("/status", get(status))
@@ -169,7 +169,7 @@ async fn metrics(State(page): State<Arc<Page>>) -> Response {
 /// Makes a response on a thread of its own: with thousands of dynos that takes milliseconds, and no alert may wait for it.
 async fn beside_alerts(page: Arc<Page>, make: impl FnOnce(&Page) -> Response + Send + 'static) -> Response {
     // The semaphore is never closed.
-    let _turn = page.turn.acquire().await;
+    let _permit = page.rendering.acquire().await;
     let shared = Arc::clone(&page);
     let making = tokio::task::spawn_blocking(move || make(&shared));
     task::output(making.await).unwrap_or_else(|| StatusCode::SERVICE_UNAVAILABLE.into_response())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::info;
 
-use super::{PassOf, Worker};
+use super::{ServedAlerts, Worker};
 use crate::restart::event::Event;
 use crate::restart::report::{End, Report};
 use crate::restart::rollout::{Rollout, predecessor_ended};
@@ -43,7 +43,7 @@ impl Worker {
         } else {
             (Event::Time, now)
         };
-        self.drive(rollout, first, PassOf { senders, requests, receipt: Receipt::default() }).await;
+        self.drive(rollout, first, ServedAlerts { senders, requests, receipt: Receipt::default() }).await;
     }
 
     /// Another restarter goes on with the pass. What is remembered here is out of date from now on.
@@ -82,7 +82,7 @@ impl Worker {
                     // The keeper of the turn tells that the database is away.
                     tokio::select! {
                         _ = self.stop.requested() => {}
-                        () = tokio::time::sleep(turn.store.pace().poll) => {}
+                        () = tokio::time::sleep(turn.store.timing().poll) => {}
                     }
                 }
             }

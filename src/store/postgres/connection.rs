@@ -29,7 +29,7 @@ pub(super) struct Connection {
     client: Mutex<Option<Client>>,
 }
 
-/// The connection, in use. When this is dropped, the connection is closed, unless [`Session::keep`] says that all went well.
+/// The connection, in use. When this is dropped, the connection is closed, unless [`Session::reuse`] says that all went well.
 pub(super) struct Session<'a> {
     slot: MutexGuard<'a, Option<Client>>,
     client: Client,
@@ -74,7 +74,7 @@ impl Connection {
 
 impl Session<'_> {
     /// The statement succeeded: the connection can be used again.
-    pub(super) fn keep(self) {
+    pub(super) fn reuse(self) {
         let Self { mut slot, client } = self;
         *slot = Some(client);
     }

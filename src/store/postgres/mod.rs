@@ -25,7 +25,7 @@ use tokio_postgres::types::FromSqlOwned;
 
 use connection::{Connection, begin, bounded, fault};
 
-use super::{Error, Pace, Settings};
+use super::{Error, Settings, Timing};
 
 /// How long a write of alerts may take. Their senders wait for less: see `restart::acceptance`.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,7 +41,7 @@ pub(crate) struct Postgres {
     id: String,
     /// Whether this is the first dyno of the restarter, such as `web.1`; `None` when it is no dyno.
     is_first: Option<bool>,
-    pace: Pace,
+    timing: Timing,
     contact: Mutex<Contact>,
 }
 
@@ -70,7 +70,7 @@ impl Postgres {
             turns: connection(),
             id: format!("{dyno}/{:08x}", fastrand::u32(..)),
             is_first: settings.dyno.as_ref().map(|dyno| dyno.ends_with(".1")),
-            pace: settings.pace,
+            timing: settings.timing,
             contact: Mutex::new(Contact { answered_at: Instant::now(), down_since: None, others: None }),
         })
     }
@@ -86,12 +86,12 @@ impl Postgres {
 
     /// Whether the database answered not long ago. Replicas ask it every few seconds.
     pub(crate) fn answers(&self) -> bool {
-        self.contact().answered_at.elapsed() < self.pace.lease
+        self.contact().answered_at.elapsed() < self.timing.lease
     }
 
-    /// How fast things go.
-    pub(crate) fn pace(&self) -> Pace {
-        self.pace
+    /// Intervals and time limits.
+    pub(crate) fn timing(&self) -> Timing {
+        self.timing
     }
 }
 

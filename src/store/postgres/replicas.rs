@@ -24,38 +24,38 @@ const OLD: [&str; 5] = [
 ];
 
 /// How often old rows are looked for.
-const TIDY: Duration = Duration::from_secs(10 * 60);
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 /// A database that does not answer may answer others. After this long, a process that knows of no other acts all the same.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10 * 60);
 
 impl Postgres {
     /// Says now and then that this process is there, and deletes what is old, until the service is asked to end.
-    pub(crate) async fn attend(&self, stop: Stop) {
-        let mut tidy_at = Instant::now();
+    pub(crate) async fn maintain(&self, stop: Stop) {
+        let mut clean_up_at = Instant::now();
         loop {
-            let attended = async {
-                self.appear().await?;
+            let maintained = async {
+                self.register().await?;
                 // The first alert does not wait for a connection.
-                self.alerts.session().await?.keep();
-                if tidy_at <= Instant::now() {
-                    tidy_at = Instant::now() + TIDY;
-                    self.forget_old().await?;
+                self.alerts.session().await?.reuse();
+                if clean_up_at <= Instant::now() {
+                    clean_up_at = Instant::now() + CLEANUP_INTERVAL;
+                    self.delete_old().await?;
                 }
                 Ok::<_, Error>(())
             };
-            if let Err(error) = attended.await {
+            if let Err(error) = maintained.await {
                 // The writer of alerts and the keepers of turns tell it.
                 debug!("{error}");
             }
             tokio::select! {
                 biased;
                 _ = stop.requested() => break,
-                () = tokio::time::sleep(self.pace.renewal()) => {}
+                () = tokio::time::sleep(self.timing.renewal()) => {}
             }
         }
         // Without the database, the others find out in an hour.
-        self.leave().await.ok();
+        self.deregister().await.ok();
     }
 
     /// Whether this process may act although the database is away, because no other process does:
@@ -66,7 +66,7 @@ impl Postgres {
     ///   was there when it was heard last. If it was never heard, that is so for the first dyno.
     pub(crate) fn is_alone(&self) -> bool {
         let contact = self.contact();
-        let is_down = contact.down_since.is_some_and(|since| since.elapsed() >= self.pace.lease);
+        let is_down = contact.down_since.is_some_and(|since| since.elapsed() >= self.timing.lease);
         let is_silent = contact.answered_at.elapsed() >= LONGEST_SILENCE;
         let is_first = self.is_first.unwrap_or(contact.others == Some(false));
         let knows_no_other = contact.others.map_or(self.is_first != Some(false), |others| !others);
@@ -84,8 +84,8 @@ impl Postgres {
     }
 
     /// Says that this process is there. Returns whether other processes of this program were there within the last hour. One
-    /// that ends in an orderly way says so, with [`Postgres::leave`].
-    pub(crate) async fn appear(&self) -> Result<bool, Error> {
+    /// that ends in an orderly way says so, with [`Postgres::deregister`].
+    pub(crate) async fn register(&self) -> Result<bool, Error> {
         let statement = "WITH me AS (
                 INSERT INTO dyno_restarter.replicas (id) VALUES ($1)
                 ON CONFLICT (id) DO UPDATE SET seen_at = now())
@@ -98,12 +98,12 @@ impl Postgres {
     }
 
     /// Says that this process ends.
-    pub(crate) async fn leave(&self) -> Result<(), Error> {
+    pub(crate) async fn deregister(&self) -> Result<(), Error> {
         self.query("DELETE FROM dyno_restarter.replicas WHERE id = $1", &[(&self.id, Type::TEXT)]).await.map(drop)
     }
 
     /// Deletes some of what is old.
-    pub(crate) async fn forget_old(&self) -> Result<(), Error> {
+    pub(crate) async fn delete_old(&self) -> Result<(), Error> {
         for statement in OLD {
             self.query(statement, &[]).await?;
         }

@@ -17,7 +17,7 @@ impl Postgres {
         batch: Option<DeliveryId>,
         count: impl FnOnce(Vec<StoredReports>) -> (Vec<StoredReports>, Option<NewRequest>),
     ) -> Result<bool, Error> {
-        bounded(self.pace.answer, async {
+        bounded(self.timing.answer, async {
             let mut session = self.alerts.session().await?;
             let transaction = begin(&mut session).await?;
             let client = transaction.client();
@@ -32,7 +32,7 @@ impl Postgres {
                 write(client, request.into_iter().collect()).await?;
             }
             transaction.commit().await.map_err(|error| fault(&error))?;
-            session.keep();
+            session.reuse();
             Ok(is_new)
         })
         .await

@@ -35,7 +35,7 @@ impl Postgres {
                 transaction.commit().await.map_err(|error| fault(&error))?;
                 is_new
             };
-            session.keep();
+            session.reuse();
             Ok(is_new)
         })
         .await

@@ -105,7 +105,7 @@ impl Postgres {
             Ok(session) => {
                 let querying = async {
                     let rows = session.query_typed(statement, parameters).await.map_err(|error| fault(&error))?;
-                    session.keep();
+                    session.reuse();
                     Ok(rows)
                 };
                 bounded(TIMEOUT, querying).await

@@ -7,22 +7,15 @@ use super::receiver::Receiver;
 use crate::drains;
 use crate::service::{KEY, Service, seconds, shop};
 
-/// A measurement, this many seconds after the beginning of the test.
-fn memory(after: i64, dyno: &str, megabytes: u32) -> String {
-    let text =
-        format!("source={dyno} dyno=heroku.1.x sample#memory_total={megabytes}.00MB sample#memory_quota=512.00MB");
-    drains::frame(-after, dyno, &text)
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_message_tells_the_memory_before_and_after_the_restart_where_it_is_known() {
     let (heroku, _) = shop(2).await;
     let receiver = Receiver::start().await;
     let service = Service::with(&heroku, &[("NOTIFY_URL", &receiver.url), ("SETTLE_TIME", "1m")]).await;
-    drains::post(&service, memory(0, "web.1", 612) + &memory(0, "web.2", 580)).await;
+    drains::post(&service, drains::memory(0, "web.1", 612) + &drains::memory(0, "web.2", 580)).await;
     service.alert().await;
     tokio::time::sleep(seconds(30)).await;
-    drains::post(&service, memory(30, "web.1", 180)).await;
+    drains::post(&service, drains::memory(-30, "web.1", 180)).await;
     let told = receiver.message(0).await;
     assert!(told.contains("web.1 (up again after 6s, memory 612 MB before and 180 MB now)"), "{told}");
     assert!(told.contains("web.2 (up again after 6s, memory 580 MB before)"), "{told}");
