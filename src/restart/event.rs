@@ -18,8 +18,8 @@ pub enum Event {
     Looked(Result<Look, Error>),
     /// The restart that was asked for was answered, or was not.
     Restarted(Result<(), Error>),
-    /// The restart was not asked for, because it is not known whether another restarter makes the passes. It may be known
-    /// after this time.
+    /// The restart was not asked for, because the last look was too long ago, or because it is not known whether another
+    /// restarter makes the passes. It may be known after this time.
     Postponed(Duration),
     /// How many dynos of a process type the app is scaled to, or why the API did not tell.
     Formation(ProcessType, Result<usize, Error>),

@@ -8,7 +8,8 @@
 //!   remembered of them, and `our_dyno`: of one that we restarted;
 //! - `retry` and `pacing`: how often the API is called;
 //! - with a database, `acceptance` writes alerts there before they are answered, `turn` says whether this process may make
-//!   passes, and `turn_keeper` takes and renews the turn;
+//!   passes, with the decisions of `lease`, `turn_keeper` takes and renews the turn, and `stored_pass` is what a successor goes
+//!   on with;
 //! - `status`: what there is to say of an app now; `totals`: what all passes did, in numbers;
 //! - `report` and `report_text`: what happened, as data and in words; `pass_log`: what of it the log says; `news`: what of it
 //!   whoever listens is told.
@@ -20,6 +21,7 @@ mod due;
 mod event;
 mod fleet;
 mod history;
+mod lease;
 mod news;
 mod our_dyno;
 mod outlook;
@@ -33,6 +35,7 @@ mod report_text;
 mod retry;
 mod rollout;
 mod status;
+mod stored_pass;
 mod target;
 mod totals;
 mod turn;
@@ -50,6 +53,7 @@ pub use crate::heroku::{AppName, DynoName, ProcessType};
 pub use event::{Action, Event, Note};
 pub use fleet::Look;
 pub use history::History;
+pub use lease::{Lease, Watch};
 pub use news::News;
 pub use our_dyno::HoldEnd;
 pub use outlook::{Accepted, Hold, Outlook};
@@ -60,6 +64,7 @@ pub use status::{
     AppStatus, Booting, DynoEvent, DynoStatus, GivenUp, HoldStatus, PassStatus, Trouble, TurnStatus, WaitingAlerts,
     WaitsFor, WhatHappened,
 };
+pub use stored_pass::StoredPass;
 pub use target::{AlertTime, MergedTarget, Receipt, Target, Trigger, When};
 pub use totals::{BUCKETS, Histogram, Totals};
 

@@ -61,6 +61,7 @@ impl Driver<'_> {
                 Action::Done(report) => return Ended::Over(Box::new(report), notes),
                 // Never abandoned half-way: nobody would know whether it took effect.
                 Action::Restart(dyno) => match self.write_ahead(rollout).await {
+                    MayRestart::Yes if !rollout.is_look_recent(self.clock.now()) => Event::Postponed(Duration::ZERO),
                     MayRestart::Yes => self.restart(&dyno).await,
                     MayRestart::NotNow => Event::Postponed(ASK_AGAIN),
                     MayRestart::Lost => return Ended::LeftToAnother,

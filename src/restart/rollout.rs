@@ -69,6 +69,10 @@ pub struct Rollout {
     notes: Vec<Note>,
 }
 
+/// How long after the answer to a look a restart may be asked for. Between the two is one write to the database, which takes
+/// 2 s at most.
+const LONGEST_AFTER_LOOK: Duration = Duration::from_secs(3);
+
 /// Dynos that are not listed, each with the number of times that the formation is to be asked about it.
 type Missing = BTreeMap<DynoName, u64>;
 
@@ -171,6 +175,13 @@ impl Rollout {
     #[must_use]
     pub fn last_look(&self) -> Option<&Look> {
         self.look.as_ref()
+    }
+
+    /// Whether the restart that the last step asked for may still be asked for. If this process stood still meanwhile, or the
+    /// database was slow, the dynos must be looked at once more.
+    #[must_use]
+    pub fn is_look_recent(&self, now: Timestamp) -> bool {
+        self.look.as_ref().is_some_and(|look| elapsed(look.answered, now) <= LONGEST_AFTER_LOOK)
     }
 
     /// What is remembered so far.

@@ -3,9 +3,9 @@
 //! A turn is a row in the database with a term, which grows whenever the turn changes hands, and a beat, which grows with
 //! each renewal. Nobody compares clocks:
 //!
-//! - who has seen the same term and beat for `Timing::lease` by its own clock may take the turn;
-//! - the holder relies on it for `Timing::trust` from the *start* of its last renewal. That is shorter by the longest call to
-//!   Heroku, so no restart of an old holder happens after a new one has begun.
+//! - who has seen the same term and beat for `Timing::lease` by its own clock may take the turn (`lease::Watch`);
+//! - the holder relies on it for `Timing::trust` from the *start* of its last renewal (`lease::Lease`). That is shorter by the
+//!   longest call to Heroku, so no restart of an old holder happens after a new one has begun.
 //!
 //! Each write of the holder names its term, and fails when that is over. Before each restart the holder writes down the pass
 //! with that restart, so that a successor knows about it, and looks whether it happened before it does anything else.
@@ -17,14 +17,16 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::lease::Lease;
 use super::rollout::Rollout;
 use super::status::TurnStatus;
+use super::stored_pass::StoredPass;
 use crate::heroku::AppName;
 use crate::store::{Error, FinishedPass, Postgres, Term};
 use crate::util::clock::Clock;
@@ -42,18 +44,7 @@ pub(super) struct Turn {
 #[derive(Debug)]
 pub(super) struct HeldTurn {
     pub(super) term: Term,
-    trusted_until: Mutex<Instant>,
-}
-
-/// A pass as it is written down.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct StoredPass {
-    pub(super) rollout: Rollout,
-    /// Whether the restart of the next dyno was about to be asked for.
-    pub(super) is_restarting: bool,
-    /// The requests that it serves.
-    pub(super) requests: Vec<i64>,
-    pub(super) senders: BTreeSet<Arc<str>>,
+    lease: Mutex<Lease>,
 }
 
 /// A pass in the hands of this process.
@@ -130,17 +121,16 @@ impl Turn {
 impl HeldTurn {
     /// A turn that was taken by a statement that began at `began`.
     pub(super) fn new(term: Term, began: Instant, store: &Postgres) -> Self {
-        Self { term, trusted_until: Mutex::new(began + store.timing().trust()) }
+        Self { term, lease: Mutex::new(Lease::new(began, &store.timing())) }
     }
 
     pub(super) fn is_trusted(&self) -> bool {
-        Instant::now() < *self.trusted_until.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner).is_trusted(Instant::now())
     }
 
     /// The turn was renewed by a statement that began at `began`.
     pub(super) fn renewed(&self, began: Instant, store: &Postgres) {
-        let mut until = self.trusted_until.lock().unwrap_or_else(PoisonError::into_inner);
-        *until = (*until).max(began + store.timing().trust());
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner).renew(began, &store.timing());
     }
 }
 
@@ -203,15 +193,8 @@ impl PassInHand<'_> {
 
     /// What is remembered of the app, and the pass.
     fn as_json(&self, rollout: &Rollout, is_restarting: bool, clock: Clock) -> (Value, Value) {
-        let history =
-            if is_restarting { rollout.history_with_next_restart(clock.now()) } else { rollout.history().clone() };
-        let pass = StoredPass {
-            rollout: rollout.clone(),
-            is_restarting,
-            requests: self.requests.to_vec(),
-            senders: self.senders.clone(),
-        };
-        (json(&history), json(&pass))
+        let pass = StoredPass::new(rollout.clone(), is_restarting, self.requests.to_vec(), self.senders.clone());
+        (json(&pass.history(clock.now())), json(&pass))
     }
 }
 

@@ -10,13 +10,15 @@ use tracing::{debug, info, warn};
 
 use super::acceptance::Acceptor;
 use super::history::History;
+use super::lease::Watch;
 use super::queue::PassRequest;
+use super::stored_pass::StoredPass;
 use super::target::MergedTarget;
-use super::turn::{HeldTurn, StoredPass, Turn};
+use super::turn::{HeldTurn, Turn};
 use super::worker::SharedApp;
 use crate::heroku::AppName;
 use crate::shutdown::Stop;
-use crate::store::{Error, StoredRequest, Term, TurnRow};
+use crate::store::{Error, StoredRequest, Term};
 use crate::util::clock::Clock;
 
 /// The task that does it. It makes no passes.
@@ -26,8 +28,7 @@ pub(super) struct TurnKeeper {
     turn: Arc<Turn>,
     acceptor: Acceptor,
     clock: Clock,
-    /// The turn as it was seen last, and since when it has not changed.
-    seen: Option<(TurnRow, Instant)>,
+    watch: Watch,
     renew_at: Instant,
     /// Marks the requests that are in the queue already. A new number brings all of them again.
     number: i64,
@@ -58,7 +59,7 @@ impl TurnKeeper {
             turn: Arc::clone(turn),
             acceptor,
             clock,
-            seen: None,
+            watch: Watch::default(),
             renew_at: Instant::now(),
             number: fastrand::i64(..),
             in_hand: BTreeSet::new(),
@@ -142,29 +143,24 @@ impl TurnKeeper {
         let store = Arc::clone(&self.turn.store);
         let row = store.turn(self.name.as_str()).await?;
         let now = Instant::now();
-        let since = match &self.seen {
-            Some((seen, since)) if *seen == row => *since,
-            _ => {
-                self.learn().await?;
-                now
-            }
-        };
-        self.seen = Some((row.clone(), since));
-        let is_free = row.holder.as_deref().is_none_or(|holder| holder == store.id());
-        if !is_free && now - since < store.timing().lease {
+        if self.watch.read(&row, now) {
+            self.learn().await.inspect_err(|_| self.watch.forget())?;
+        }
+        let Some(row) = self.watch.may_take(store.id(), now, &store.timing()) else {
             if !self.acceptor.is_away() {
                 self.app.queue.forget_requests();
             }
             return Ok(());
-        }
+        };
         let began = Instant::now();
-        let Some(taken) = store.take_turn(self.name.as_str(), &row).await? else { return Ok(()) };
+        let Some(taken) = store.take_turn(self.name.as_str(), row).await? else { return Ok(()) };
         let term = Term { app: self.name.as_str().to_owned(), number: taken.term };
         let held = Arc::new(HeldTurn::new(term, began, &store));
         let history = taken.history.and_then(|history| self.read(history, "what is remembered"));
         let pass: Option<StoredPass> = taken.pass.and_then(|pass| self.read(pass, "the pass under way"));
         self.in_hand = pass.iter().flat_map(|pass| &pass.requests).copied().collect();
-        (self.number, self.renew_at, self.seen) = (fastrand::i64(..), began + store.timing().renewal(), None);
+        (self.number, self.renew_at) = (fastrand::i64(..), began + store.timing().renewal());
+        self.watch.forget();
         let (app, id) = (&self.name, store.id());
         let goes_on = if pass.is_some() { ", and goes on with the one that was not finished" } else { "" };
         info!(event = "turn_taken", %app, "this restarter ({id}) makes the passes over {app}{goes_on}");

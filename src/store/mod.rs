@@ -118,13 +118,13 @@ pub(crate) struct StoredReports {
 
 /// Who has the turn of an app, and when it was renewed last: two rows are equal only if nobody renewed it in between.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TurnRow {
+pub struct TurnRow {
     /// `None` when it was given back.
-    pub(crate) holder: Option<String>,
+    pub holder: Option<String>,
     /// Grows whenever the turn changes hands.
-    pub(crate) term: i64,
+    pub term: i64,
     /// Grows with each renewal.
-    pub(crate) beat: i64,
+    pub beat: i64,
 }
 
 /// A turn that was taken, and what its last holder left.

@@ -1,22 +1,16 @@
 //! What a process takes over from the last holder of a turn, and what it leaves to the next one.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tracing::info;
 
 use super::{ServedAlerts, Worker};
-use crate::restart::event::Event;
 use crate::restart::report::{End, Report};
-use crate::restart::rollout::{Rollout, predecessor_ended};
+use crate::restart::rollout::Rollout;
 use crate::restart::target::Receipt;
-use crate::restart::turn::{HeldTurn, StoredPass, json};
+use crate::restart::turn::{HeldTurn, json};
 use crate::restart::turn_keeper::Takeover;
 use crate::store::FinishedPass;
-
-/// A restart that a predecessor asked for counts as no older than this, however late a successor comes: less than the 15
-/// minutes that a pass spends on failed calls, so that one that did not happen is asked for again.
-const LONGEST_UNSEEN: Duration = Duration::from_secs(10 * 60);
 
 impl Worker {
     /// Goes on where the last holder of the turn ended.
@@ -33,16 +27,9 @@ impl Worker {
                 self.state.history.add_newer(ours);
             }
         }
-        let Some(StoredPass { mut rollout, is_restarting, requests, senders }) = pass else { return };
-        let stopped_at = rollout.resume(self.policy.clone());
-        let now = self.clock.now();
-        let first = if is_restarting {
-            // The restart was asked for then, and its time to take effect is over.
-            let oldest = now.saturating_sub(LONGEST_UNSEEN).unwrap_or(now);
-            (Event::Restarted(Err(predecessor_ended())), stopped_at.clamp(oldest, now))
-        } else {
-            (Event::Time, now)
-        };
+        let Some(pass) = pass else { return };
+        let (senders, requests) = (pass.senders.clone(), pass.requests.clone());
+        let (rollout, first) = pass.resume(self.policy.clone(), self.clock.now());
         self.drive(rollout, first, ServedAlerts { senders, requests, receipt: Receipt::default() }).await;
     }
 

@@ -4,10 +4,13 @@
 //! `MODEL_SCHEDULES` sets the number of random schedules, `MODEL_MORE_FAULTS` lets more go wrong in the exhaustive ones, and
 //! `MODEL_SEED` replays one random schedule.
 
+mod database;
 mod promises;
+mod replicas;
 mod schedule;
 mod world;
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use schedule::{Chooser, Seen, Setting, play};
@@ -72,7 +75,7 @@ impl Chooser for Random {
 }
 
 /// Plays every schedule of a setting with up to so many faults; how many there are.
-fn play_all(setting: Setting, most_faults: usize) -> u64 {
+fn play_all(setting: Setting, most_faults: usize, play: impl Fn(Setting, &mut Exhaustive)) -> u64 {
     let mut exhaustive = Exhaustive { choices: Vec::new(), at: 0, most_faults };
     let mut schedules = 0;
     loop {
@@ -95,9 +98,26 @@ fn every_schedule_of_a_small_world_keeps_the_promises() {
     let more_faults = usize::try_from(variable("MODEL_MORE_FAULTS", 0)).expect("small");
     for (dynos, max_unavailable, faults) in SMALL_WORLDS {
         let setting = Setting { dynos, max_unavailable, settle_time: 0, is_fir: false };
-        let schedules = play_all(setting, faults + more_faults);
+        let schedules = play_all(setting, faults + more_faults, |setting, choices| _ = play(setting, choices));
         tell(&format!("{setting:?}: {schedules} schedules with up to {} faults", faults + more_faults));
         assert!(schedules > 1_000, "only {schedules}");
+    }
+}
+
+/// The same of replicas with one database: dynos, replicas, faults.
+const SMALL_WORLDS_OF_REPLICAS: [(usize, usize, usize); 3] = [(1, 2, 3), (2, 2, 2), (2, 3, 2)];
+
+#[test]
+fn every_schedule_of_replicas_with_one_database_keeps_the_promises() {
+    let more_faults = usize::try_from(variable("MODEL_MORE_FAULTS", 0)).expect("small");
+    for (dynos, replicas, faults) in SMALL_WORLDS_OF_REPLICAS {
+        let setting = Setting { dynos, max_unavailable: 1, settle_time: 0, is_fir: false };
+        let takeovers = Cell::new(0);
+        let schedules = play_all(setting, faults + more_faults, |setting, choices| {
+            takeovers.set(takeovers.get() + replicas::play(setting, replicas, choices).takeovers);
+        });
+        tell(&format!("{replicas} replicas, {setting:?}: {schedules} schedules, {} takeovers", takeovers.get()));
+        assert!(takeovers.get() > 100, "only {}", takeovers.get());
     }
 }
 

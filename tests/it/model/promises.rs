@@ -78,6 +78,11 @@ impl Judge {
         (self.restarts_in_pass, self.began, self.fresh) = (0, now, None);
     }
 
+    /// The next restart is that of a pass whose last look was asked for at that time. Others may have looked since.
+    pub(super) fn stands_on(&mut self, asked_at: i64, up_at_start: Option<BTreeSet<DynoName>>) {
+        (self.fresh, self.up_at_start) = (Some(asked_at), up_at_start);
+    }
+
     pub(super) fn time_passes(&mut self) {
         self.fresh = None;
     }

@@ -28,6 +28,20 @@ pub(super) struct Setting {
     pub(super) is_fir: bool,
 }
 
+impl Setting {
+    pub(super) fn policy(self) -> Policy {
+        let Self { max_unavailable, settle_time, .. } = self;
+        Policy {
+            process_types: vec![web()],
+            min_age: seconds(MIN_AGE.unsigned_abs()),
+            boot_timeout: seconds(BOOT_TIMEOUT.unsigned_abs()),
+            settle_time: seconds(settle_time),
+            max_unavailable: max_unavailable.try_into().expect("not zero"),
+            give_up_after: GiveUp { restarts: 3.try_into().expect("not zero"), window: seconds(WINDOW.unsigned_abs()) },
+        }
+    }
+}
+
 /// What was seen of a schedule.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
@@ -88,7 +102,7 @@ impl<C: Chooser> Schedule<'_, C> {
             self.world.force();
         }
         self.judge.pass_begins(alerts, self.world.now);
-        let mut rollout = Rollout::new(app, self.policy(), asked, count, history, time(self.world.now));
+        let mut rollout = Rollout::new(app, self.setting.policy(), asked, count, history, time(self.world.now));
         let mut event = Event::Time;
         for _ in 0..3000 {
             self.seen.steps += 1;
@@ -110,18 +124,6 @@ impl<C: Chooser> Schedule<'_, C> {
             };
         }
         panic!("the pass does not end");
-    }
-
-    fn policy(&self) -> Policy {
-        let Setting { max_unavailable, settle_time, .. } = self.setting;
-        Policy {
-            process_types: vec![web()],
-            min_age: seconds(MIN_AGE.unsigned_abs()),
-            boot_timeout: seconds(BOOT_TIMEOUT.unsigned_abs()),
-            settle_time: seconds(settle_time),
-            max_unavailable: max_unavailable.try_into().expect("not zero"),
-            give_up_after: GiveUp { restarts: 3.try_into().expect("not zero"), window: seconds(WINDOW.unsigned_abs()) },
-        }
     }
 
     /// What others do right before a look.
@@ -273,12 +275,12 @@ impl<C: Chooser> Schedule<'_, C> {
     }
 }
 
-fn lost() -> Error {
+pub(super) fn lost() -> Error {
     Error::NoAnswer { reason: "timed out".to_owned() }
 }
 
 /// An error that carries an answer of the API.
-fn refused(kind: &str) -> Error {
+pub(super) fn refused(kind: &str) -> Error {
     let answer = json!({ "status": 403, "message": "", "request_id": null });
     let error = match kind {
         "RateLimited" => json!({ kind: { "answer": answer, "retry_after": null } }),
