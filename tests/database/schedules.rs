@@ -38,6 +38,8 @@ struct Schedule {
     database: Database,
     environment: HashMap<String, String>,
     replicas: Vec<(Process, Proxy)>,
+    /// A database that is down is down for everybody, also for a process that starts meanwhile.
+    is_down: bool,
     /// When the alerts were asked for that are in the database, by the clock of the API.
     kept: Vec<Duration>,
     /// When any alert was asked for, and when it was answered.
@@ -79,9 +81,9 @@ impl Schedule {
         let min_age = if random.bool() { "0s" } else { "5m" };
         let changes = [("DATABASE_URL", ""), ("MIN_AGE", min_age), ("GIVE_UP_AFTER", "100 in 1h")];
         let environment = environment(&heroku, &changes);
-        let (replicas, kept, sent, told) =
-            (Vec::new(), Vec::new(), Vec::new(), format!("seed {seed}, MIN_AGE={min_age}\n"));
-        Self { random, heroku, shop, database, environment, replicas, kept, sent, began, told }
+        let told = format!("seed {seed}, MIN_AGE={min_age}\n");
+        let (replicas, kept, sent, is_down) = (Vec::new(), Vec::new(), Vec::new(), false);
+        Self { random, heroku, shop, database, environment, replicas, is_down, kept, sent, began, told }
     }
 
     #[expect(clippy::print_stdout, reason = "it tells how far it is")]
@@ -95,6 +97,7 @@ impl Schedule {
             tokio::time::sleep(pause).await;
         }
         self.heroku.behave();
+        self.is_down = false;
         if self.replicas.is_empty() {
             self.start().await;
         }
@@ -131,6 +134,9 @@ impl Schedule {
 
     async fn start(&mut self) {
         let proxy = Proxy::to(&self.database.url).await;
+        if self.is_down {
+            proxy.set(Wire::Down);
+        }
         let mut environment = self.environment.clone();
         environment.insert("DATABASE_URL".to_owned(), proxy.url(&self.database.url));
         let process = Process::quick(&environment).await;
@@ -155,7 +161,7 @@ impl Schedule {
                 self.tell(&log);
             }
             7 | 8 if self.replicas.len() < 3 => self.start().await,
-            9 if some < self.replicas.len() => {
+            9 if some < self.replicas.len() && !self.is_down => {
                 let wire = [Wire::Cut, Wire::Stalls, Wire::Passes][self.random.usize(..3)];
                 self.tell(&format!("{wire:?} {}", self.replicas[some].0.address));
                 self.replicas[some].1.set(wire);
@@ -163,6 +169,7 @@ impl Schedule {
             10 => {
                 let wire = [Wire::Cut, Wire::Down, Wire::Stalls, Wire::Passes][self.random.usize(..4)];
                 self.tell(&format!("{wire:?} all"));
+                self.is_down = matches!(wire, Wire::Down);
                 self.replicas.iter().for_each(|(_, proxy)| proxy.set(wire));
             }
             _ => {
