@@ -32,7 +32,7 @@ pub enum Value {
 pub(super) fn variable(Variable { name, value }: &Variable) -> Line {
     match value {
         Value::Set => Line::good(format!("{name}: set and valid")),
-        Value::Default("") => Line::good(format!("{name}: not set, so what it turns on is off")),
+        Value::Default("") => Line::good(format!("{name}: not set; it is optional")),
         Value::Default(default) => Line::good(format!("{name}: not set; the default is {default}")),
         Value::Invalid { problem, example } => {
             Line::bad(format!("{name} {problem}"), format!("Expected, for example: {example}"))

@@ -23,7 +23,7 @@ pub struct Accepted {
 pub enum Outlook {
     /// A pass begins now.
     Begins,
-    /// A pass begins after this time: the ones before restarted nothing, so they are made less often.
+    /// A pass begins after this time: the last calls restarted nothing, so they are spaced out.
     BeginsIn(Duration),
     /// A pass begins when the one under way has ended.
     Follows,
@@ -51,7 +51,11 @@ impl fmt::Display for Outlook {
         match self {
             Self::Begins => f.write_str("a pass begins"),
             Self::BeginsIn(time) => {
-                write!(f, "a pass begins in {}, because the last one restarted nothing", human(*time))
+                write!(
+                    f,
+                    "a pass begins in {}, because the dynos were just listed and none was restarted",
+                    human(*time)
+                )
             }
             Self::Follows => f.write_str("a pass begins when the one under way has ended"),
             Self::Kept => f.write_str("the restarter that makes the passes over this app acts on it"),

@@ -60,7 +60,11 @@ async fn a_pass_that_waits_because_the_last_ones_restarted_nothing_is_told() {
         tokio::time::sleep(seconds(1)).await;
     }
     let text = service.ask("").await.1;
-    assert!(text.contains("a pass begins in ") && text.contains(", because the last one restarted nothing"), "{text}");
+    assert!(
+        text.contains("a pass begins in ")
+            && text.contains(", because the dynos were just listed and none was restarted"),
+        "{text}"
+    );
     service.stop().await;
 }
 

@@ -91,7 +91,9 @@ async fn with_key(State(page): State<Arc<Page>>, request: Request, next: Next) -
         next.run(request).await
     } else {
         // A browser asks again after a wrong password, too.
-        let text = "The user name is any word, and the password is a key of RESTART_WEBHOOK_KEY.\n";
+        let text = "The user name is any word, and the password is a key of RESTART_WEBHOOK_KEY. \
+                    With the name of the restarter for NAME, this prints it:\n\
+                    heroku config:get RESTART_WEBHOOK_KEY -a NAME\n";
         (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, CHALLENGE)], text).into_response()
     };
     let headers = response.headers_mut();
