@@ -33,20 +33,16 @@ const LONGEST_WITH_DRAIN: Duration = Duration::from_secs(110);
 const ROWS: Duration = Duration::from_secs(2);
 const ROWS_WITH_SERVE: Duration = Duration::from_secs(10);
 
-/// With `--serve`, where the service and the simulated Heroku listen.
-const SERVICE_PORT: u16 = 3000;
-const HEROKU_PORT: u16 = 5001;
-
 /// A boot of 5 s is a short one: 10 s to a minute is common for Rails.
 const BOOT_TIME: Duration = Duration::from_secs(5);
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => timeout(LONGEST, show_an_alert()).await,
         ["--drain"] => timeout(LONGEST_WITH_DRAIN, show_the_drain()).await,
-        ["--serve"] => Ok(serve().await),
+        ["--serve"] => serve().await,
         _ => Ok(Err("usage: cargo run --example demo [-- --drain | --serve]".to_owned())),
     };
     match result.unwrap_or_else(|_| Err("it took too long".to_owned())) {
@@ -61,7 +57,7 @@ async fn main() -> ExitCode {
 /// One alert, and what it leads to; beside it the same app, all of whose dynos are restarted at once.
 async fn show_an_alert() -> Result<(), String> {
     let heroku = Heroku::start().await;
-    let demo = Demo::start(&heroku, 0, "5m")?;
+    let demo = Demo::start(&heroku, "5m");
     let twin = create_app(&heroku, "twin");
     println!("Two apps with the same leak and the same 20 requests a second. Each has three web dynos of 512M.");
     println!("dyno-restarter is in front of the first one. (Both have a crashed web.4 and a worker, too.)");
@@ -99,7 +95,7 @@ async fn show_an_alert() -> Result<(), String> {
 /// No alert: the app's log drain reports the leak.
 async fn show_the_drain() -> Result<(), String> {
     let heroku = Heroku::start().await;
-    let demo = Demo::start(&heroku, 0, "5m")?;
+    let demo = Demo::start(&heroku, "5m");
     let drain = &demo.restarter.drain;
     demo.shop.drain_to(drain).await;
     println!("An app that leaks, with no monitoring service: its log goes to dyno-restarter, by a drain.");
@@ -125,11 +121,10 @@ async fn show_the_drain() -> Result<(), String> {
 }
 
 /// Keeps running until Ctrl-C.
-async fn serve() -> Result<(), String> {
-    let taken = |port| format!("port {port} of this machine is taken; stop what listens there and try again");
-    let heroku = Heroku::start_on(HEROKU_PORT).await.map_err(|_| taken(HEROKU_PORT))?;
+async fn serve<T>() -> T {
+    let heroku = Heroku::start().await;
     heroku.accept_any_token();
-    let demo = Demo::start(&heroku, SERVICE_PORT, "30s").map_err(|_| taken(SERVICE_PORT))?;
+    let demo = Demo::start(&heroku, "30s");
     // Slower: the quota is reached after a minute, and Heroku kills the dynos after four more.
     demo.shop.leak("web", 120.0);
     for dyno in SERVING {
@@ -167,13 +162,10 @@ struct Demo {
 }
 
 impl Demo {
-    /// Starts the service on `port`; fails when that is taken.
-    fn start(heroku: &Heroku, port: u16, min_age: &'static str) -> Result<Self, String> {
-        let restarter = Restarter::bind(port).ok_or("there is no free port")?;
+    fn start(heroku: &Heroku, min_age: &'static str) -> Self {
         let started = Instant::now();
         print_log(started);
-        let demo = Self { started, shop: create_app(heroku, "shop"), restarter: restarter.start(heroku, min_age) };
-        Ok(demo)
+        Self { started, shop: create_app(heroku, "shop"), restarter: Restarter::start(heroku, min_age) }
     }
 
     fn print_page(&self) {

@@ -10,12 +10,6 @@ use tokio::net::TcpListener;
 
 const KEY: &str = "demo-key-0123456789";
 
-/// A port that is listened on, before the service runs.
-pub(crate) struct Bound {
-    listener: TcpListener,
-    address: String,
-}
-
 /// The service, and where it is reached.
 pub(crate) struct Restarter {
     /// Where alerts go.
@@ -27,11 +21,16 @@ pub(crate) struct Restarter {
 }
 
 impl Restarter {
-    /// Takes a port, 0 for any; `None` when it is taken.
-    pub(crate) fn bind(port: u16) -> Option<Bound> {
-        let listener = bind(Listen::At(([127, 0, 0, 1], port).into())).ok()?;
-        let address = listener.local_addr().ok()?.to_string();
-        Some(Bound { listener, address })
+    /// Runs the service in front of the app `shop`, on any free port: 3000 is often taken.
+    pub(crate) fn start(heroku: &Heroku, min_age: &'static str) -> Self {
+        let listener = bind(Listen::At(([127, 0, 0, 1], 0).into())).expect("there is a free port");
+        let address = listener.local_addr().expect("it is bound");
+        tokio::spawn(run(heroku.clone(), listener, min_age));
+        Self {
+            url: format!("http://{address}/restart_web_dynos"),
+            drain: format!("http://drain:{KEY}@{address}/drain"),
+            page: format!("http://{address}/ (user: any word, password: {KEY})"),
+        }
     }
 
     /// An alert as `LogEntries` sends it when a line of the log matches. Returns the answer.
@@ -53,35 +52,22 @@ impl Restarter {
     pub(crate) fn print_commands(&self, heroku: &Heroku) {
         let (url, drain) = (&self.url, &self.drain);
         let cli = format!("HEROKU_HOST={} HEROKU_API_KEY=any", heroku.url().replace("127.0.0.1", "localhost"));
-        println!("What would an alert do?");
+        println!("Try these in another terminal. Behind each arrow is the answer.\n");
+        println!("What an alert would do now -> Dry run over shop: nothing was restarted, and a line for each dyno");
         println!("  curl -H 'Authorization: Bearer {KEY}' '{url}?dry_run=true'");
-        println!("An alert:");
+        println!("An alert -> Restart triggered");
         println!("  curl -X POST -H 'Authorization: Bearer {KEY}' '{url}'");
-        println!("Just one dyno, at once:");
+        println!("Just one dyno, even if it is young -> Restart triggered");
         println!("  curl -X POST '{url}?key={KEY}&dyno=web.2&force=true'");
-        println!("An alert that has recovered:");
+        println!("An alert that has recovered -> Ignored: the alert has recovered");
         println!("  curl '{url}?key={KEY}' -d '{{\"status\": \"resolved\"}}'");
-        println!("The log drain, after which each leak is noticed without an alert; with the Heroku CLI, or without:");
-        println!("  {cli} heroku drains:add {drain} -a shop");
+        println!("The log drain; from then on, each leak is noticed without an alert -> JSON with the id of the drain");
         println!("  curl {}/apps/shop/log-drains -H 'Authorization: Bearer any' \\", heroku.url());
         println!("    -H 'Accept: application/vnd.heroku+json; version=3' \\");
         println!("    -d '{{\"url\": \"{drain}\"}}'");
-        println!("The Heroku CLI works, too (ps, ps:restart, logs do not need an account here):");
-        println!("  {cli} heroku ps -a shop");
-        println!("Here MIN_AGE=30s, TOLERANCE='2 in 2m' and GIVE_UP_AFTER='1000 in 1h'. Ctrl-C ends it.\n");
-    }
-}
-
-impl Bound {
-    /// Runs the service in front of the app `shop`.
-    pub(crate) fn start(self, heroku: &Heroku, min_age: &'static str) -> Restarter {
-        let Self { listener, address } = self;
-        tokio::spawn(run(heroku.clone(), listener, min_age));
-        Restarter {
-            url: format!("http://{address}/restart_web_dynos"),
-            drain: format!("http://drain:{KEY}@{address}/drain"),
-            page: format!("http://{address}/ (user: any word, password: {KEY})"),
-        }
+        println!("The same with the Heroku CLI, which works here without an account; so do ps, ps:restart and logs");
+        println!("  {cli} heroku drains:add {drain} -a shop");
+        println!("\nHere MIN_AGE=30s, TOLERANCE='2 in 2m' and GIVE_UP_AFTER='1000 in 1h'. Ctrl-C ends it.\n");
     }
 }
 
