@@ -1,5 +1,5 @@
 //! The configuration, read once from the environment. Only this module knows the names of the variables. Their order is the
-//! same here, in `.env.example` and in the README.
+//! same here, in `.env.example` and in `docs/operations.md`.
 //!
 //! All errors are reported at once, and never a value: somebody may have put a secret into the wrong variable.
 

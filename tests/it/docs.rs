@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use reqwest::{Method, StatusCode};
 
 use crate::drains;
-use crate::service::{KEY, Service, shop};
+use crate::service::{KEY, Service, seconds, shop};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const README: &str = include_str!("../../README.md");
@@ -121,26 +121,119 @@ async fn every_parameter_in_the_docs_is_accepted_and_the_docs_name_all() {
     service.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_curl_commands_of_the_readme_work() {
-    let (heroku, shop) = shop(1).await;
-    let service = Service::start(&heroku).await;
-    let commands: Vec<_> = README.lines().filter(|line| line.starts_with("    curl ")).collect();
-    assert_eq!(commands.len(), 2);
-    let mut answers = Vec::new();
-    for command in commands {
-        let is_post = command.contains(" -X POST ");
-        let quoted: Vec<_> = command.split('"').skip(1).step_by(2).map(|text| text.replace("$KEY", KEY)).collect();
-        let (header, url) = (&quoted[0], quoted[1].replace("https://$SITE", &format!("http://{}", service.address)));
-        let (name, value) = header.split_once(": ").expect("a header");
-        let method = if is_post { Method::POST } else { Method::GET };
-        let request = reqwest::Client::new().request(method, url).header(name, value);
-        answers.push(request.send().await.expect("answered").text().await.expect("whole"));
+/// The words of a command, as a shell reads them.
+fn words(command: &str) -> Vec<String> {
+    let (mut words, mut quote) = (vec![String::new()], None);
+    for letter in command.trim().chars() {
+        match (letter, quote) {
+            ('\'' | '"', None) => quote = Some(letter),
+            (_, Some(open)) if letter == open => quote = None,
+            (' ', None) => words.push(String::new()),
+            _ => words.last_mut().expect("there is one").push(letter),
+        }
     }
-    assert!(answers[0].starts_with("Dry run over shop") && answers[1].starts_with("Restart triggered"), "{answers:?}");
-    service.passes(1).await;
+    words
+}
+
+/// The commands of a document that begin like this, each with the output that the document shows. The output is the block
+/// after a paragraph that says what it prints.
+fn commands<'a>(document: &'a str, begin: &str) -> Vec<(&'a str, String)> {
+    let paragraphs: Vec<_> = document.split("\n\n").collect();
+    let mut commands = Vec::new();
+    for (at, paragraph) in paragraphs.iter().enumerate() {
+        for line in paragraph.lines().filter_map(|line| line.strip_prefix("    ")) {
+            let is_last = paragraph.ends_with(line);
+            let output = match paragraphs.get(at + 1..at + 3) {
+                Some([told, block]) if is_last && told.contains("prints") && told.ends_with(':') => {
+                    block.replace("    ", "")
+                }
+                _ => String::new(),
+            };
+            if line.starts_with(begin) {
+                commands.push((line, output));
+            }
+        }
+    }
+    commands
+}
+
+/// A command with its values: those that the README sets, and those that a reader of the recipes writes.
+fn with_values(command: &str, service: &Service) -> String {
+    let command =
+        command.replace("$SITE", &service.address).replace("HOST", &service.address).replace("https://", "http://");
+    command.replace("$KEY", KEY).replace("KEY", KEY)
+}
+
+/// What a command of curl does: a request. Returns the answer.
+async fn run_curl(command: &str) -> (StatusCode, String) {
+    let (mut method, mut request) =
+        (Method::GET, reqwest::Request::new(Method::GET, "http://x".parse().expect("a URL")));
+    let words = words(command);
+    let mut words = words.iter().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().expect("the option has a value");
+        match word.as_str() {
+            "-X" => method = value().parse().expect("a method"),
+            "-H" => {
+                let (name, value) = value().split_once(": ").expect("a header");
+                let name: reqwest::header::HeaderName = name.parse().expect("a name");
+                request.headers_mut().insert(name, value.parse().expect("a value"));
+            }
+            "-d" => {
+                method = Method::POST;
+                *request.body_mut() = Some(value().clone().into());
+            }
+            url => *request.url_mut() = url.parse().expect("a URL"),
+        }
+    }
+    *request.method_mut() = method;
+    let answer = reqwest::Client::new().execute(request).await.expect("answered");
+    (answer.status(), answer.text().await.expect("whole"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_curl_commands_of_the_docs_print_what_the_docs_say() {
+    let mut shown = 0;
+    for document in documents() {
+        let text = fs::read_to_string(&document).expect("text");
+        for (command, output) in commands(&text, "curl ") {
+            let (heroku, shop) = shop(2).await;
+            shop.dyno("web.2").age(seconds(60));
+            let service = Service::start(&heroku).await;
+            let (status, answer) = run_curl(&with_values(command, &service)).await;
+            assert!(status.is_success(), "{command}: {answer}");
+            if !output.is_empty() {
+                shown += 1;
+                assert_eq!(answer.trim(), output, "{}: {command}", document.display());
+            }
+            service.stop().await;
+        }
+    }
+    assert_eq!(shown, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_url_that_the_readme_prints_for_logentries_is_accepted_and_the_log_says_who_sent_it() {
+    let (heroku, _) = shop(2).await;
+    let service = Service::start(&heroku).await;
+    let printed =
+        commands(README, "echo ").into_iter().find(|(line, _)| line.contains("logentries")).expect("it is there");
+    let url = format!("{}&dry_run=true", words(&with_values(printed.0, &service))[1]);
+    let request = reqwest::Client::new().post(url).header("user-agent", "Logentries/1.2");
+    let request = request.body("payload=%7B%22event%22%3A%7B%22m%22%3A%22heroku%5Bweb.2%5D%3A+Error+R14%22%7D%7D");
+    assert_eq!(request.send().await.expect("answered").status(), StatusCode::OK);
+    let line = README.split('`').find(|text| text.contains(" is a dry run and asks for ")).expect("it is there");
+    assert_eq!(service.log.count(line), 1, "{}", service.log.text());
     service.stop().await;
-    assert_eq!(shop.restarts(), ["web.1"]);
+}
+
+#[test]
+fn the_readme_shows_lines_of_the_demo_as_it_was() {
+    let block = README.split("\n\n").find(|block| block.contains("heroku ps:restart\n")).expect("it is there");
+    let demo = include_str!("../../docs/demo.txt");
+    for line in block.lines().map(|line| line.strip_prefix("    ").expect("indented")) {
+        assert!(demo.lines().any(|shown| shown == line), "{line}");
+    }
 }
 
 /// Commands of other kinds need a test of their own.
@@ -149,12 +242,17 @@ fn every_command_in_the_docs_is_tested_or_needs_a_heroku_account() {
     let needs_an_account =
         ["heroku ", "git push", "git clone", "git pull", "SITE=$(heroku", "KEY=$(heroku", "TOKEN=$(heroku"];
     let is_tested = ["curl ", "cargo run --example demo", "cargo test", "cargo bench", "MODEL_"];
-    let first_words = ["heroku", "git", "curl", "cargo", "echo", "promtool", "SITE=", "KEY=", "TOKEN=", "MODEL_"];
+    // They only set or print what the other commands use.
+    let is_plain = ["APP=shop ", "NEW=$(openssl ", "echo ", "sed "];
+    let first_words = [
+        "heroku", "git", "curl", "cargo", "echo", "sed", "promtool", "APP=", "NEW=", "SITE=", "KEY=", "TOKEN=",
+        "MODEL_",
+    ];
     for document in documents() {
         let text = fs::read_to_string(&document).expect("text");
         let commands = text.lines().filter_map(|line| line.strip_prefix("    "));
         for command in commands.filter(|line| first_words.iter().any(|word| line.starts_with(word))) {
-            let known = needs_an_account.iter().chain(&is_tested).chain(&["echo "]);
+            let known = needs_an_account.iter().chain(&is_tested).chain(&is_plain);
             assert!(known.into_iter().any(|begin| command.starts_with(begin)), "{}: {command}", document.display());
         }
     }

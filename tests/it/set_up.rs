@@ -129,11 +129,12 @@ async fn valid_values_are_accepted() {
 }
 
 #[test]
-fn the_readme_and_the_example_list_the_variables_in_the_same_order_and_words() {
+fn the_docs_and_the_example_list_the_variables_in_the_same_order_and_words() {
     let cells =
         |row: &'static str| row.trim_matches('|').split(" | ").map(|cell| cell.trim().replace('`', "")).collect();
-    let readme = include_str!("../../README.md").lines().skip_while(|line| !line.starts_with("| variable | default |"));
-    let table: Vec<Vec<String>> = readme.skip(2).take_while(|line| line.starts_with('|')).map(cells).collect();
+    let docs =
+        include_str!("../../docs/operations.md").lines().skip_while(|line| !line.starts_with("| variable | default |"));
+    let table: Vec<Vec<String>> = docs.skip(2).take_while(|line| line.starts_with('|')).map(cells).collect();
     let example: Vec<&str> = include_str!("../../.env.example").lines().filter(|line| !line.is_empty()).collect();
     assert_eq!((table.len(), example.len()), (17, 34));
     for (row, lines) in table.iter().zip(example.chunks(2)) {
