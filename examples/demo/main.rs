@@ -86,7 +86,11 @@ async fn show_an_alert() -> Result<(), String> {
     println!("web dynos up, at least      {:<29}{}", demo.shop.fewest_up("web"), twin.fewest_up("web"));
     println!("requests served             {served:<29}{}", at_once.served);
     println!("requests failed             {failed:<29}{}", at_once.failed);
-    println!("\nNext: cargo run --example demo -- --serve");
+    println!(
+        "\nBoth have their memory back. Meanwhile shop failed {failed} requests, and twin failed {}.",
+        at_once.failed
+    );
+    println!("Next: cargo run --example demo -- --serve");
     demo.check()?;
     let as_expected = (failed, demo.shop.fewest_up("web"), twin.fewest_up("web"), at_once.failed > 0);
     if as_expected == (0, 2, 0, true) { Ok(()) } else { Err(format!("it went otherwise: {as_expected:?}")) }
