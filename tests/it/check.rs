@@ -74,6 +74,7 @@ async fn a_right_set_up_has_no_warning_and_says_what_an_alert_would_do() {
     ] {
         assert!(told.lines().any(|told| told == line), "no line {line:?}:\n{told}");
     }
+    assert!(include_str!("../../README.md").contains(told.lines().last().expect("there is one")), "{told}");
     assert_eq!((results.exit_code(), deletes(&heroku)), (0, 0), "{told}");
 }
 
