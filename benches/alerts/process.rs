@@ -101,6 +101,11 @@ impl Process {
         Self::start(&mut Self::service_command(heroku, port))
     }
 
+    /// The same with a database.
+    pub(crate) fn durable_service(heroku: &str, database: &str) -> Self {
+        Self::start(Self::service_command(heroku, "127.0.0.1:0").env("DATABASE_URL", database))
+    }
+
     pub(crate) fn service_command(heroku: &str, port: &str) -> Command {
         let environment = [
             ("RESTART_API_KEY", Heroku::TOKEN),

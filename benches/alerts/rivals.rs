@@ -7,16 +7,13 @@ use crate::load::{CONNECTIONS, Load, Outcome};
 use crate::process::Process;
 use crate::verdict;
 
-/// The share of the throughput of a route that does as much with the body, which the service should reach.
-const GOAL: f64 = 0.8;
-
 /// Some servers under the same load, in turns.
 pub(crate) struct Race<'a> {
     pub(crate) rivals: Vec<Rival<'a>>,
     /// The rivals that the others are compared with: in the columns at the right.
     pub(crate) references: [usize; 2],
-    /// Which route should reach [`GOAL`] of which other one.
-    pub(crate) goals: Vec<(usize, usize)>,
+    /// Which one should reach which share of the throughput of which other one.
+    pub(crate) goals: Vec<(usize, f64, usize)>,
 }
 
 /// A server and what is asked of it.
@@ -91,6 +88,11 @@ impl<'a> Rival<'a> {
         format!("{:.2} ({lowest:.2}-{highest:.2})", median(ratios))
     }
 
+    /// So many percent of the requests took no longer.
+    pub(crate) fn percentile(&self, percent: usize) -> Option<Duration> {
+        percentile(&self.latencies(), percent)
+    }
+
     fn latencies(&self) -> Vec<Duration> {
         let mut latencies: Vec<_> =
             self.measured().iter().flat_map(|round| &round.outcome.latencies).copied().collect();
@@ -144,26 +146,29 @@ impl fmt::Display for Race<'_> {
                 "{:26}{:>12.0}{:>11}{:>11}{:>14}{:>24}{:>24}",
                 rival.name,
                 rival.requests_per_second(),
-                percentile(&latencies, 50),
-                percentile(&latencies, 99),
+                milliseconds(percentile(&latencies, 50)),
+                milliseconds(percentile(&latencies, 99)),
                 rival.cpu_per_request(),
                 rival.ratio_and_range(one),
                 rival.ratio_and_range(two),
             )?;
         }
-        for &(subject, reference) in &self.goals {
+        for &(subject, share, reference) in &self.goals {
             let (subject, reference) = (&self.rivals[subject], &self.rivals[reference]);
-            let verdict = verdict(Some(subject.ratio(reference) >= GOAL));
-            writeln!(f, "goal: {} at least {GOAL} of {}: {verdict}", subject.name, reference.name)?;
+            let verdict = verdict(Some(subject.ratio(reference) >= share));
+            writeln!(f, "goal: {} at least {share} of {}: {verdict}", subject.name, reference.name)?;
         }
         self.rivals.iter().filter_map(Rival::trouble).try_for_each(|trouble| writeln!(f, "{trouble}"))
     }
 }
 
 /// Of sorted latencies.
-fn percentile(latencies: &[Duration], percent: usize) -> String {
-    let at = latencies.len().saturating_sub(1) * percent / 100;
-    latencies.get(at).map_or_else(|| "none".to_owned(), |latency| format!("{:.2} ms", latency.as_secs_f64() * 1e3))
+fn percentile(latencies: &[Duration], percent: usize) -> Option<Duration> {
+    latencies.get(latencies.len().saturating_sub(1) * percent / 100).copied()
+}
+
+fn milliseconds(latency: Option<Duration>) -> String {
+    latency.map_or_else(|| "none".to_owned(), |latency| format!("{:.2} ms", latency.as_secs_f64() * 1e3))
 }
 
 fn median(values: impl IntoIterator<Item = f64>) -> f64 {

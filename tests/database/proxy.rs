@@ -18,7 +18,7 @@ pub(crate) enum Wire {
     Stalls,
 }
 
-/// Passes connections on to a server. It ends with its runtime.
+/// Passes connections on to a server, until this is dropped.
 #[derive(Clone)]
 pub(crate) struct Proxy {
     port: u16,
@@ -54,7 +54,10 @@ async fn listen(mut listener: TcpListener, server: String, mut wire: watch::Rece
                 let (client, _) = client.expect("there is room for a connection");
                 tokio::spawn(pass_on(client, server.clone(), wire.clone()));
             }
-            _ = wire.changed() => {
+            changed = wire.changed() => {
+                if changed.is_err() {
+                    return;
+                }
                 if *wire.borrow() == Wire::Down {
                     drop(listener);
                     // It ends with the test.

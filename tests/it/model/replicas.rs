@@ -28,6 +28,9 @@ const FROZEN: i64 = 40;
 /// How long it takes until a process that ended is started again.
 const START: i64 = 5;
 
+/// When the second alert arrives, which must respect what the first one led to: after a takeover.
+const SECOND_ALERT: i64 = 60;
+
 /// Whatever goes wrong, everything is done after this.
 const LIMIT: i64 = 900;
 
@@ -36,6 +39,8 @@ const LIMIT: i64 = 900;
 enum Next {
     /// The database carries out a statement whose sender has given up waiting.
     Commit(Statement),
+    /// Somebody's alert about all dynos arrives.
+    Alert,
     /// A process is started in this place.
     Start(usize),
     /// A process does a step. `start` tells it from those that were in its place before.
@@ -145,6 +150,7 @@ pub(super) fn play(setting: Setting, replicas: usize, chooser: &mut impl Chooser
         seen: Seen::default(),
     };
     all.alert();
+    all.later(SECOND_ALERT, Next::Alert);
     // They start one second after the other.
     for at in 0..replicas {
         all.later(i64::try_from(at).expect("few"), Next::Start(at));
@@ -156,7 +162,7 @@ pub(super) fn play(setting: Setting, replicas: usize, chooser: &mut impl Chooser
 
 impl<C: Chooser> Replicas<'_, C> {
     fn run(&mut self) {
-        while !(self.database.requests.iter().all(|request| request.is_done) && self.is_quiet()) {
+        while !self.is_done() {
             let ((at, _), next) = self.next.pop_first().expect("somebody always polls");
             assert!(at < LIMIT, "an alert waits for {at} s: {:?}", self.database);
             self.now = at;
@@ -165,6 +171,7 @@ impl<C: Chooser> Replicas<'_, C> {
             self.seen.steps += 1;
             match next {
                 Next::Commit(statement) => _ = self.database.carry_out(statement),
+                Next::Alert => self.alert(),
                 Next::Start(at) => self.start(at),
                 Next::Step { at, start, step } if self.processes[at].start == start => self.step(at, step),
                 Next::Step { .. } => {}
@@ -183,9 +190,12 @@ impl<C: Chooser> Replicas<'_, C> {
         self.step_later(at, seconds, Step::Pass(term, event));
     }
 
-    /// Whether no process has anything in hand.
-    fn is_quiet(&self) -> bool {
-        self.processes.iter().all(|replica| replica.pass.is_none() && !replica.is_finishing)
+    /// Whether all alerts were acted on, and no process has anything in hand.
+    fn is_done(&self) -> bool {
+        let requests = &self.database.requests;
+        requests.len() > 1
+            && requests.iter().all(|request| request.is_done)
+            && self.processes.iter().all(|replica| replica.pass.is_none() && !replica.is_finishing)
     }
 
     fn later(&mut self, seconds: i64, next: Next) {
@@ -202,7 +212,7 @@ impl<C: Chooser> Replicas<'_, C> {
         self.epoch + seconds(second.unsigned_abs())
     }
 
-    /// Somebody's alert is about all dynos. It is in the database when it is answered.
+    /// It is in the database when it is answered.
     fn alert(&mut self) {
         self.database.accept(Alert { dyno: None, forced: false, arrived: self.now });
     }
@@ -216,16 +226,28 @@ impl<C: Chooser> Replicas<'_, C> {
 
     /// A process ends, and is started again a little later.
     fn end(&mut self, at: usize) {
+        self.vanish(at);
+        self.later(START, Next::Start(at));
+    }
+
+    /// A process is killed. It is started again only if there is no other: otherwise another one must take over.
+    fn kill(&mut self, at: usize) {
+        self.vanish(at);
+        if self.processes.iter().all(|process| process.id.is_empty()) {
+            self.later(START, Next::Start(at));
+        }
+    }
+
+    fn vanish(&mut self, at: usize) {
         let start = self.processes[at].start;
         self.processes[at] = Replica { start: start + 1, ..Replica::default() };
-        self.later(START, Next::Start(at));
     }
 
     fn step(&mut self, at: usize, step: Step) {
         let is_worth_a_fault = !matches!(step, Step::Poll) && self.processes[at].held.is_some();
         if is_worth_a_fault {
             match self.chooser.choose(4) {
-                1 => return self.end(at),
+                1 => return self.kill(at),
                 2 => return self.freeze(at, step),
                 3 => self.processes[at].is_stopping = true,
                 _ => {}
