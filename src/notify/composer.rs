@@ -24,6 +24,15 @@ enum Obstacle {
     Short,
 }
 
+/// What is new about what keeps passes from their work.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ObstacleChange {
+    /// There is an obstacle, and it was not there before.
+    pub(super) is_new: bool,
+    /// The API could not be used, and can be used again.
+    pub(super) api_is_back: bool,
+}
+
 impl Composer {
     /// The text that tells this; `None` if nothing happened that a person should know, or if it was told.
     pub(super) fn news(&mut self, news: &News, drains: &Drains) -> Option<String> {
@@ -34,26 +43,36 @@ impl Composer {
                     Some(End::Short { .. }) => Some(Obstacle::Short),
                     _ => None,
                 };
-                let is_new = self.is_new(&report.app, obstacle);
+                let change = self.replace(&report.app, obstacle);
                 let memory = |before: &DynoName, after: &DynoName, up_at| {
                     drains.memory_around(&report.app, before, after, up_at)
                 };
-                text::pass(report, notes, is_new, &memory)
+                text::pass(report, notes, change, &memory)
+            }
+            News::Look { app, notes } => {
+                // Whether enough dynos run is for the next pass to say.
+                let short = self.obstacles.get(app).copied().filter(|obstacle| *obstacle == Obstacle::Short);
+                let change = self.replace(app, short);
+                text::look(app, notes, change)
             }
             News::CannotWatch { app, cause } => {
-                let is_new = self.is_new(app, Some(Obstacle::Api(discriminant(cause))));
-                is_new.then(|| text::cannot_watch(app, cause))
+                let change = self.replace(app, Some(Obstacle::Api(discriminant(cause))));
+                change.is_new.then(|| text::cannot_watch(app, cause))
             }
             News::Dropped { app, asked } => Some(text::dropped(app, asked)),
         }
     }
 
-    /// Whether this obstacle was not there before.
-    fn is_new(&mut self, app: &AppName, obstacle: Option<Obstacle>) -> bool {
+    /// Notes what keeps passes over an app from their work now.
+    fn replace(&mut self, app: &AppName, obstacle: Option<Obstacle>) -> ObstacleChange {
         let before = match obstacle {
             Some(obstacle) => self.obstacles.insert(app.clone(), obstacle),
             None => self.obstacles.remove(app),
         };
-        obstacle.is_some() && before != obstacle
+        let is_api = |obstacle: Option<Obstacle>| matches!(obstacle, Some(Obstacle::Api(_)));
+        ObstacleChange {
+            is_new: obstacle.is_some() && before != obstacle,
+            api_is_back: is_api(before) && !is_api(obstacle),
+        }
     }
 }

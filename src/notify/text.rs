@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::composer::ObstacleChange;
 use crate::drain::{MEGABYTE, MemoryAround, Silence};
 use crate::heroku::{AppName, DynoName, Error};
 use crate::restart::{End, Failure, Note, Outcome, Report};
@@ -25,22 +26,33 @@ const LONGEST_QUOTE: usize = 300;
 pub(super) fn pass(
     report: &Report,
     notes: &[Note],
-    is_new_obstacle: bool,
+    obstacle: ObstacleChange,
     memory: &MemoryLookup<'_>,
 ) -> Option<String> {
     let app = &report.app;
-    let mut sentences: Vec<String> = notes.iter().filter_map(end_of_restriction).collect();
-    sentences.extend(failures(report, notes));
+    let mut sentences = ends_of_restrictions(notes, obstacle);
+    let now = report.dynos.iter().filter_map(|(dyno, outcome)| match outcome {
+        Outcome::Failed(failure) => Some((dyno, failure)),
+        _ => None,
+    });
+    sentences.extend(failures(app, &earlier_failures(notes).chain(now).collect::<Vec<_>>()));
     sentences.extend(restarted(report, notes, memory));
     sentences.extend(unconfirmed(report));
     sentences.extend(gave_up(app, notes));
     let is_told = !sentences.is_empty();
-    let end = report.end.as_ref().filter(|end| is_told || is_new_obstacle || matches!(end, End::Stopped { .. }));
+    let end = report.end.as_ref().filter(|end| is_told || obstacle.is_new || matches!(end, End::Stopped { .. }));
     sentences.extend(end.and_then(|end| ended(app, end)));
     if end.is_some() {
         let due = dynos(report, |outcome| matches!(outcome, Outcome::Due));
         sentences.extend((!due.is_empty()).then(|| format!("Not restarted: {}.", named(due))));
     }
+    (!sentences.is_empty()).then(|| about(app, &sentences))
+}
+
+/// What a person should know of a look apart from a pass, if there is anything.
+pub(super) fn look(app: &AppName, notes: &[Note], obstacle: ObstacleChange) -> Option<String> {
+    let mut sentences = ends_of_restrictions(notes, obstacle);
+    sentences.extend(failures(app, &earlier_failures(notes).collect::<Vec<_>>()));
     (!sentences.is_empty()).then(|| about(app, &sentences))
 }
 
@@ -70,31 +82,31 @@ fn about(app: &AppName, sentences: &[String]) -> String {
     printable(&text, LONGEST_TEXT).replace('<', "‹").replace('>', "›")
 }
 
-/// A hold has ended, or a dyno may be restarted again.
-fn end_of_restriction(note: &Note) -> Option<String> {
-    match note {
+/// Heroku can be used again, a hold has ended, or a dyno may be restarted again.
+fn ends_of_restrictions(notes: &[Note], obstacle: ObstacleChange) -> Vec<String> {
+    let api = obstacle.api_is_back.then(|| "Heroku accepts the calls of the restarter again.".to_owned());
+    let of_dynos = notes.iter().filter_map(|note| match note {
         Note::HoldEnded(dyno, why) => Some(format!("Alerts restart dynos again: {dyno} {why}.")),
         Note::ReArmed(dyno) => Some(format!("Alerts restart {dyno} again: the window of GIVE_UP_AFTER has passed.")),
         _ => None,
-    }
+    });
+    api.into_iter().chain(of_dynos).collect()
+}
+
+/// The dynos that earlier passes restarted and that are down.
+fn earlier_failures(notes: &[Note]) -> impl Iterator<Item = (&DynoName, &Failure)> {
+    notes.iter().filter_map(|note| match note {
+        Note::Hold(dyno, failure) => Some((dyno, failure)),
+        _ => None,
+    })
 }
 
 /// The dynos that are not up since their restarts.
-fn failures(report: &Report, notes: &[Note]) -> Vec<String> {
-    let earlier = notes.iter().filter_map(|note| match note {
-        Note::Hold(dyno, failure) => Some((dyno, failure)),
-        _ => None,
-    });
-    let now = report.dynos.iter().filter_map(|(dyno, outcome)| match outcome {
-        Outcome::Failed(failure) => Some((dyno, failure)),
-        _ => None,
-    });
-    let failed: Vec<_> = earlier.chain(now).collect();
+fn failures(app: &AppName, failed: &[(&DynoName, &Failure)]) -> Vec<String> {
     let mut sentences: Vec<String> =
         failed.iter().take(MOST_NAMED).map(|(dyno, failure)| failed_text(dyno, failure)).collect();
     let on_hold = failed.iter().find(|(_, failure)| !matches!(failure, Failure::Refused(_)));
     sentences.extend(on_hold.map(|(dyno, _)| {
-        let app = &report.app;
         format!(
             "Automatic restarts are on hold until it is up. Look at `heroku logs -a {app} -d {dyno}`; an alert with \
              force=true restarts dynos in spite of the hold."

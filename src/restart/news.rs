@@ -14,6 +14,14 @@ pub enum News {
         /// Why it was made, and what alerts lead to from now on: dynos given up on, holds, and the ends of both.
         notes: Vec<Note>,
     },
+    /// The dynos were listed apart from a pass, and that changes what alerts lead to: dynos that are down, the ends of holds,
+    /// or that Heroku answers again.
+    Look {
+        /// The app.
+        app: AppName,
+        /// What alerts lead to from now on.
+        notes: Vec<Note>,
+    },
     /// Heroku refused to list the dynos, at the start of the service or when nobody had asked for ten minutes.
     CannotWatch {
         /// The app.

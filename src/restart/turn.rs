@@ -23,6 +23,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::history::History;
 use super::lease::Lease;
 use super::rollout::Rollout;
 use super::status::TurnStatus;
@@ -159,7 +160,7 @@ impl PassInHand<'_> {
         };
         let began = Instant::now();
         let (history, pass) = self.as_json(rollout, true, clock);
-        match self.turn.store.write_ahead(&held.term, &history, &pass).await {
+        match self.turn.store.write_ahead(&held.term, &history, Some(&pass)).await {
             Ok(true) => {
                 held.renewed(began, &self.turn.store);
                 if held.is_trusted() { MayRestart::Yes } else { MayRestart::NotNow }
@@ -205,6 +206,16 @@ impl Turn {
             // Without the database, the successor waits.
             self.store.give_back(&held.term, None).await.ok();
             self.lose(&held);
+        }
+    }
+
+    /// Writes what is remembered after a look apart from a pass. Without the database, the next pass writes it.
+    pub(super) async fn keep_history(&self, held: &HeldTurn, history: &History) {
+        let began = Instant::now();
+        match self.store.write_ahead(&held.term, &json(history), None).await {
+            Ok(true) => held.renewed(began, &self.store),
+            Ok(false) => self.lose(held),
+            Err(_) => {}
         }
     }
 

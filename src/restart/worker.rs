@@ -1,46 +1,39 @@
 //! An app's own task: makes a pass whenever alerts have come, one at a time.
 
+mod looks;
 mod succession;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, warn};
 
 use super::event::Event;
-use super::fleet::{Look, elapsed};
+use super::fleet::Look;
 use super::history::History;
 use super::news::News;
 use super::pacing::IdlePace;
 use super::pass::{Driver, Ended};
-use super::pass_log::{PassLog, warn_of_unreadable};
+use super::pass_log::PassLog;
 use super::policy::Policy;
-use super::queue::{DryRunRequest, PassRequest, Queue, Work};
-use super::report::{DryRun, End, Report};
+use super::queue::{PassRequest, Queue, Work};
+use super::report::{End, Report};
 use super::rollout::Rollout;
 use super::status::View;
 use super::target::Receipt;
 use super::totals::Totals;
 use super::turn::{PassInHand, Turn};
 use super::turn_keeper::TurnKeeper;
-use crate::heroku::{AppName, Client, Error, Listing, ProcessType, TokenScope};
+use crate::heroku::{AppName, Client, ProcessType};
 use crate::shutdown::Stop;
 use crate::util::clock::Clock;
-use crate::util::text::list;
 
 /// How many reports are kept of each app.
 const REPORTS_KEPT: usize = 50;
-
-/// While the allowance of idle calls is used up, a dry run stands on the last list, if that is no older than this.
-const RECENT: Duration = Duration::from_secs(60);
-
-/// When nobody has looked at an app for this long, its task does so by itself.
-const LONGEST_WITHOUT_LOOK: Duration = Duration::from_secs(10 * 60);
 
 /// What an app's task and the rest of the service share.
 #[derive(Debug)]
@@ -157,7 +150,7 @@ impl Worker {
             () = self.introduce() => {}
         }
         loop {
-            let look_at = Instant::now() + LONGEST_WITHOUT_LOOK;
+            let look_at = self.look_at();
             let work = tokio::select! {
                 biased;
                 _ = stop.requested() => break,
@@ -168,108 +161,10 @@ impl Worker {
                 Some(Work::Pass(request)) => self.pass(*request).await,
                 Some(Work::TakeOver(takeover)) => self.take_over(*takeover).await,
                 Some(Work::DryRuns(requests)) => self.dry_run(requests).await,
-                None => self.look_unasked().await,
+                None => _ = self.look().await,
             }
         }
         self.tell_what_is_left();
-    }
-
-    /// Looks once, so that a mistake in the set-up shows at the start and not at the first alert.
-    async fn introduce(&mut self) {
-        let app = &self.name.clone();
-        let asked = self.clock.now();
-        let listing = self.client.dynos(app).await;
-        if let Err(cause) = &listing {
-            self.app.view().failed(cause, asked);
-        }
-        match listing {
-            Ok(listing) => {
-                self.tell_what_is_watched(&listing);
-                self.keep_look(Look::new(listing, asked, self.clock.now(), self.client.remaining()));
-            }
-            Err(cause) if !cause.is_transient() => {
-                error!(%app, "cannot watch {app}: {}", End::Api(cause.clone()));
-                self.publish(|| News::CannotWatch { app: app.clone(), cause });
-            }
-            Err(cause) => warn!(%app, "cannot see {app} yet: {cause}; alerts will be acted on all the same"),
-        }
-    }
-
-    fn tell_what_is_watched(&self, listing: &Listing) {
-        let (app, dynos) = (&self.name, &listing.dynos);
-        let up = self.policy.process_types.iter().map(|process_type| {
-            let up = dynos.iter().filter(|dyno| dyno.process_type == *process_type && dyno.is_up()).count();
-            format!("{up} {process_type} {} up", if up == 1 { "dyno" } else { "dynos" })
-        });
-        info!(%app, "watching {app}: {}", list(up));
-        let there: BTreeSet<_> = dynos.iter().map(|dyno| &dyno.process_type).collect();
-        for process_type in self.policy.process_types.iter().filter(|process_type| !there.contains(process_type)) {
-            let there = list(&there);
-            warn!(%app, "{app} has no {process_type} dynos (it has: {there}); check PROCESS_TYPES");
-        }
-        warn_of_unreadable(app, listing.unreadable);
-        if let Some(scope) = &listing.scope {
-            self.check_scope(scope);
-        }
-    }
-
-    /// `write` is needed, and nothing more.
-    fn check_scope(&self, scope: &str) {
-        let app = &self.name;
-        match TokenScope::of(scope) {
-            TokenScope::Global => {
-                warn!(%app, "RESTART_API_KEY has the scope global, which reaches far more than restarts; write is enough");
-            }
-            TokenScope::Write => {}
-            TokenScope::TooSmall => error!(
-                %app,
-                "RESTART_API_KEY may look at {app} but not restart it: its scope is {scope}; make a new token with \
-                 `heroku authorizations:create -s write -S`"
-            ),
-        }
-    }
-
-    /// Looks although nobody asks, so that a revoked token or a renamed app shows before the night in which they matter.
-    async fn look_unasked(&mut self) {
-        let app = self.name.clone();
-        let had_trouble = self.app.view().trouble().is_some();
-        match self.look_now().await {
-            Some(Err(cause)) if had_trouble => debug!(%app, "still cannot see {app}: {cause}"),
-            Some(Err(cause)) if !cause.is_transient() => {
-                error!(event = "not_ready", %app, "cannot restart dynos of {app}: {}", End::Api(cause.clone()));
-                self.publish(|| News::CannotWatch { app: app.clone(), cause });
-            }
-            Some(Err(cause)) => warn!(event = "not_ready", %app, "cannot see {app}: {cause}"),
-            Some(Ok(())) if had_trouble => info!(event = "ready", %app, "{app} can be seen again"),
-            Some(Ok(())) | None => {}
-        }
-    }
-
-    /// Looks, apart from a pass. `None` if the service is asked to end meanwhile.
-    async fn look_now(&mut self) -> Option<Result<(), Error>> {
-        let began = Instant::now();
-        let driver = Driver {
-            app: &self.name,
-            client: &self.client,
-            clock: self.clock,
-            stop: &self.stop,
-            shared: &self.app,
-            in_hand: None,
-        };
-        let looked = tokio::select! {
-            biased;
-            _ = self.stop.requested() => return None,
-            looked = driver.look() => looked,
-        };
-        self.state.pace.count(looked.as_ref().map_or(1, |look| look.calls), began);
-        Some(looked.map(|look| self.keep_look(look)))
-    }
-
-    /// Remembers a look that was made apart from a pass.
-    fn keep_look(&mut self, mut look: Look) {
-        self.state.history.remember(&mut look);
-        self.app.view().looked(&look, &self.state.history);
-        self.state.last_look = Some(look);
     }
 
     async fn pass(&mut self, request: PassRequest) {
@@ -333,43 +228,6 @@ impl Worker {
         if self.news.as_ref().is_some_and(|listener| listener.try_send(news()).is_err()) {
             debug!(%app, "news of {app} are not told: too many wait already");
         }
-    }
-
-    async fn dry_run(&mut self, requests: Vec<DryRunRequest>) {
-        let learned = self.app.learned.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(history) = learned.filter(|_| !self.state.was_alone) {
-            self.state.history = history;
-        }
-        let began_at = self.clock.now();
-        let end = self.look_for_dry_run().await.err().map(|error| End::Api(*error));
-        let now = self.clock.now();
-        for DryRunRequest { asked, answer } in requests {
-            let look = self.state.last_look.as_ref().filter(|_| end.is_none());
-            let judge = |look| self.policy.judge_all(look, &asked, &self.state.history);
-            let report = Report {
-                app: self.name.clone(),
-                began_at,
-                took: elapsed(began_at, now),
-                alerts: 1,
-                senders: BTreeSet::new(),
-                calls: 0,
-                restarts: 0,
-                dynos: look.map(judge).unwrap_or_default(),
-                end: end.clone(),
-            };
-            let age = look.map(|look| elapsed(look.answered, now)).unwrap_or_default();
-            // The caller may have gone.
-            drop(answer.send(DryRun { report, age }));
-        }
-    }
-
-    /// Looks, unless the allowance of idle calls is used up: then a dry run stands on the last look, a few seconds old.
-    async fn look_for_dry_run(&mut self) -> Result<(), Box<Error>> {
-        let is_recent = |look: &Look| elapsed(look.answered, self.clock.now()) < RECENT;
-        if !self.state.pace.is_ready() && self.state.last_look.as_ref().is_some_and(is_recent) {
-            return Ok(());
-        }
-        self.look_now().await.unwrap_or(Ok(())).map_err(Box::new)
     }
 
     /// Alerts that came too late for a pass are named.

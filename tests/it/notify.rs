@@ -62,6 +62,90 @@ async fn a_failure_is_told_once_and_so_is_the_end_of_the_hold() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_another_alert_the_end_of_a_hold_is_told_within_a_minute_or_when_the_window_has_passed() {
+    type HoldEnds = fn(&simulator::App);
+    let ends: [(HoldEnds, u64, &str); 3] = [
+        (|shop| drop(shop.dyno("web.2").comes_up()), 70, "web.2 is up"),
+        (|shop| shop.scale("web", 1), 70, "web.2 was scaled away"),
+        (|_| {}, 3600, "web.2 failed longer ago than the window of GIVE_UP_AFTER"),
+    ];
+    for (end, within, why) in ends {
+        let (heroku, shop) = shop(2).await;
+        shop.dyno("web.2").never_boots();
+        let receiver = Receiver::start().await;
+        let service = Service::with(&heroku, &[("NOTIFY_URL", &receiver.url)]).await;
+        service.alert_and_pass("").await;
+        end(&shop);
+        tokio::time::sleep(seconds(within)).await;
+        let told = receiver.messages();
+        assert!(told[1].starts_with(&format!("shop: Alerts restart dynos again: {why}.")), "{told:#?}");
+        assert_eq!(service.log.count("alerts restart dynos of shop again: web.2"), 1);
+        service.stop().await;
+        assert_eq!((receiver.messages().len(), shop.restarts().len()), (2, 2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_dynos_that_are_down_the_last_one_that_comes_up_ends_the_hold() {
+    let (heroku, shop) = shop(6).await;
+    for name in ["web.1", "web.2"] {
+        shop.dyno(name).crashes_on_boot();
+    }
+    let receiver = Receiver::start().await;
+    let changes = [("NOTIFY_URL", receiver.url.as_str()), ("MAX_UNAVAILABLE", "2")];
+    let service = Service::with(&heroku, &changes).await;
+    service.alert_and_pass("").await;
+    shop.dyno("web.2").comes_up();
+    tokio::time::sleep(seconds(120)).await;
+    assert_eq!(receiver.messages().len(), 1);
+    shop.dyno("web.1").comes_up();
+    tokio::time::sleep(seconds(70)).await;
+    service.stop().await;
+    assert!(receiver.messages()[1].starts_with("shop: Alerts restart dynos again: web.1 is up."));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_that_fails_long_after_its_pass_is_told_without_another_alert() {
+    let (heroku, shop) = shop(2).await;
+    let receiver = Receiver::start().await;
+    let service = Service::with(&heroku, &[("NOTIFY_URL", &receiver.url), ("MIN_AGE", "1h")]).await;
+    service.alert_and_pass("").await;
+    shop.dyno("web.1").crash();
+    tokio::time::sleep(seconds(610)).await;
+    let told = receiver.messages();
+    assert!(told[1].starts_with("shop: web.1 crashed within ") && told[1].contains("on hold"), "{told:#?}");
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_a_token_works_again_is_told_without_another_alert_and_only_to_who_knows_that_it_did_not() {
+    for (status, messages) in [(401, 2), (503, 0)] {
+        let (heroku, _) = shop(1).await;
+        let receiver = Receiver::start().await;
+        let service = Service::with(&heroku, &[("NOTIFY_URL", &receiver.url)]).await;
+        heroku.misbehave(On::List, Fault::Status(status), 3);
+        tokio::time::sleep(seconds(900)).await;
+        let told = receiver.messages();
+        service.log.until(|log| log.count("shop can be seen again") == 1).await;
+        service.stop().await;
+        assert_eq!(told.len(), messages, "{told:#?}");
+        assert!(told.iter().skip(1).all(|told| told == "shop: Heroku accepts the calls of the restarter again."));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_costs_one_look_a_minute() {
+    let (heroku, shop) = shop(2).await;
+    shop.dyno("web.2").never_boots();
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("").await;
+    let before = heroku.calls().len();
+    tokio::time::sleep(seconds(600)).await;
+    service.stop().await;
+    assert!((9..=10).contains(&(heroku.calls().len() - before)), "{}", heroku.calls().len() - before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn giving_up_is_told_once_and_so_is_that_alerts_count_again() {
     let (heroku, _) = shop(1).await;
     let receiver = Receiver::start().await;
@@ -93,7 +177,11 @@ async fn a_token_that_is_refused_is_told_once_with_what_to_do() {
         let told = receiver.messages().join("\n");
         let lines: Vec<_> = told.lines().collect();
         assert!(lines[0].starts_with("shop: Its dynos cannot be restarted. ") && lines[0].contains(remedy), "{told}");
-        assert!(lines[1].starts_with("shop: Restarted web.1 ") && lines.len() == 2, "{told}");
+        assert!(
+            lines[1].starts_with("shop: Heroku accepts the calls of the restarter again. Restarted web.1 (")
+                && lines.len() == 2,
+            "{told}"
+        );
     }
 }
 

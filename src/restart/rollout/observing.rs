@@ -57,6 +57,10 @@ impl Rollout {
                 Change::ReArmed(dyno) => self.notes.push(Note::ReArmed(dyno)),
             }
         }
+        // Of several dynos, the last one that comes up ends the hold.
+        if self.history.on_hold().any(|our| !self.is_in_this_pass(our.restarted_as())) {
+            self.notes.retain(|note| !matches!(note, Note::HoldEnded(..)));
+        }
     }
 
     /// A dyno that this pass restarted is not in flight any more, and has not failed.

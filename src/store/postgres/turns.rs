@@ -55,12 +55,13 @@ impl Postgres {
         self.write_as_holder(statement, term, &[]).await
     }
 
-    /// Writes what is remembered of the app and the pass under way, and renews the turn. Whether this process still has it.
-    pub(crate) async fn write_ahead(&self, term: &Term, history: &Value, pass: &Value) -> Result<bool, Error> {
+    /// Writes what is remembered of the app and the pass under way, if there is one, and renews the turn. Whether this process
+    /// still has it.
+    pub(crate) async fn write_ahead(&self, term: &Term, history: &Value, pass: Option<&Value>) -> Result<bool, Error> {
         let statement = "UPDATE dyno_restarter.turns
             SET beat = beat + 1, renewed_at = now(), history = $4, pass = $5
             WHERE app = $1 AND holder = $2 AND term = $3 RETURNING term";
-        self.write_as_holder(statement, term, &[(history, Type::JSONB), (pass, Type::JSONB)]).await
+        self.write_as_holder(statement, term, &[(history, Type::JSONB), (&pass, Type::JSONB)]).await
     }
 
     /// Ends a pass: what it served is done, and its report is kept. Whether this process still has the turn.
