@@ -1,7 +1,7 @@
 //! The webhook of `NOTIFY_URL`: whether its server answers, and whether it takes a message.
 
 use super::Line;
-use crate::notify::{SendError, Webhook, WebhookUrl};
+use crate::notify::{Probed, SendError, Webhook, WebhookUrl};
 use crate::restart::AppName;
 use crate::util::text::{list, with_causes};
 
@@ -28,20 +28,27 @@ async fn test(webhook: &Webhook, apps: &[AppName]) -> Line {
     let text = format!("{}: This is a test by `dyno-restarter check --notify`. Messages arrive here.", list(apps));
     match webhook.post(&text).await {
         Ok(()) => Line::good("NOTIFY_URL: the webhook took a test message; look whether it appeared in the chat"),
-        Err(error @ SendError::Rejected(_)) => Line::bad(format!("NOTIFY_URL: {error}"), NEW_WEBHOOK),
-        Err(error) => out_of_reach(&error),
+        Err(error) => fault(&error),
     }
 }
 
-/// Asks for an answer, whatever it is: webhooks answer nothing but messages in a way that could be relied on.
+/// Asks whether the webhook is there, without a message.
 async fn probe(webhook: &Webhook) -> Line {
     match webhook.probe().await {
-        Ok(()) => Line::good("NOTIFY_URL: its server answers; `dyno-restarter check --notify` sends a test message"),
-        Err(error) => out_of_reach(&error),
+        Ok(Probed::Exists) => {
+            Line::good("NOTIFY_URL: the webhook is there; `dyno-restarter check --notify` sends a test message")
+        }
+        Ok(Probed::Answers) => {
+            Line::good("NOTIFY_URL: its server answers; `dyno-restarter check --notify` sends a test message")
+        }
+        Err(error) => fault(&error),
     }
 }
 
-fn out_of_reach(error: &SendError) -> Line {
-    let cure = "Check the host in NOTIFY_URL, and whether the chat is down. Restarts work without it.";
+fn fault(error: &SendError) -> Line {
+    let cure = match error {
+        SendError::Rejected(_) => NEW_WEBHOOK,
+        _ => "Check the host in NOTIFY_URL, and whether the chat is down. Restarts work without it.",
+    };
     Line::bad(format!("NOTIFY_URL: {error}"), cure)
 }

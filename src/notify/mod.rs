@@ -24,7 +24,7 @@ use tracing::{debug, warn};
 use composer::Composer;
 pub(crate) use counts::NotificationCounts;
 use outbox::Outbox;
-pub(crate) use webhook::{SendError, Webhook, WebhookUrl};
+pub(crate) use webhook::{Probed, SendError, Webhook, WebhookUrl};
 
 use crate::drain::{Drains, Silence};
 use crate::restart::News;

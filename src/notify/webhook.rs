@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use reqwest::header::RETRY_AFTER;
-use reqwest::{Response, StatusCode, Url};
+use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde_json::json;
 
 use crate::util::text::printable;
@@ -20,6 +20,15 @@ pub(crate) struct WebhookUrl(Url);
 pub(crate) struct Webhook {
     http: reqwest::Client,
     url: WebhookUrl,
+}
+
+/// What an answer without a message tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probed {
+    /// The webhook is there.
+    Exists,
+    /// The server answers. Whether the webhook is there, only a message can tell.
+    Answers,
 }
 
 /// A message was not sent. No text here contains the URL.
@@ -63,25 +72,39 @@ impl Webhook {
         Ok(Self { http, url })
     }
 
-    /// Sends a message in the format that Slack introduced and others understand. Any 2xx is a success.
+    /// Sends a message in the format that Slack introduced and others understand.
     pub(crate) async fn post(&self, text: &str) -> Result<(), SendError> {
-        let request = self.http.post(self.url.0.clone()).header("content-type", "application/json");
-        let body = json!({ "text": text }).to_string();
-        let response = request.body(body).send().await.map_err(|error| SendError::NoAnswer(reason(error)))?;
-        let status = response.status();
-        match status {
-            _ if status.is_success() => Ok(()),
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Err(unavailable(&response)),
-            _ if status.is_server_error() => Err(unavailable(&response)),
-            _ => Err(SendError::Rejected(status)),
+        call(self.message(text)).await
+    }
+
+    /// Asks whether the webhook is there, without a message where its chat can be asked so. No chat is told anything.
+    ///
+    /// - Slack rejects a text that is empty with 400, and any text for a webhook that is gone with 403, 404 or 410
+    ///   (<https://api.slack.com/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks>);
+    /// - Discord tells about a webhook to who knows its token
+    ///   (<https://docs.discord.com/developers/resources/webhook#get-webhook-with-token>);
+    /// - of other chats, any answer but one of a failing server is a success: what they do with an empty text is not known.
+    pub(crate) async fn probe(&self) -> Result<Probed, SendError> {
+        let url = &self.url.0;
+        let discord = url.path().strip_suffix("/slack").filter(|path| path.starts_with("/api/webhooks/"));
+        if let Some(path) = discord {
+            let mut url = url.clone();
+            url.set_path(path);
+            return call(self.http.get(url)).await.map(|()| Probed::Exists);
+        }
+        let is_slack = url.path().starts_with("/services/");
+        let answer = call(if is_slack { self.message("") } else { self.http.head(url.clone()) }).await;
+        match answer {
+            Ok(()) | Err(SendError::Rejected(StatusCode::BAD_REQUEST)) if is_slack => Ok(Probed::Exists),
+            Ok(()) => Ok(Probed::Answers),
+            Err(SendError::Rejected(_)) if !is_slack => Ok(Probed::Answers),
+            Err(error) => Err(error),
         }
     }
 
-    /// Asks for an answer without sending a message. Any answer but one of a failing server is a success.
-    pub(crate) async fn probe(&self) -> Result<(), SendError> {
-        let answer = self.http.head(self.url.0.clone()).send().await;
-        let response = answer.map_err(|error| SendError::NoAnswer(reason(error)))?;
-        if response.status().is_server_error() { Err(unavailable(&response)) } else { Ok(()) }
+    fn message(&self, text: &str) -> RequestBuilder {
+        let request = self.http.post(self.url.0.clone()).header("content-type", "application/json");
+        request.body(json!({ "text": text }).to_string())
     }
 }
 
@@ -106,6 +129,18 @@ impl SendError {
             Self::Unavailable { .. } => "unavailable",
             Self::Rejected(_) => "rejected",
         }
+    }
+}
+
+/// Any 2xx is a success.
+async fn call(request: RequestBuilder) -> Result<(), SendError> {
+    let response = request.send().await.map_err(|error| SendError::NoAnswer(reason(error)))?;
+    let status = response.status();
+    match status {
+        _ if status.is_success() => Ok(()),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Err(unavailable(&response)),
+        _ if status.is_server_error() => Err(unavailable(&response)),
+        _ => Err(SendError::Rejected(status)),
     }
 }
 

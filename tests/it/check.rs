@@ -219,7 +219,7 @@ async fn a_test_message_is_sent_only_on_request() {
     let _guard = Log::default().capture();
     let check =
         async |sends_test| dyno_restarter::check(|name| environment.get(name).map(Into::into), sends_test).await;
-    cure_of(&check(false).await, "✓ NOTIFY_URL: its server answers");
+    cure_of(&check(false).await, "✓ NOTIFY_URL: the webhook is there");
     assert_eq!(receiver.messages(), Vec::<String>::new());
     cure_of(&check(true).await, "✓ NOTIFY_URL: the webhook took a test message");
     let text = "shop: This is a test by `dyno-restarter check --notify`. Messages arrive here.";
@@ -242,6 +242,27 @@ async fn a_webhook_that_does_not_take_the_test_message_is_a_fault() {
         assert!(cure_of(&results, line).is_some_and(|told| told.contains(cure)), "{results}");
         assert_eq!((results.exit_code(), results.to_string().contains("secret-path")), (1, false));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_a_webhook_of_slack_or_discord_is_gone_shows_without_a_message() {
+    let (heroku, _) = shop(2).await;
+    let receiver = Receiver::start().await;
+    let gone = "✗ NOTIFY_URL: the webhook of NOTIFY_URL rejected it with 404";
+    for (path, there, gone) in [
+        ("services/secret-path", "✓ NOTIFY_URL: the webhook is there", gone),
+        ("api/webhooks/1/secret-path/slack", "✓ NOTIFY_URL: the webhook is there", gone),
+        ("hooks/of-another-chat", "✓ NOTIFY_URL: its server answers", "✓ NOTIFY_URL: its server answers"),
+    ] {
+        let url = receiver.url.replace("services/secret-path", path);
+        let environment = environment(&heroku, &[("NOTIFY_URL", &url)]);
+        let _guard = Log::default().capture();
+        for (behaviour, line) in [(Behaviour::Take, there), (Behaviour::Fail(404), gone)] {
+            receiver.behave(behaviour);
+            cure_of(&dyno_restarter::check(|name| environment.get(name).map(Into::into), false).await, line);
+        }
+    }
+    assert_eq!(receiver.messages(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]

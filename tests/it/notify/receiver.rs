@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -50,7 +50,10 @@ impl Receiver {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let url = format!("http://{}/services/secret-path", listener.local_addr().expect("it is bound"));
-        let router = Router::new().route("/services/secret-path", post(receive)).with_state(Arc::clone(&shared));
+        let router = Router::new()
+            .route("/services/secret-path", post(receive))
+            .route("/api/webhooks/1/secret-path", get(describe))
+            .with_state(Arc::clone(&shared));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, shared }
     }
@@ -93,6 +96,14 @@ impl Receiver {
     }
 }
 
+/// What Discord tells of a webhook.
+async fn describe(State(shared): State<Arc<Shared>>) -> Response {
+    match *shared.behaviour.lock().expect("nobody panics") {
+        Behaviour::Fail(status) => StatusCode::from_u16(status).expect("a status").into_response(),
+        _ => "{}".into_response(),
+    }
+}
+
 async fn receive(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     let behaviour = *shared.behaviour.lock().expect("nobody panics");
     shared.attempts.lock().expect("nobody panics").push(Instant::now());
@@ -101,6 +112,9 @@ async fn receive(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
         Behaviour::Take => {
             let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
             let text = body["text"].as_str().expect("a text").to_owned();
+            if text.is_empty() {
+                return (StatusCode::BAD_REQUEST, "no_text").into_response();
+            }
             shared.taken.lock().expect("nobody panics").push(text);
             shared.grew.notify_one();
             StatusCode::OK.into_response()
