@@ -130,10 +130,11 @@ async fn a_database_that_goes_away_in_a_pass_is_waited_for_when_another_replica_
 }
 
 #[tokio::test]
-async fn a_replica_that_makes_no_passes_knows_of_holds_too() {
+async fn a_replica_that_makes_no_passes_knows_of_holds_and_of_their_ends_without_an_alert_too() {
     let database = database!();
     let (heroku, shop) = shop(2).await;
-    let _ = shop.clone().boot_time(seconds(0)).dyno("web.1").crashes_on_boot();
+    let shop = shop.boot_time(seconds(0));
+    let _ = shop.dyno("web.1").crashes_on_boot();
     let one = replica(&heroku, &database).await;
     until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE term = 1", 1).await;
     let other = replica(&heroku, &database).await;
@@ -147,6 +148,14 @@ async fn a_replica_that_makes_no_passes_knows_of_holds_too() {
     in_time("the hold at the other replica", held).await;
     let name = dyno_restarter::restart::AppName::parse("shop").expect("a valid name");
     assert_eq!(other.restarter.status(&name).holds.len(), 1);
+    let _ = shop.dyno("web.1").comes_up();
+    let end = async {
+        while other.restarter.status(&name).holds.len() == 1 {
+            one.ask("dry_run=true").await;
+            tokio::time::sleep(QUICK.poll).await;
+        }
+    };
+    in_time("the end of the hold at the other replica", end).await;
     one.stop().await;
     other.stop().await;
 }
