@@ -58,7 +58,7 @@ async fn receive_batch(State(route): State<Arc<DrainRoute>>, request: Request) -
     };
     let app = match parse_drain_app(head.uri.query().unwrap_or_default(), &route.watched) {
         Ok(app) => app,
-        Err(error) => return route.reject(&error),
+        Err(error) => return route.reject(authorized.key(), &error),
     };
     let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
     let label =
@@ -83,8 +83,8 @@ impl DrainRoute {
         (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, CHALLENGE)]).into_response()
     }
 
-    fn reject(&self, error: &ParamError) -> Response {
-        self.keys.recent().add("not acted on", None, "", format!("a log drain: {error}"));
+    fn reject(&self, key: &str, error: &ParamError) -> Response {
+        self.keys.recent().add("not acted on", None, key, format!("a log drain: {error}"));
         self.misdirected.log(&error.to_string(), |problem, times| {
             warn!(count = times.count(), "a log drain was not read: {problem}{times}. Correct the URL of the drain");
         });

@@ -83,14 +83,15 @@ async fn restart_web_dynos(
     let arrived = Instant::now();
     let (head, body) = request.into_parts();
     if drain::is_log_drain(&head.headers) {
-        state.intake.log_log_drain();
+        state.intake.log_log_drain(&access.key(&state.keys));
         let text = "This is the URL for alerts; a log drain delivers to /drain";
         return format.error(StatusCode::BAD_REQUEST, text);
     }
     let params = match RestartParams::parse(head.uri.query().unwrap_or_default(), state.restarter.watched()) {
         Ok(params) => params,
         Err(error) => {
-            state.intake.log_misdirected(format_args!("an alert was not acted on: {error}"));
+            let key = access.key(&state.keys);
+            state.intake.log_misdirected(&key, format_args!("an alert was not acted on: {error}"));
             return bad_request(&error, format);
         }
     };
@@ -178,9 +179,9 @@ async fn other_method(
         return ([(ALLOWED_ORIGIN, origin.clone())], "Alerts may be sent to this URL").into_response();
     }
     let text = "An alert is a POST or a GET";
-    if access.is_some() {
+    if let Some(access) = access {
         let problem = format_args!("{method} with a valid key was not acted on: an alert is a POST or a GET");
-        state.intake.log_misdirected(problem);
+        state.intake.log_misdirected(&access.key(&state.keys), problem);
     }
     ([(ALLOW, HeaderValue::from_static("GET, POST"))], format.error(StatusCode::METHOD_NOT_ALLOWED, text))
         .into_response()
@@ -193,9 +194,9 @@ async fn no_such_path(
     format: ResponseFormat,
 ) -> Response {
     let is_icon = ICONS.iter().any(|icon| uri.path().starts_with(icon));
-    if access.is_some() && !is_icon {
+    if let Some(access) = access.filter(|_| !is_icon) {
         let problem = "a request with a valid key was not acted on: its path is neither /restart_web_dynos nor /drain";
-        state.intake.log_misdirected(format_args!("{problem}"));
+        state.intake.log_misdirected(&access.key(&state.keys), format_args!("{problem}"));
     }
     format.error(StatusCode::NOT_FOUND, "Nothing here. Alerts go to POST /restart_web_dynos, log drains to POST /drain")
 }

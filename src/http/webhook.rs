@@ -117,6 +117,7 @@ impl AlertIntake {
         alert: IncomingAlert,
         body: Body,
     ) -> Result<AlertOutcome, IntakeError> {
+        let key = alert.access.key(&self.keys);
         let received = self.bodies.read(&alert.head, body).await;
         let completeness = received.completeness;
         let result = if alert::takes_long(&alert.head.headers, &received.bytes) {
@@ -130,7 +131,9 @@ impl AlertIntake {
             Err(error) => Err(error),
         };
         match &result {
-            Err(IntakeError::Params(error)) => self.log_misdirected(format_args!("an alert was not acted on: {error}")),
+            Err(IntakeError::Params(error)) => {
+                self.log_misdirected(&key, format_args!("an alert was not acted on: {error}"));
+            }
             Err(IntakeError::Signature(error)) => self.keys.log_refusal(&error.to_string()),
             Err(IntakeError::Stopping) if completeness == Completeness::CutOff => {
                 warn!("an alert was not acted on: the service is being shut down, and its sender may be gone");
@@ -157,16 +160,16 @@ impl AlertIntake {
     }
 
     /// Logs why a request with a valid key was not acted on: its sender may ignore the response, but somebody set it up.
-    pub(crate) fn log_misdirected(&self, problem: fmt::Arguments<'_>) {
-        self.keys.recent().add("not acted on", None, "", problem.to_string());
+    pub(crate) fn log_misdirected(&self, key: &str, problem: fmt::Arguments<'_>) {
+        self.keys.recent().add("not acted on", None, key, problem.to_string());
         self.misdirected.log(&problem.to_string(), |problem, times| {
             warn!(count = times.count(), "{problem}{times}. Correct the URL that the sender calls");
         });
     }
 
     /// Logs that a log drain has the URL for alerts: Heroku ignores the response.
-    pub(crate) fn log_log_drain(&self) {
-        self.keys.recent().add("not acted on", None, "", "a log drain delivers to /restart_web_dynos".to_owned());
+    pub(crate) fn log_log_drain(&self, key: &str) {
+        self.keys.recent().add("not acted on", None, key, "a log drain delivers to /restart_web_dynos".to_owned());
         self.log_drains.log(&(), |(), times| {
             warn!(
                 count = times.count(),

@@ -48,6 +48,7 @@ async fn bad_night(service: &Service) {
     drains::post(service, drains::memory(0, "web.3", 600)).await;
     service.alert_and_pass("").await;
     service.request(Method::POST, "key=wrong").send().await.expect("answered");
+    service.request(Method::POST, "dry=1").bearer_auth(KEY).send().await.expect("answered");
     service.request(Method::POST, "").bearer_auth(KEY).body(r#"{"status":"resolved"}"#).send().await.expect("answered");
 }
 

@@ -198,6 +198,14 @@ impl Keys {
 }
 
 impl Access {
+    /// What the log calls the key of the request.
+    pub(crate) fn key(&self, keys: &Keys) -> Arc<str> {
+        match self {
+            Self::Key(authorized) => Arc::clone(&authorized.key),
+            Self::Signature(signed) => keys.name(signed.key_number()),
+        }
+    }
+
     /// Completes the check and returns the body that may be used. Of a signed request, a body that did not arrive completely
     /// cannot be compared, so nothing of that body is returned; the request itself is authorised by its head.
     ///
