@@ -79,9 +79,12 @@ pub(crate) enum ParamError {
     /// A parameter behind another separator than `&`.
     #[error("{0} does not stand behind a plain &, so it is a part of another parameter; accepted: &{0}=VALUE")]
     NotSeparated(&'static str),
-    /// A parameter of a log drain's URL that means nothing there.
-    #[error("the parameter {0} is not accepted; accepted: app")]
-    NotForDrains(Name),
+    /// A parameter that means nothing in this URL.
+    #[error("the parameter {0} is not accepted; accepted: {1}")]
+    NotAccepted(Name, &'static str),
+    /// Not the offset of a clock.
+    #[error("offset: accepted: how far your clock is ahead of UTC, such as +02:00")]
+    InvalidOffset,
 }
 
 /// A name as the query has it, to be repeated to the caller and in the log.
@@ -144,7 +147,7 @@ impl Name {
     const MAX_LEN: usize = 20;
 
     /// Only a plain word is repeated: what stands there may be a key without its `key=`.
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let is_word = name.len() <= Self::MAX_LEN && name.chars().all(|c| c.is_ascii_alphabetic() || "_-".contains(c));
         Self(if is_word { name.to_owned() } else { "with an unusual name".to_owned() })
     }
@@ -179,7 +182,7 @@ pub(crate) fn parse_drain_app(query: &str, watched: &Watched) -> Result<AppName,
             "app" if app.is_some() => return Err(ParamError::Repeated("app")),
             "app" => app = Some(value),
             "" if value.is_empty() => {}
-            other => return Err(ParamError::NotForDrains(Name::new(other))),
+            other => return Err(ParamError::NotAccepted(Name::new(other), "app")),
         }
     }
     parse_app(app.as_deref(), watched)?.ok_or_else(|| ParamError::no_app(watched))
@@ -219,7 +222,7 @@ fn normalized(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-fn parse_app(app: Option<&str>, watched: &Watched) -> Result<Option<AppName>, ParamError> {
+pub(crate) fn parse_app(app: Option<&str>, watched: &Watched) -> Result<Option<AppName>, ParamError> {
     let apps = watched.apps();
     match app {
         Some(name) => {

@@ -14,6 +14,9 @@ use crate::util::text::{clock_time, human, list};
 /// How many passes of each app are shown.
 const PASSES_SHOWN: usize = 20;
 
+/// How many apps that need a person the summary speaks of. The others are counted.
+const MOST_IN_SUMMARY: usize = 3;
+
 /// What the status is made of.
 #[derive(Debug)]
 pub(super) struct StatusSource {
@@ -56,9 +59,12 @@ pub(super) struct AppOverview {
 }
 
 impl StatusSource {
-    pub(super) fn status(&self) -> Status {
+    /// The service, or what concerns `only` this app.
+    pub(super) fn status(&self, only: Option<&AppName>) -> Status {
         let now = self.restarter.clock().now();
-        let apps: Vec<_> = self.restarter.watched().apps().iter().map(|app| self.app(app)).collect();
+        let is_asked_for = |app: &&AppName| only.is_none_or(|only| *app == only);
+        let apps = self.restarter.watched().apps().iter().filter(is_asked_for);
+        let apps: Vec<_> = apps.map(|app| self.app(app)).collect();
         let advice: Vec<&str> = apps.iter().filter_map(|app| app.advice.as_deref()).collect();
         let ok = advice.is_empty() && !self.restarter.is_stopping();
         let summary = if self.restarter.is_stopping() {
@@ -66,10 +72,18 @@ impl StatusSource {
         } else if advice.is_empty() {
             all_is_well(&apps)
         } else {
-            advice.join(" ")
+            in_short(&advice)
         };
-        let (version, started_at, alerts) = (env!("CARGO_PKG_VERSION"), self.started_at, self.recent.latest());
+        let (version, started_at, mut alerts) = (env!("CARGO_PKG_VERSION"), self.started_at, self.recent.latest());
+        alerts.retain(|alert| alert.app.as_ref().is_none_or(|app| is_asked_for(&app)));
         Status { version, now, started_at, ok, summary, apps, alerts }
+    }
+
+    /// How many of the other apps need a person; `None` if there is no other one.
+    pub(super) fn need_a_person_beside(&self, app: &AppName) -> Option<usize> {
+        let others = || self.restarter.watched().apps().iter().filter(|other| *other != app);
+        others().next()?;
+        Some(others().filter(|other| self.app(other).advice.is_some()).count())
     }
 
     /// Why a restart could not be made now, if so, without any name.
@@ -110,13 +124,28 @@ fn by_reference<S: Serializer>(passes: &[Arc<Report>], serializer: S) -> Result<
     serializer.collect_seq(passes.iter().map(|report| &**report))
 }
 
+/// What a person should do first, and how much more there is to do.
+fn in_short(advice: &[&str]) -> String {
+    let shown = advice.iter().take(MOST_IN_SUMMARY).copied().collect::<Vec<_>>().join(" ");
+    match advice.len().saturating_sub(MOST_IN_SUMMARY) {
+        0 => shown,
+        1 => format!("{shown} Another app needs a person, too."),
+        more => format!("{shown} {more} more apps need a person, too."),
+    }
+}
+
 fn all_is_well(apps: &[AppOverview]) -> String {
     let busy: Vec<_> = apps.iter().filter(|app| app.status.pass.is_some()).map(|app| &app.status.app).collect();
     let unseen: Vec<_> = apps.iter().filter(|app| app.status.looked_at.is_none()).map(|app| &app.status.app).collect();
+    let is_down = |app: &&AppOverview| app.status.dynos.iter().any(|dyno| dyno.is_watched && dyno.state != "up");
+    let down: Vec<_> = apps.iter().filter(is_down).map(|app| &app.status.app).collect();
     if !busy.is_empty() {
         format!("Dynos of {} are being restarted. There is nothing to do.", list(busy))
     } else if !unseen.is_empty() {
         format!("The dynos of {} have not been listed yet.", list(unseen))
+    } else if let Some(first) = down.first() {
+        let apps = list(&down);
+        format!("There is nothing to do for the restarter, but dynos of {apps} are not up: heroku ps -a {first}.")
     } else {
         "All is well. There is nothing to do.".to_owned()
     }

@@ -5,7 +5,8 @@ import { readFileSync, mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
-const [url, key, executablePath] = process.argv.slice(2);
+const [home, key, executablePath] = process.argv.slice(2);
+const url = `${home}?app=shop`;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const screenshots = "../../target/browser";
 const WAIT = { timeout: 40_000 };
@@ -23,7 +24,7 @@ async function open(options = {}) {
   page.problems = [];
   page.on("console", (message) => message.type() === "error" && page.problems.push(message.text()));
   page.on("pageerror", (error) => page.problems.push(String(error)));
-  page.on("request", (request) => request.url().startsWith(url) || page.problems.push(`a request to ${request.url()}`));
+  page.on("request", (request) => request.url().startsWith(home) || page.problems.push(`a request to ${request.url()}`));
   return page;
 }
 
@@ -32,10 +33,10 @@ async function close(page) {
   await page.context().close();
 }
 
-async function accessible(name, options = {}) {
+async function accessible(name, options = {}, at = url) {
   // The policy of the page would keep the script of axe out.
   const page = await open({ bypassCSP: true, ...options });
-  await page.goto(url);
+  await page.goto(at);
   for (const details of await page.locator("details").all()) await details.evaluate((element) => (element.open = true));
   await page.screenshot({ path: `${screenshots}/${name}.png`, fullPage: true });
   await page.evaluate(axe);
@@ -58,10 +59,22 @@ const steps = {
     await close(page);
   },
 
+  async "of two apps each has a line, which leads to its page"() {
+    const page = await open();
+    await page.goto(home);
+    await page.locator("#apps li", { hasText: "shop: 2 of 3 watched dynos up" }).waitFor(WAIT);
+    await page.getByRole("link", { name: "blog" }).click();
+    await page.locator("#now-blog").waitFor(WAIT);
+    await page.getByRole("link", { name: "All apps" }).click();
+    await page.getByRole("link", { name: "shop" }).click();
+    await page.locator("#now-shop").waitFor(WAIT);
+    await close(page);
+  },
+
   async "the first sentence says how things are"() {
     const page = await open();
     await page.goto(url);
-    await page.locator("#summary", { hasText: "All is well" }).waitFor(WAIT);
+    await page.locator("#summary", { hasText: "dynos of shop are not up" }).waitFor(WAIT);
     await page.locator("#now-shop", { hasText: "web.3" }).waitFor(WAIT);
     await close(page);
   },
@@ -127,6 +140,17 @@ const steps = {
     await accessible("light", { colorScheme: "light" });
     await accessible("dark", { colorScheme: "dark" });
     await accessible("phone", { colorScheme: "light", viewport: { width: 360, height: 740 }, isMobile: true });
+    await accessible("apps", { colorScheme: "light" }, home);
+  },
+
+  async "on a phone, the picture begins at the newest hour, and the names are there"() {
+    const page = await open({ viewport: { width: 360, height: 740 }, isMobile: true });
+    await page.goto(url);
+    const name = page.locator("#day-shop .name").first();
+    await name.waitFor(WAIT);
+    const box = await name.boundingBox();
+    assert.ok(box.x >= 0 && box.x + box.width <= 360, `the name is at ${box.x}`);
+    await close(page);
   },
 };
 

@@ -28,8 +28,8 @@ async fn press(service: &Service, token: &str, action: &str, site: &str) -> Resp
     request.body(fields).send().await.expect("answered")
 }
 
-async fn token(service: &Service) -> String {
-    let page = get(service, "/").await;
+async fn token(service: &Service, path: &str) -> String {
+    let page = get(service, path).await;
     let (_, rest) = page.split_once(r#"name="token" value=""#).expect("there is a form");
     rest.split('"').next().expect("it ends").to_owned()
 }
@@ -59,7 +59,7 @@ async fn without_a_key_the_page_asks_for_one_and_reveals_nothing() {
 async fn a_button_needs_the_token_of_the_page_and_no_other_site_can_press_it() {
     let (heroku, shop) = shop(1).await;
     let service = Service::start(&heroku).await;
-    let token = token(&service).await;
+    let token = token(&service, "/").await;
     for (token, site) in [("", "same-origin"), ("wrong", "none"), (&*token, "cross-site"), (&*token, "same-site")] {
         let response = press(&service, token, "restart", site).await;
         assert_eq!(response.status(), StatusCode::FORBIDDEN, "{token} {site}");
@@ -74,7 +74,7 @@ async fn a_button_needs_the_token_of_the_page_and_no_other_site_can_press_it() {
 async fn restart_now_restarts_in_turn_and_the_page_tells_who_asked() {
     let (heroku, shop) = shop(2).await;
     let service = Service::start(&heroku).await;
-    let token = token(&service).await;
+    let token = token(&service, "/").await;
     let response = press(&service, &token, "restart", "same-origin").await;
     assert_eq!(response.status(), StatusCode::SEE_OTHER);
     assert_eq!(response.headers()["location"], "/?triggered=shop");
@@ -91,7 +91,8 @@ async fn a_dry_run_shows_what_would_be_restarted_and_restarts_nothing() {
     let (heroku, shop) = shop(2).await;
     shop.dyno("web.2").crash();
     let service = Service::start(&heroku).await;
-    let token = token(&service).await;
+    let token = token(&service, "/").await;
+    assert!(get(&service, "/").await.contains("nothing to do for the restarter, but dynos of shop are not up"));
     let page = press(&service, &token, "dry_run", "same-origin").await.text().await.expect("whole");
     assert!(page.contains("web.1: would be restarted") && page.contains("web.2: left alone: it is crashed"), "{page}");
     service.stop().await;
@@ -228,7 +229,7 @@ async fn hostile_texts_are_escaped() {
     let body = json!({ "id": hostile, "message": format!("'\"{hostile}") }).to_string();
     heroku.misbehave(On::List, Fault::Answer { status: 422, headers: vec![], body }, 1);
     service.alert_and_pass("").await;
-    let page = get(&service, "/?offset=%3Cscript%3E&triggered=%3Cscript%3Ealert(1)").await;
+    let page = get(&service, "/?offset=%3Cscript%3E&%3Cscript%3Ealert(1)=1").await;
     assert!(!page.contains("<script>alert") && page.contains("&lt;script&gt;alert(1)"), "{page}");
     service.stop().await;
 }
@@ -237,9 +238,7 @@ async fn hostile_texts_are_escaped() {
 async fn times_are_shown_by_the_readers_clock_on_request() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    for (offset, name) in
-        [("%2B05:30", "UTC+05:30"), ("+05:30", "UTC+05:30"), ("-03:00", "UTC-03:00"), ("99:00", "UTC")]
-    {
+    for (offset, name) in [("%2B05:30", "UTC+05:30"), ("+05:30", "UTC+05:30"), ("-03:00", "UTC-03:00")] {
         let page = get(&service, &format!("/?offset={offset}")).await;
         assert!(page.contains(&format!("Times are in {name}.")), "{offset}");
     }
@@ -270,16 +269,121 @@ async fn the_picture_tells_in_words_what_it_shows() {
     assert_eq!(shop.restarts(), ["web.1"]);
 }
 
-/// In real time: it is a large page.
-#[tokio::test]
-async fn the_page_of_many_apps_stays_bounded_for_each_dyno() {
-    let heroku = Heroku::start().await;
-    let names: Vec<_> = (0..50).map(|number| format!("app-{number}")).collect();
-    for name in &names {
-        heroku.create_app(name).with("web", 100);
+#[tokio::test(start_paused = true)]
+async fn of_several_apps_each_has_a_line_and_a_page_and_those_that_need_a_person_come_first() {
+    let (heroku, shop) = shop(2).await;
+    _ = heroku.create_app("blog").with("web", 1);
+    shop.dyno("web.1").never_boots();
+    let service = Service::with(&heroku, &[("APP_NAME", "blog,shop")]).await;
+    service.alert_and_pass("app=shop").await;
+    let (all, blog) = (get(&service, "/?offset=%2B02:00").await, get(&service, "/?app=blog").await);
+    let at = |text: &str| all.find(text).unwrap_or_else(|| panic!("{text} is not in {all}"));
+    assert!(
+        at(r#"?app=shop&amp;offset=%2B02:00">shop</a>: Automatic restarts"#) < at("blog</a>: 1 of 1 watched dynos up")
+    );
+    assert!(!all.contains("<table>") && !all.contains("<form method=\"post\""), "{all}");
+    assert!(blog.contains("All is well") && blog.contains(r#"aria-label="blog""#), "{blog}");
+    assert!(blog.contains("another one needs a person") && !blog.contains("shop"), "{blog}");
+    let token = token(&service, "/?app=blog").await;
+    let dry_run = press(&service, &token, "dry_run", "same-origin").await.text().await.expect("whole");
+    assert!(dry_run.contains("Dry run over shop") && dry_run.contains(r#"<a href="/?app=shop">Back</a>"#), "{dry_run}");
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_query_that_is_not_understood_is_answered_with_what_is_accepted_and_the_page_all_the_same() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for (query, why) in [
+        ("offset=%2B01:00&offset=%2B02:00", "offset is given more than once; accepted: once"),
+        ("offset=99:00", "offset: accepted: how far your clock is ahead of UTC, such as +02:00"),
+        ("app=blog", "app: not one of the apps watched here; accepted: shop"),
+        ("app=shop&app=shop", "app is given more than once; accepted: once"),
+        ("apps=shop", "the parameter apps is not accepted; accepted: app"),
+    ] {
+        for path in ["/", "/status"] {
+            let request = request(&service, Method::GET, &format!("{path}?{query}")).basic_auth("me", Some(KEY));
+            let response = request.send().await.expect("answered");
+            assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{path} {query}");
+            let text = response.text().await.expect("whole");
+            let why = if path == "/status" && query.contains("offset") {
+                "the parameter offset is not accepted"
+            } else {
+                why
+            };
+            assert!(text.contains(why), "{path} {query}: {text}");
+            assert!(path == "/status" || text.contains("All is well"), "{text}");
+        }
     }
-    let service = Service::with(&heroku, &[("APP_NAME", &names.join(","))]).await;
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_led_to_nothing_has_the_name_of_its_key() {
+    let (heroku, _) = shop(1).await;
+    let keys = "grafana:a-key-of-sixteen-characters-or-more";
+    let service = Service::with(&heroku, &[("RESTART_WEBHOOK_KEY", keys)]).await;
+    for (method, path) in [
+        (Method::POST, "/restart_web_dynos?dry=1"),
+        (Method::PUT, "/restart_web_dynos"),
+        (Method::POST, "/drain?dry_run=true"),
+        (Method::POST, "/elsewhere"),
+        (Method::POST, "/"),
+    ] {
+        request(&service, method, path).basic_auth("me", Some(KEY)).send().await.expect("answered");
+    }
+    let log_drain = request(&service, Method::POST, "/restart_web_dynos").header("logplex-msg-count", "1");
+    log_drain.basic_auth("me", Some(KEY)).send().await.expect("answered");
+    let alerts = &status(&service).await["alerts"];
+    let keys: Vec<_> = (0..6).map(|at| alerts[at]["key"].as_str().unwrap_or_default()).collect();
+    assert_eq!(keys, ["grafana"; 6], "{alerts:#}");
+    assert_eq!(get(&service, "/").await.matches("not acted on, key grafana: ").count(), 6);
+    service.stop().await;
+}
+
+/// The page of a phone loads within a second on a slow line.
+const SMALL: usize = 100_000;
+
+/// In real time: there is much to do.
+#[tokio::test]
+async fn however_many_apps_there_are_the_page_is_small() {
+    for (apps, dynos, fault) in [(50, 100, None), (400, 1, Some(Fault::Status(401)))] {
+        let heroku = Heroku::start().await;
+        let names: Vec<_> = (0..apps).map(|number| format!("an-app-with-a-long-name-{number}")).collect();
+        for name in &names {
+            heroku.create_app(name).with("web", dynos);
+        }
+        if let Some(fault) = fault {
+            heroku.misbehave(On::List, fault, usize::MAX);
+        }
+        let service = Service::with(&heroku, &[("APP_NAME", &names.join(","))]).await;
+        let (all, one) = (get(&service, "/").await, get(&service, &format!("/?app={}", names[7])).await);
+        assert!(all.len() < SMALL && one.len() < SMALL, "{apps}: {} and {} bytes", all.len(), one.len());
+        assert!(all.matches("<li>").count() >= apps.min(150), "{all}");
+        assert_eq!(all.contains("250 more apps are not listed"), apps == 400);
+        service.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_dynos_an_app_has_the_page_is_small_and_those_in_trouble_are_on_it() {
+    let (heroku, shop) = shop(300).await;
+    let service = Service::with(&heroku, &[("MIN_AGE", "23h")]).await;
+    for step in 0..144 {
+        let ago = step * -600;
+        let lines = (1..=200).map(|number| format!("web.{number}"));
+        let lines = lines.map(|dyno| {
+            drains::memory(ago, &dyno, 600) + &drains::frame(ago, &dyno, "Error R14 (Memory quota exceeded)")
+        });
+        drains::post(&service, lines.collect::<String>()).await;
+        tokio::time::sleep(seconds(600)).await;
+    }
+    shop.dyno("web.299").crash();
+    for _ in 0..20 {
+        service.alert_and_pass("").await;
+    }
     let page = get(&service, "/").await;
-    assert!(page.matches("<th scope=\"row\">").count() == 5000 && page.len() < 5000 * 250, "{} bytes", page.len());
+    assert!(page.len() < SMALL, "{} bytes", page.len());
+    assert!(page.contains("<th scope=\"row\">web.299</th>") && page.contains("261 more dynos: "), "{page}");
     service.stop().await;
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use simulator::{Fault, Heroku, On};
 
 use crate::drains;
+use crate::page::get;
 use crate::service::{KEY, Service, seconds, shop};
 
 const SCHEMA: &str = include_str!("../../docs/status.schema.json");
@@ -98,6 +99,24 @@ async fn the_status_of_a_bad_night_is_the_one_in_the_docs() {
     let example: Value = serde_json::from_str(EXAMPLE).expect("it is JSON");
     assert_eq!(without_times(&told), without_times(&example), "the status is now:\n{told:#}");
     assert_fits(&told);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_of_one_app_leaves_the_others_out() {
+    let (heroku, _) = shop(1).await;
+    _ = heroku.create_app("blog").with("web", 1);
+    let service = Service::with(&heroku, &[("APP_NAME", "blog,shop")]).await;
+    for query in ["app=blog&dry_run=true", "app=shop&dry_run=true"] {
+        service.ask(query).await;
+    }
+    heroku.misbehave(On::List, Fault::Status(401), 1);
+    service.alert_and_pass("app=shop").await;
+    let told: Value = serde_json::from_str(&get(&service, "/status?app=blog").await).expect("it is JSON");
+    assert_fits(&told);
+    assert_eq!((&told["ok"], told["apps"].as_array().map(Vec::len)), (&json!(true), Some(1)), "{told:#}");
+    assert_eq!((&told["apps"][0]["app"], told["alerts"].as_array().map(Vec::len)), (&json!("blog"), Some(1)));
+    assert_eq!(status(&service).await["ok"], json!(false));
+    service.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

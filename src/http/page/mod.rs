@@ -1,17 +1,21 @@
 //! The page for the person on call, the same as JSON, the metrics, and whether the service is ready.
 //!
-//! - `html`: the page itself;
-//! - `picture`: the last 24 hours on it;
-//! - `times`: the times on it.
+//! - `query`: the query of its URL;
+//! - `html`: the page itself; `overview`: several apps on it; `app`: one app;
+//! - `attention`: which dynos come first; `picture`: the last 24 hours; `times`: the times.
 
+mod app;
+mod attention;
 mod html;
+mod overview;
 mod picture;
+mod query;
 mod times;
 
 use std::sync::Arc;
 
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Form, Query, Request, State};
+use axum::extract::{Form, RawQuery, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION, REFERRER_POLICY, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -30,14 +34,19 @@ use tracing::{info, warn};
 
 use super::auth::{Access, CHALLENGE, Keys};
 use super::metrics;
+use super::respond::ResponseFormat;
 use super::status::StatusSource;
 use crate::restart::{AppName, DryRunError, Restarter, Target, Trigger, When};
 use crate::util::log_throttle::LogThrottle;
 use crate::util::task;
+use query::PageQuery;
 use times::Offset;
 
 /// A browser tells where a request comes from.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What a button answers then.
+const SHUTTING_DOWN: &str = "The restarter is being shut down. Try again in a minute.";
 
 struct Page {
     source: StatusSource,
@@ -45,17 +54,6 @@ struct Page {
     misdirected: LogThrottle<()>,
     /// One text is made at a time, so that readers of the page do not take all threads.
     rendering: Semaphore,
-}
-
-/// The parameters of the page's URL.
-#[derive(Debug, Default, Deserialize)]
-struct PageParams {
-    /// The offset of the reader's clock from UTC.
-    #[serde(default)]
-    offset: Option<String>,
-    /// The app that was just asked to be restarted.
-    #[serde(default)]
-    triggered: Option<String>,
 }
 
 /// The form around the buttons.
@@ -133,14 +131,17 @@ impl Page {
         }
     }
 
-    fn render(&self, offset: Offset, notice: &html::Notice) -> Response {
+    /// The page of all apps, or of `only` this one.
+    fn render(&self, only: Option<&AppName>, offset: Offset, notice: &html::Notice) -> Response {
         let token = self.keys.form_token();
         let nonce = format!("{:032x}", fastrand::u128(..));
         let policy = format!(
             "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; \
              form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         );
-        let body = html::page(&self.source.status(), offset, notice, &html::Secrets { token: &token, nonce: &nonce });
+        let others = only.and_then(|only| self.source.need_a_person_beside(only));
+        let shown = html::Shown { status: self.source.status(only), offset, others };
+        let body = html::page(&shown, notice, &html::Secrets { token: &token, nonce: &nonce });
         let headers = [(CONTENT_TYPE, "text/html; charset=utf-8".to_owned()), (CONTENT_SECURITY_POLICY, policy)];
         (headers, body.into_string()).into_response()
     }
@@ -152,15 +153,24 @@ impl Page {
 }
 
 /// The page.
-async fn show(State(page): State<Arc<Page>>, Query(params): Query<PageParams>) -> Response {
-    let offset = Offset::parse(params.offset.as_deref());
-    let triggered = params.triggered.and_then(|name| page.app(&name));
-    let notice = triggered.map_or(html::Notice::None, html::Notice::Triggered);
-    beside_alerts(page, move |page| page.render(offset, &notice)).await
+async fn show(State(page): State<Arc<Page>>, RawQuery(query): RawQuery) -> Response {
+    let query = PageQuery::parse(query.as_deref().unwrap_or_default(), page.source.restarter.watched());
+    let refused = query.as_ref().err().map(ToString::to_string);
+    let PageQuery { app, is_triggered, offset } = query.unwrap_or_default();
+    beside_alerts(page, move |page| match (refused, &app) {
+        // How the apps are is shown all the same: nobody looks for the mistake in the URL first.
+        (Some(why), _) => page.refuse(StatusCode::BAD_REQUEST, None, offset, why),
+        (None, Some(app)) if is_triggered => page.render(Some(app), offset, &html::Notice::Triggered(app.clone())),
+        (None, app) => page.render(app.as_ref(), offset, &html::Notice::None),
+    })
+    .await
 }
 
-async fn status(State(page): State<Arc<Page>>) -> Response {
-    beside_alerts(page, |page| Json(page.source.status()).into_response()).await
+async fn status(State(page): State<Arc<Page>>, RawQuery(query): RawQuery) -> Response {
+    match query::parse_status(query.as_deref().unwrap_or_default(), page.source.restarter.watched()) {
+        Ok(app) => beside_alerts(page, move |page| Json(page.source.status(app.as_ref())).into_response()).await,
+        Err(error) => ResponseFormat::Json.error(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
 }
 
 async fn metrics(State(page): State<Arc<Page>>) -> Response {
@@ -184,17 +194,16 @@ async fn act(
     Extension(KeyName(sender)): Extension<KeyName>,
     form: Result<Form<ButtonForm>, FormRejection>,
 ) -> Response {
-    let Ok(Form(form)) = form else { return page.no_form() };
-    let offset = Offset::parse(form.offset.as_deref());
+    let Ok(Form(form)) = form else { return page.no_form(&sender) };
+    let offset = form.offset.as_deref().and_then(Offset::parse).unwrap_or_default();
     let is_from_elsewhere = headers.get(FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none");
     let has_token: bool = form.token.as_bytes().ct_eq(page.keys.form_token().as_bytes()).into();
     if is_from_elsewhere || !has_token {
-        let notice = html::Notice::Refused("The form is not from this page, or the key has changed since. Try again.");
-        return (StatusCode::FORBIDDEN, page.render(offset, &notice)).into_response();
+        let why = "The form is not from this page, or the key has changed since. Try again.";
+        return page.refuse(StatusCode::FORBIDDEN, None, offset, why);
     }
     let Some(app) = page.app(&form.app) else {
-        let notice = html::Notice::Refused("This app is not watched here.");
-        return (StatusCode::BAD_REQUEST, page.render(offset, &notice)).into_response();
+        return page.refuse(StatusCode::BAD_REQUEST, None, offset, "This app is not watched here.");
     };
     let force = form.force.is_some();
     let trigger = Trigger { target: Target::all(When::Now), force, arrived: Instant::now(), sender };
@@ -202,17 +211,22 @@ async fn act(
         "restart" => page.restart(&app, trigger, offset).await,
         "dry_run" => {
             let notice = dry_run(&page.source.restarter, &app, trigger).await;
-            page.render(offset, &notice)
+            page.render(Some(&app), offset, &notice)
         }
         _ => StatusCode::BAD_REQUEST.into_response(),
     }
 }
 
 impl Page {
+    /// The page with the reason why nothing else was done.
+    fn refuse(&self, status: StatusCode, app: Option<&AppName>, offset: Offset, why: impl Into<String>) -> Response {
+        (status, self.render(app, offset, &html::Notice::Refused(why.into()))).into_response()
+    }
+
     /// A request that does not come from a button: somebody may have set up a sender with this URL.
-    fn no_form(&self) -> Response {
+    fn no_form(&self, key: &str) -> Response {
         let text = "Alerts go to POST /restart_web_dynos, log drains to POST /drain";
-        self.keys.recent().add("not acted on", None, "", format!("it was sent to the page. {text}"));
+        self.keys.recent().add("not acted on", None, key, format!("it was sent to the page. {text}"));
         self.misdirected.log(&(), move |(), times| {
             warn!(
                 count = times.count(),
@@ -237,20 +251,18 @@ impl Page {
             let location = format!("/?triggered={app}{}", offset.parameter());
             return (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response();
         }
-        let notice = html::Notice::Refused("The restarter is being shut down. Try again in a minute.");
-        (StatusCode::SERVICE_UNAVAILABLE, self.render(offset, &notice)).into_response()
+        self.refuse(StatusCode::SERVICE_UNAVAILABLE, Some(app), offset, SHUTTING_DOWN)
     }
 }
 
 async fn dry_run(restarter: &Restarter, app: &AppName, trigger: Trigger) -> html::Notice {
-    match restarter.dry_run(app, trigger).await {
-        Ok(dry_run) => html::Notice::DryRun(Box::new(dry_run)),
-        Err(DryRunError::Busy) => {
-            html::Notice::Refused("A pass is under way. Try the dry run again when it has ended.")
-        }
-        Err(DryRunError::TimedOut) => html::Notice::Refused("Heroku did not answer in time. Try the dry run again."),
-        Err(DryRunError::Stopping) => html::Notice::Refused("The restarter is being shut down. Try again in a minute."),
-    }
+    let why = match restarter.dry_run(app, trigger).await {
+        Ok(dry_run) => return html::Notice::DryRun(Box::new(dry_run)),
+        Err(DryRunError::Busy) => "A pass is under way. Try the dry run again when it has ended.",
+        Err(DryRunError::TimedOut) => "Heroku did not answer in time. Try the dry run again.",
+        Err(DryRunError::Stopping) => SHUTTING_DOWN,
+    };
+    html::Notice::Refused(why.to_owned())
 }
 
 /// Whether a restart could be made now. It names no app.

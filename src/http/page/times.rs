@@ -10,17 +10,14 @@ pub(super) struct Offset {
 }
 
 impl Offset {
-    /// Reads `+02:00`. Anything else is UTC.
-    pub(super) fn parse(text: Option<&str>) -> Self {
+    /// Reads `+02:00`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let sign = if text.starts_with('-') { -1 } else { 1 };
         // A plus sign in a URL means a space.
-        let parse = |text: &str| {
-            let sign = if text.starts_with('-') { -1 } else { 1 };
-            let (hours, minutes) = text.trim_start_matches(['+', '-', ' ']).split_once(':')?;
-            let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
-            let valid = (0..=14).contains(&hours) && (0..60).contains(&minutes);
-            valid.then_some(Self { minutes: sign * (hours * 60 + minutes) })
-        };
-        text.and_then(parse).unwrap_or_default()
+        let (hours, minutes) = text.trim_start_matches(['+', '-', ' ']).split_once(':')?;
+        let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
+        let valid = (0..=14).contains(&hours) && (0..60).contains(&minutes);
+        valid.then_some(Self { minutes: sign * (hours * 60 + minutes) })
     }
 
     /// All offsets that are in use, west to east.
