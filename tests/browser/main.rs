@@ -31,7 +31,7 @@ async fn the_page_works_in_a_browser_with_and_without_scripts_and_axe_finds_noth
         return;
     }
     let heroku = Heroku::start().await;
-    let shop = heroku.create_app("shop").with("web", 3).with("worker", 1);
+    let shop = heroku.create_app("shop").with("web", 3).with("worker", 1).runtime_metrics();
     shop.dyno("web.3").crash();
     heroku.create_app("blog").with("web", 1);
     let url = heroku.url();
