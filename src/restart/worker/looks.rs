@@ -171,9 +171,11 @@ impl Worker {
         if let Some(look) = look {
             self.keep_look(look);
         }
-        self.state.was_alone |= turn.is_some() && held.is_none();
-        if let Some((turn, held)) = turn.zip(held).filter(|_| !notes.is_empty()) {
-            turn.keep_history(&held, &self.state.history).await;
+        if let Some(turn) = turn.filter(|_| !notes.is_empty()) {
+            match held {
+                Some(held) => turn.keep_history(&held, &self.state.history).await,
+                None => self.state.was_alone = true,
+            }
         }
         Ok(notes)
     }
