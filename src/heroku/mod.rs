@@ -32,6 +32,7 @@ pub use names::{AppName, DynoName, ProcessType};
 pub(crate) use scope::TokenScope;
 
 use crate::util::text::printable;
+use crate::util::tls;
 
 /// The API rejects requests without a version (406).
 const API_VERSION: &str = "application/vnd.heroku+json; version=3";
@@ -96,6 +97,7 @@ impl Client {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(settings: Settings) -> Result<Self, reqwest::Error> {
+        tls::use_ring();
         let http = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .timeout(CALL_TIMEOUT)

@@ -8,6 +8,7 @@ use reqwest::{RequestBuilder, Response, StatusCode, Url};
 use serde_json::json;
 
 use crate::util::text::printable;
+use crate::util::tls;
 
 /// How long a call may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -59,6 +60,7 @@ impl fmt::Debug for WebhookUrl {
 
 impl Webhook {
     pub(crate) fn new(url: WebhookUrl) -> Result<Self, reqwest::Error> {
+        tls::use_ring();
         let http = reqwest::Client::builder()
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
             .timeout(TIMEOUT)

@@ -15,7 +15,7 @@ mod url;
 
 use std::time::Duration;
 
-use aws_lc_rs::digest;
+use ring::digest;
 use serde_json::Value;
 
 pub(crate) use postgres::Postgres;

@@ -7,3 +7,4 @@ pub(crate) mod own_url;
 pub(crate) mod query;
 pub(crate) mod task;
 pub(crate) mod text;
+pub(crate) mod tls;

@@ -36,6 +36,8 @@ pub(crate) async fn shop(web_dynos: usize) -> (Heroku, App) {
 
 /// The environment of a service in front of `heroku`, with `changes`.
 pub(crate) fn environment(heroku: &Heroku, changes: &[(&str, &str)]) -> HashMap<String, String> {
+    // The client of a test may be made before the service of another process makes its own.
+    rustls::crypto::ring::default_provider().install_default().ok();
     let url = heroku.url();
     let needed = [
         ("RESTART_API_KEY", Heroku::TOKEN),

@@ -1,6 +1,5 @@
 //! Requests that are signed with a key instead of carrying it.
 
-use aws_lc_rs::hmac;
 use axum::http::Request;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -8,6 +7,7 @@ use dyno_restarter::signature::{Signature, SignatureError, SignedHead, key};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, RequestBuilder};
+use ring::hmac;
 
 use crate::service::{KEY, Service, deletes, first_line, shop};
 

@@ -10,8 +10,6 @@ pub mod signature;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use aws_lc_rs::hmac;
 use axum::body::Bytes;
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use axum::http::header::{AUTHORIZATION, HOST, HeaderName, WWW_AUTHENTICATE};
@@ -22,6 +20,8 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use presented::Presented;
+use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use ring::hmac;
 use signature::{SignatureError, SignedHead};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use tracing::warn;

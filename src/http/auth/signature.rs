@@ -10,13 +10,13 @@
 //! key cannot make the service keep a body. The weaknesses of SHA-1 do not affect HMAC. A forged body would need a second
 //! preimage of a given MD5, which nobody can compute.
 
-use aws_lc_rs::hmac;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
+use ring::hmac;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use crate::http::path::SentUri;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use rustls_platform_verifier::Verifier;
@@ -14,7 +14,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// # Errors
 /// When it is to be verified, and the machine has no CA certificates.
 pub(super) fn connector(is_verified: bool) -> Result<MakeRustlsConnect, Error> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = Arc::new(ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = if is_verified {
         Arc::new(Verifier::new(Arc::clone(&provider))?)
     } else {
