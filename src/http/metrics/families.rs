@@ -1,7 +1,10 @@
-//! Metrics with their values, and how they are written: in the text format that all versions of Prometheus read
-//! (<https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>).
+//! Metrics with their values, and how they are written.
 
 use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
 
 use crate::restart::{BUCKETS, Histogram};
 
@@ -26,6 +29,8 @@ pub(super) enum Value {
     Seconds(f64),
     Gauge(f64),
     Histogram(Histogram),
+    /// The labels say all.
+    Info,
 }
 
 /// A number of things as the value of a gauge.
@@ -50,51 +55,37 @@ impl Snapshot {
     }
 }
 
-impl fmt::Display for Snapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Collector for Snapshot {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         for Family { name, help, values } in &self.0 {
             let Some((_, first)) = values.first() else { continue };
             let kind = match first {
-                Value::Counter(_) | Value::Seconds(_) => "counter",
-                Value::Gauge(_) => "gauge",
-                Value::Histogram(_) => "histogram",
+                Value::Counter(_) | Value::Seconds(_) => MetricType::Counter,
+                Value::Gauge(_) => MetricType::Gauge,
+                Value::Histogram(_) => MetricType::Histogram,
+                Value::Info => MetricType::Info,
             };
-            writeln!(f, "# HELP {name} {help}\n# TYPE {name} {kind}")?;
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
             for (labels, value) in values {
+                if let Value::Info = value {
+                    family.encode_info(labels)?;
+                    continue;
+                }
+                let mut metric = family.encode_family(labels)?;
                 match value {
-                    Value::Counter(count) => write_sample(f, name, labels, "", count)?,
-                    Value::Seconds(value) | Value::Gauge(value) => write_sample(f, name, labels, "", value)?,
-                    Value::Histogram(histogram) => write_histogram(f, name, labels, histogram)?,
+                    Value::Info => {}
+                    Value::Counter(count) => metric.encode_counter::<NoLabelSet, _, u64>(count, None)?,
+                    Value::Seconds(time) => metric.encode_counter::<NoLabelSet, _, u64>(time, None)?,
+                    Value::Gauge(value) => metric.encode_gauge(value)?,
+                    Value::Histogram(histogram) => {
+                        let bounds = BUCKETS.into_iter().chain([f64::INFINITY]);
+                        let buckets: Vec<_> = bounds.zip(histogram.counts).collect();
+                        let count = histogram.counts.iter().sum();
+                        metric.encode_histogram::<NoLabelSet>(histogram.sum.as_secs_f64(), count, &buckets, None)?;
+                    }
                 }
             }
         }
         Ok(())
     }
-}
-
-/// A histogram, whose buckets contain those before them.
-fn write_histogram(f: &mut fmt::Formatter<'_>, name: &str, labels: &Labels, histogram: &Histogram) -> fmt::Result {
-    let bounds = BUCKETS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
-    let mut count = 0;
-    for (bound, here) in bounds.zip(histogram.counts) {
-        count += here;
-        write_sample(f, &format!("{name}_bucket"), labels, &format!("le=\"{bound}\""), &count)?;
-    }
-    write_sample(f, &format!("{name}_sum"), labels, "", &histogram.sum.as_secs_f64())?;
-    write_sample(f, &format!("{name}_count"), labels, "", &count)
-}
-
-/// One line. `last` is a label in the form in which it is written.
-fn write_sample(
-    f: &mut fmt::Formatter<'_>,
-    name: &str,
-    labels: &Labels,
-    last: &str,
-    value: &dyn fmt::Display,
-) -> fmt::Result {
-    let escaped = |value: &str| value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
-    let mut labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
-    labels.extend((!last.is_empty()).then(|| last.to_owned()));
-    let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-    writeln!(f, "{name}{labels} {value}")
 }

@@ -10,6 +10,8 @@ mod process;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 
 use super::recent::AlertCounts;
 use super::status::{AppOverview, StatusSource};
@@ -34,8 +36,17 @@ struct App<'a> {
     drain: DrainStatus,
 }
 
-/// The metrics in the text format of Prometheus.
+/// The metrics in the text format of `OpenMetrics`.
 pub(super) fn text(source: &StatusSource) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(snapshot(source)));
+    let mut text = String::new();
+    // Writing into a string cannot fail.
+    encode(&mut text, &registry).ok();
+    text
+}
+
+fn snapshot(source: &StatusSource) -> Snapshot {
     let restarter = &source.restarter;
     let app = |name| {
         let AppOverview { status, drain, .. } = source.app(name);
@@ -44,7 +55,7 @@ pub(super) fn text(source: &StatusSource) -> String {
     let apps: Vec<App<'_>> = restarter.watched().apps().iter().map(app).collect();
     let mut all = Snapshot::default();
     let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
-    all.add("dyno_restarter_build_info", "The version of the service", [(version, Value::Gauge(1.0))]);
+    all.add("dyno_restarter_build", "The version of the service", [(version, Value::Info)]);
     add_alerts(&mut all, &apps, source.recent.counts());
     add_totals(&mut all, &apps);
     add_states(&mut all, &apps);
@@ -53,12 +64,12 @@ pub(super) fn text(source: &StatusSource) -> String {
     add_notifications(&mut all, source);
     let lost = Value::Counter(telemetry::lost_lines());
     all.add(
-        "dyno_restarter_log_lines_lost_total",
+        "dyno_restarter_log_lines_lost",
         "Log lines that were lost because standard output was not read in time",
         [(Vec::new(), lost)],
     );
     process::add(&mut all, source.started_at);
-    all.to_string()
+    all
 }
 
 fn add_alerts(all: &mut Snapshot, apps: &[App<'_>], counts: AlertCounts) {
@@ -70,7 +81,7 @@ fn add_alerts(all: &mut Snapshot, apps: &[App<'_>], counts: AlertCounts) {
         let app = app.map(|app| app.to_string()).unwrap_or_default();
         (vec![("app", app), ("result", result.replace(' ', "_"))], Value::Counter(count))
     });
-    all.add("dyno_restarter_alerts_total", "Requests to restart dynos, by what became of them", alerts);
+    all.add("dyno_restarter_alerts", "Requests to restart dynos, by what became of them", alerts);
 }
 
 /// What passes did since the start.
@@ -81,7 +92,7 @@ fn add_totals(all: &mut Snapshot, apps: &[App<'_>]) {
             (labels.into(), Value::Counter(*count))
         })
     });
-    all.add("dyno_restarter_restarts_total", "Restarts of dynos, by process type and by what came of them", restarts);
+    all.add("dyno_restarter_restarts", "Restarts of dynos, by process type and by what came of them", restarts);
     let skipped = apps.iter().flat_map(|app| {
         let value = |(reason, count): (&&str, &u64)| {
             (vec![app.label(), ("reason", (*reason).to_owned())], Value::Counter(*count))
@@ -89,7 +100,7 @@ fn add_totals(all: &mut Snapshot, apps: &[App<'_>]) {
         app.totals.skipped.iter().map(value)
     });
     let help = "Dynos that an alert asked for and that were left alone, by the reason";
-    all.add("dyno_restarter_skipped_total", help, skipped);
+    all.add("dyno_restarter_skipped", help, skipped);
     let passes = apps.iter().map(|app| (vec![app.label()], Value::Histogram(app.totals.passes.clone())));
     all.add("dyno_restarter_pass_duration_seconds", "How long passes took", passes);
     let boots = apps.iter().map(|app| (vec![app.label()], Value::Histogram(app.totals.boots.clone())));
@@ -128,7 +139,7 @@ fn add_calls(all: &mut Snapshot, client: &Client) {
         let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
         (vec![("status", status)], Value::Counter(count))
     });
-    all.add("dyno_restarter_api_requests_total", "Calls of the Platform API, by the status of the response", calls);
+    all.add("dyno_restarter_api_requests", "Calls of the Platform API, by the status of the response", calls);
     let left = client.remaining().map(|left| (Vec::new(), Value::Gauge(f64::from(left))));
     all.add("dyno_restarter_api_allowance_remaining", "Calls that the account has left, of 4500", left);
 }
@@ -140,7 +151,7 @@ fn add_drains(all: &mut Snapshot, apps: &[App<'_>]) {
     all.add("dyno_restarter_drain_last_seen_timestamp_seconds", help, heard);
     let lines = apps.iter().map(|app| (vec![app.label()], Value::Counter(app.drain.lines)));
     let help = "Lines of the app's log that its drains delivered, whoever wrote them";
-    all.add("dyno_restarter_drain_lines_total", help, lines);
+    all.add("dyno_restarter_drain_lines", help, lines);
     let measured = || {
         apps.iter().flat_map(|app| {
             let labels = |dyno: &dyn ToString| -> Labels { vec![app.label(), ("dyno", dyno.to_string())] };
@@ -157,14 +168,10 @@ fn add_drains(all: &mut Snapshot, apps: &[App<'_>]) {
 fn add_notifications(all: &mut Snapshot, source: &StatusSource) {
     let Some(counts) = &source.notifications else { return };
     let (sent, failed) = counts.read();
-    all.add(
-        "dyno_restarter_notifications_total",
-        "Messages that NOTIFY_URL took",
-        [(Vec::new(), Value::Counter(sent))],
-    );
+    all.add("dyno_restarter_notifications", "Messages that NOTIFY_URL took", [(Vec::new(), Value::Counter(sent))]);
     let failed = failed.into_iter().map(|(reason, count)| (vec![("reason", reason.to_owned())], Value::Counter(count)));
     let help = "Attempts to send a message to NOTIFY_URL that failed, and messages that were dropped, by the reason";
-    all.add("dyno_restarter_notifications_failed_total", help, failed);
+    all.add("dyno_restarter_notifications_failed", help, failed);
 }
 
 impl App<'_> {

@@ -18,7 +18,7 @@ pub(super) fn add(all: &mut Snapshot, started_at: Timestamp) {
     let files = std::fs::read_dir("/proc/self/fd").ok().map(|files| (Vec::new(), Value::Gauge(count(files.count()))));
     all.add("process_open_fds", "The open files of the process", files);
     let cpu = cpu_time().map(|cpu| (Vec::new(), Value::Seconds(cpu)));
-    all.add("process_cpu_seconds_total", "The CPU time of the process, user and system", cpu);
+    all.add("process_cpu_seconds", "The CPU time of the process, user and system", cpu);
 }
 
 /// In bytes, where there is a `/proc`.

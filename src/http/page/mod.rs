@@ -174,7 +174,7 @@ async fn status(State(page): State<Arc<Page>>, RawQuery(query): RawQuery) -> Res
 }
 
 async fn metrics(State(page): State<Arc<Page>>) -> Response {
-    let content_type = "text/plain; version=0.0.4; charset=utf-8";
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     beside_alerts(page, move |page| ([(CONTENT_TYPE, content_type)], metrics::text(&page.source)).into_response()).await
 }
 
