@@ -165,10 +165,14 @@ impl Service {
         let (notifier, senders) = notifier.unzip();
         let news = senders.as_ref().map(|senders| &senders.news);
         let store = config.store.as_ref().map(Postgres::new).transpose().map_err(Error::Database)?.map(Arc::new);
-        let (restarter, workers) = Restarter::start(&config.apps, &client, &config.policy, &stop, news, store.as_ref());
+        let (restarter, mut workers) =
+            Restarter::start(&config.apps, &client, &config.policy, &stop, news, store.as_ref());
         // With the apps' tasks, the last sender of news goes: that ends the notifier.
         let (silences, counts) = senders.map(|senders| (senders.silences, senders.counts)).unzip();
         let drains = Arc::new(Drains::new(restarter.clone(), client, config.drain));
+        if let Some(store) = store {
+            workers.maintain(store, http::Heard::new(config.keys.recent(), &drains), stop);
+        }
         let own_url = config.keys.own_url();
         let run = |notifier: Notifier| {
             notifier.run(notify::Sources { drains: Arc::clone(&drains), own_url: own_url.clone() })

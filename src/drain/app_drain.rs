@@ -10,7 +10,7 @@ use super::OldReports;
 use super::day::Day;
 use super::detector::{Recorded, Trouble, TroubleDetector};
 use super::settings::Threshold;
-use super::status::{DrainStatus, MOST_MEASURED, Memory, MemoryAround};
+use super::status::{DrainStatus, HeardLog, MOST_MEASURED, Memory, MemoryAround};
 use super::summary::Summary;
 use super::symptom::Symptom;
 use crate::heroku::{AppName, DynoName};
@@ -41,6 +41,8 @@ pub(super) struct AppDrain {
     heard: Option<(Timestamp, Arc<str>)>,
     /// How many lines came since the start.
     lines: u64,
+    /// What other replicas heard.
+    others: Option<HeardLog>,
     /// The latest measurement of each dyno's memory.
     memory: BTreeMap<DynoName, Memory>,
     /// The last 24 hours.
@@ -130,18 +132,39 @@ impl AppDrain {
         self.memory.retain(|_, measured| measured.is_recent(now));
     }
 
+    /// What this process heard.
+    pub(super) fn heard_here(&self) -> Option<HeardLog> {
+        let (at, key) = self.heard.as_ref()?;
+        Some(HeardLog { at: *at, key: key.to_string(), memory: self.memory.clone() })
+    }
+
+    /// What other replicas heard. Whether they heard something new.
+    pub(super) fn learn(&mut self, heard: HeardLog) -> bool {
+        let is_new = self.others.as_ref().is_none_or(|known| known.at < heard.at);
+        self.others = self.others.take().into_iter().chain([heard]).reduce(HeardLog::merge);
+        is_new
+    }
+
+    /// The reports that count, of all replicas.
+    pub(super) fn learn_reports(&mut self, reports: Vec<StoredReports>) {
+        self.detector.add_stored(reports);
+    }
+
     pub(super) fn status(&self, threshold: Threshold, now: Timestamp) -> DrainStatus {
-        let (heard_at, key) = self.heard.clone().unzip();
+        let heard = self.heard_here().into_iter().chain(self.others.clone()).reduce(HeardLog::merge);
+        let (heard_at, key) = heard.as_ref().map(|heard| (heard.at, heard.key.clone())).unzip();
+        let mut memory = heard.map(|heard| heard.memory).unwrap_or_default();
+        memory.retain(|_, measured| measured.is_recent(now));
         DrainStatus {
             heard_at,
             seconds_since: heard_at.map(|at| u64::try_from(now.duration_since(at).as_secs()).unwrap_or_default()),
-            key: key.map(|key| key.to_string()),
+            key,
             drains: self.drains.len(),
             lines: self.lines,
             reports: self.detector.counted(threshold, now),
             tolerance: threshold.reports.get(),
             tolerance_seconds: threshold.window.as_secs(),
-            memory: self.memory.clone(),
+            memory,
             day: self.day.clone(),
         }
     }

@@ -32,13 +32,13 @@ pub use day::{Day, STEP, Step};
 pub use settings::{MemoryLimit, Settings, Threshold};
 pub use silence::{Silence, SilenceWatch};
 use status::MOST_MEASURED;
-pub use status::{CountedReports, DrainStatus, Memory, MemoryAround};
+pub use status::{CountedReports, DrainStatus, HeardLog, Memory, MemoryAround};
 
 use crate::heroku::{AppName, Client, DynoName};
 pub use crate::logplex::MEGABYTE;
 use crate::logplex::{Event, Interest, Line, Pieces};
 use crate::restart::{Restarter, Stopping, Target, Trigger, Watched};
-use crate::store::{self, DeliveryId};
+use crate::store::{self, DeliveryId, StoredReports};
 use crate::util::dedup::SeenIds;
 
 /// How far Heroku's clock may be ahead. A line dated next year would stay the latest report of its dyno for a year.
@@ -162,6 +162,28 @@ impl Drains {
     #[must_use]
     pub fn status(&self, app: &AppName) -> DrainStatus {
         self.app_drain(app).status(self.settings.threshold, self.client.now())
+    }
+
+    /// What this process heard of each app.
+    #[must_use]
+    pub fn heard_here(&self) -> BTreeMap<AppName, HeardLog> {
+        self.apps.keys().filter_map(|app| Some((app.clone(), self.app_drain(app).heard_here()?))).collect()
+    }
+
+    /// What another replica heard of an app.
+    pub fn learn(&self, app: &AppName, heard: HeardLog) {
+        if self.apps.contains_key(app) && self.app_drain(app).learn(heard) {
+            self.silence.heard(app);
+        }
+    }
+
+    /// The reports that count, of all replicas, each with the app.
+    pub(crate) fn learn_reports(&self, reports: Vec<(String, StoredReports)>) {
+        for (app, reports) in reports {
+            if let Some(app) = AppName::parse(&app).filter(|app| self.apps.contains_key(app)) {
+                self.app_drain(&app).learn_reports(vec![reports]);
+            }
+        }
     }
 
     /// The memory of a dyno before and after the restart from which it was up at this time, as far as its log tells it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::day::Day;
 use super::silence::SILENT_AFTER;
@@ -19,7 +19,7 @@ const RECENT: SignedDuration = SignedDuration::from_mins(10);
 /// The log of an app.
 #[derive(Clone, Debug, Serialize)]
 pub struct DrainStatus {
-    /// When the last batch came, by Heroku's clock; `None` if none ever came.
+    /// When the last batch came to any replica, by Heroku's clock; `None` if none ever came.
     pub heard_at: Option<Timestamp>,
     /// How long ago that was, in seconds.
     pub seconds_since: Option<u64>,
@@ -41,6 +41,17 @@ pub struct DrainStatus {
     pub day: Day,
 }
 
+/// The log of an app as one replica heard it, for the others.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HeardLog {
+    /// When the last batch came, by Heroku's clock.
+    pub at: Timestamp,
+    /// The name of the key that it had.
+    pub key: String,
+    /// The latest measurement of each dyno's memory.
+    pub memory: BTreeMap<DynoName, Memory>,
+}
+
 /// Reports that count.
 #[derive(Clone, Debug, Serialize)]
 pub struct CountedReports {
@@ -53,7 +64,7 @@ pub struct CountedReports {
 }
 
 /// The memory of a dyno.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Memory {
     /// When it was measured, by Heroku's clock.
     pub at: Timestamp,
@@ -77,6 +88,21 @@ impl DrainStatus {
     #[must_use]
     pub fn silence(&self) -> Option<Duration> {
         self.seconds_since.map(Duration::from_secs).filter(|silence| *silence > SILENT_AFTER)
+    }
+}
+
+impl HeardLog {
+    /// The later of two, with the latest measurements of both.
+    pub(super) fn merge(self, other: Self) -> Self {
+        let (later, earlier) = if self.at >= other.at { (self, other) } else { (other, self) };
+        let Self { at, key, mut memory } = later;
+        for (dyno, measured) in earlier.memory {
+            let latest = memory.entry(dyno).or_insert(measured);
+            if latest.at < measured.at {
+                *latest = measured;
+            }
+        }
+        Self { at, key, memory }
     }
 }
 

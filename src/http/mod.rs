@@ -7,6 +7,7 @@
 //! - `webhook`: receives one alert; `unintended`: requests that nobody sent on purpose; `decision`: what an alert leads to;
 //! - `caller`: who sent an alert, and `alert_log`: what the log says of it;
 //! - `drain`: the route for Heroku's log drains;
+//! - `heard`: what other replicas are told of what came to this one;
 //! - `respond`: responses as text or JSON.
 
 mod alert_log;
@@ -17,6 +18,7 @@ mod connections;
 mod decision;
 mod drain;
 mod first_head;
+mod heard;
 pub(crate) mod listener;
 mod metrics;
 mod page;
@@ -29,3 +31,5 @@ pub(crate) mod router;
 mod status;
 mod unintended;
 mod webhook;
+
+pub(crate) use heard::Heard;

@@ -1,10 +1,12 @@
 //! The latest requests that led to nothing, for the page.
 
+use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::restart::AppName;
 use crate::util::clock::Clock;
@@ -17,6 +19,8 @@ const MOST: usize = 30;
 pub(crate) struct RecentAlerts {
     clock: Clock,
     alerts: Arc<Mutex<VecDeque<RecentAlert>>>,
+    /// Those that came to other replicas.
+    others: Arc<Mutex<Vec<RecentAlert>>>,
     counts: Arc<Mutex<AlertCounts>>,
 }
 
@@ -24,12 +28,12 @@ pub(crate) struct RecentAlerts {
 pub(crate) type AlertCounts = BTreeMap<(Option<AppName>, &'static str), u64>;
 
 /// A request that led to nothing, or several of the same kind.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RecentAlert {
     /// When the last one came.
     pub(crate) at: Timestamp,
     /// `dry run`, `ignored`, `repeated`, `refused` or `not acted on`.
-    pub(crate) outcome: &'static str,
+    pub(crate) outcome: Cow<'static, str>,
     pub(crate) app: Option<AppName>,
     /// The name of its key; empty if it has none.
     pub(crate) key: String,
@@ -41,7 +45,7 @@ pub(crate) struct RecentAlert {
 
 impl Default for RecentAlerts {
     fn default() -> Self {
-        Self { clock: Clock::start(), alerts: Arc::default(), counts: Arc::default() }
+        Self { clock: Clock::start(), alerts: Arc::default(), others: Arc::default(), counts: Arc::default() }
     }
 }
 
@@ -72,12 +76,39 @@ impl RecentAlerts {
         if alerts.len() == MOST {
             alerts.pop_front();
         }
-        let (at, app, key) = (self.clock.now(), app.cloned(), key.to_owned());
+        let (at, outcome, app, key) = (self.clock.now(), outcome.into(), app.cloned(), key.to_owned());
         alerts.push_back(RecentAlert { at, outcome, app, key, reason, count });
     }
 
-    /// All of them, the latest first.
-    pub(crate) fn latest(&self) -> Vec<RecentAlert> {
+    /// Those that came to this process, the latest first.
+    pub(crate) fn heard_here(&self) -> Vec<RecentAlert> {
         self.alerts.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
     }
+
+    /// Those that came to other replicas.
+    pub(crate) fn learn(&self, others: Vec<RecentAlert>) {
+        *self.others.lock().unwrap_or_else(PoisonError::into_inner) = latest(others);
+    }
+
+    /// Those that came to any replica, the latest first.
+    pub(crate) fn latest(&self) -> Vec<RecentAlert> {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        latest(self.heard_here().into_iter().chain(others))
+    }
+}
+
+/// The latest of these. Those of the same kind become one.
+fn latest(alerts: impl IntoIterator<Item = RecentAlert>) -> Vec<RecentAlert> {
+    let mut merged: Vec<RecentAlert> = Vec::new();
+    for alert in alerts {
+        let kind =
+            |alert: &RecentAlert| (alert.outcome.clone(), alert.app.clone(), alert.key.clone(), alert.reason.clone());
+        match merged.iter_mut().find(|known| kind(known) == kind(&alert)) {
+            Some(known) => (known.at, known.count) = (known.at.max(alert.at), known.count.saturating_add(alert.count)),
+            None => merged.push(alert),
+        }
+    }
+    merged.sort_by_key(|alert| Reverse(alert.at));
+    merged.truncate(MOST);
+    merged
 }

@@ -24,7 +24,7 @@ use super::status::StatusSource;
 use super::webhook::{AlertIntake, AlertOutcome, IncomingAlert, IntakeError};
 use crate::drain::Drains;
 use crate::notify::NotificationCounts;
-use crate::restart::{AppName, DryRun, DryRunError, Outcome, Restarter, Trigger};
+use crate::restart::{AppName, DryRun, DryRunError, Outcome, PassRecord, Restarter, Trigger};
 use crate::shutdown::PanicAlarm;
 use crate::util::task;
 use crate::util::text::{human, list};
@@ -157,7 +157,7 @@ async fn dry_run(restarter: &Restarter, app: &AppName, trigger: Trigger, format:
             format.response(
                 StatusCode::OK,
                 text,
-                || json!({ "dry_run": true, "age_seconds": age.as_secs(), "report": report }),
+                || json!({ "dry_run": true, "age_seconds": age.as_secs(), "report": PassRecord::from(&report) }),
             )
         }
         Err(DryRunError::Stopping) => shutting_down(format),

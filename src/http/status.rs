@@ -8,11 +8,8 @@ use serde::{Serialize, Serializer};
 use super::recent::{RecentAlert, RecentAlerts};
 use crate::drain::{DrainStatus, Drains, Memory};
 use crate::notify::NotificationCounts;
-use crate::restart::{AppName, AppStatus, Report, Restarter, TurnStatus};
+use crate::restart::{AppName, AppStatus, DatabaseStatus, PassRecord, Restarter, TurnStatus};
 use crate::util::text::{clock_time, human, list};
-
-/// How many passes of each app are shown.
-const PASSES_SHOWN: usize = 20;
 
 /// How many apps that need a person the summary speaks of. The others are counted.
 const MOST_IN_SUMMARY: usize = 3;
@@ -40,6 +37,8 @@ pub(super) struct Status {
     pub(super) ok: bool,
     /// That all is well, or what a person should do.
     pub(super) summary: String,
+    /// The database, if there is one.
+    pub(super) database: Option<DatabaseStatus>,
     pub(super) apps: Vec<AppOverview>,
     /// The latest requests that led to nothing, the latest first.
     pub(super) alerts: Vec<RecentAlert>,
@@ -55,7 +54,9 @@ pub(super) struct AppOverview {
     pub(super) drain: DrainStatus,
     /// The latest passes, the latest first.
     #[serde(serialize_with = "by_reference")]
-    pub(super) passes: Vec<Arc<Report>>,
+    pub(super) passes: Vec<Arc<PassRecord>>,
+    /// What of the passes cannot be shown, and why.
+    pub(super) passes_problem: Option<String>,
 }
 
 impl StatusSource {
@@ -76,7 +77,8 @@ impl StatusSource {
         };
         let (version, started_at, mut alerts) = (env!("CARGO_PKG_VERSION"), self.started_at, self.recent.latest());
         alerts.retain(|alert| alert.app.as_ref().is_none_or(|app| is_asked_for(&app)));
-        Status { version, now, started_at, ok, summary, apps, alerts }
+        let database = self.restarter.database();
+        Status { version, now, started_at, ok, summary, database, apps, alerts }
     }
 
     /// How many of the other apps need a person; `None` if there is no other one.
@@ -113,14 +115,12 @@ impl StatusSource {
                 drain.memory.remove(&dyno.name);
             }
         }
-        let mut passes = self.restarter.reports(app);
-        passes.reverse();
-        passes.truncate(PASSES_SHOWN);
-        AppOverview { advice: advice(&status, &drain), status, drain, passes }
+        let (passes, passes_problem) = self.restarter.passes(app);
+        AppOverview { advice: advice(&status, &drain), status, drain, passes, passes_problem }
     }
 }
 
-fn by_reference<S: Serializer>(passes: &[Arc<Report>], serializer: S) -> Result<S::Ok, S::Error> {
+fn by_reference<S: Serializer>(passes: &[Arc<PassRecord>], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(passes.iter().map(|report| &**report))
 }
 

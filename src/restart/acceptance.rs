@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -43,10 +43,13 @@ pub(crate) enum Kept {
 /// Hands deliveries to the task that writes them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Acceptor {
+    store: Arc<Postgres>,
     deliveries: mpsc::Sender<Delivery>,
     /// How long an answer waits for the commit.
     deadline: Duration,
     is_away: Arc<AtomicBool>,
+    /// How many alerts are kept in memory only.
+    unwritten: Arc<AtomicU64>,
 }
 
 /// The task that writes them.
@@ -54,6 +57,7 @@ pub(super) struct AcceptanceWriter {
     store: Arc<Postgres>,
     deliveries: mpsc::Receiver<Delivery>,
     is_away: Arc<AtomicBool>,
+    unwritten: Arc<AtomicU64>,
     /// What is not written yet.
     waiting: Vec<Delivery>,
 }
@@ -69,16 +73,31 @@ struct Delivery {
 /// A task that writes to this store, and the handle of it.
 pub(super) fn acceptance(store: &Arc<Postgres>) -> (Acceptor, AcceptanceWriter) {
     let (sender, deliveries) = mpsc::channel(MOST_WAITING);
-    let is_away = Arc::new(AtomicBool::new(false));
-    let deadline = store.timing().answer;
-    let acceptor = Acceptor { deliveries: sender, deadline, is_away: Arc::clone(&is_away) };
-    (acceptor, AcceptanceWriter { store: Arc::clone(store), deliveries, is_away, waiting: Vec::new() })
+    let (is_away, unwritten) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+    let acceptor = Acceptor {
+        store: Arc::clone(store),
+        deliveries: sender,
+        deadline: store.timing().answer,
+        is_away: Arc::clone(&is_away),
+        unwritten: Arc::clone(&unwritten),
+    };
+    (acceptor, AcceptanceWriter { store: Arc::clone(store), deliveries, is_away, unwritten, waiting: Vec::new() })
 }
 
 impl Acceptor {
     /// Whether alerts are kept in memory only.
     pub(super) fn is_away(&self) -> bool {
         self.is_away.load(Ordering::Relaxed)
+    }
+
+    /// How many alerts are kept in memory only.
+    pub(super) fn unwritten(&self) -> u64 {
+        self.unwritten.load(Ordering::Relaxed)
+    }
+
+    /// Where they are written.
+    pub(super) fn store(&self) -> &Postgres {
+        &self.store
     }
 
     /// Writes a delivery, and waits for the commit until the deadline.
@@ -117,8 +136,7 @@ impl AcceptanceWriter {
         if !self.waiting.is_empty() {
             self.write_waiting().await;
         }
-        let lost: u64 =
-            self.waiting.iter().flat_map(|delivery| delivery.asked.values()).map(|asked| asked.alerts).sum();
+        let lost = self.unwritten.load(Ordering::Relaxed);
         if lost > 0 {
             warn!("the restarter is being shut down, and {lost} alerts are dropped that were kept in memory only");
         }
@@ -139,6 +157,9 @@ impl AcceptanceWriter {
             }
             Err(error) => self.keep_for_later(&error),
         }
+        let unwritten =
+            self.waiting.iter().flat_map(|delivery| delivery.asked.values()).map(|asked| asked.alerts).sum();
+        self.unwritten.store(unwritten, Ordering::Relaxed);
     }
 
     /// The senders are answered now, and their alerts are kept in memory.

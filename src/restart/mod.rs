@@ -10,7 +10,8 @@
 //! - with a database, `acceptance` writes alerts there before they are answered, `turn` says whether this process may make
 //!   passes, with the decisions of `lease`, `turn_keeper` takes and renews the turn, and `stored_pass` is what a successor goes
 //!   on with;
-//! - `status`: what there is to say of an app now; `totals`: what all passes did, in numbers;
+//! - `status`: what there is to say of an app now, made of what its task knows (`view`); `totals`: what all passes did, in
+//!   numbers; `past_passes`: the latest passes of all replicas;
 //! - `report` and `report_text`: what happened, as data and in words; `pass_log`: what of it the log says; `news`: what of it
 //!   whoever listens is told.
 //!
@@ -28,6 +29,7 @@ mod outlook;
 mod pacing;
 mod pass;
 mod pass_log;
+mod past_passes;
 mod policy;
 mod queue;
 mod report;
@@ -40,6 +42,7 @@ mod target;
 mod totals;
 mod turn;
 mod turn_keeper;
+mod view;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -57,12 +60,13 @@ pub use lease::{Lease, Watch};
 pub use news::News;
 pub use our_dyno::HoldEnd;
 pub use outlook::{Accepted, Hold, Outlook};
+pub use past_passes::{DynoRecord, PassRecord};
 pub use policy::{GiveUp, Policy};
 pub use report::{DryRun, End, Failure, Outcome, Report, Skip};
 pub use rollout::Rollout;
 pub use status::{
-    AppStatus, Booting, DynoEvent, DynoStatus, GivenUp, HoldStatus, PassStatus, Trouble, TurnStatus, WaitingAlerts,
-    WaitsFor, WhatHappened,
+    AppStatus, Booting, DatabaseStatus, DynoEvent, DynoStatus, GivenUp, HoldStatus, PassStatus, Trouble, TurnStatus,
+    WaitingAlerts, WaitsFor, WhatHappened,
 };
 pub use stored_pass::StoredPass;
 pub use target::{AlertTime, MergedTarget, Receipt, Target, Trigger, When};
@@ -76,7 +80,7 @@ use turn_keeper::TurnKeeper;
 
 use crate::heroku::Client;
 use crate::shutdown::Stop;
-use crate::store::{self, DeliveryId, Postgres, StoredReports};
+use crate::store::{self, DeliveryId, Hearing, Postgres, StoredReports};
 use crate::util::clock::Clock;
 use worker::{Apps, SharedApp, State, Worker};
 
@@ -148,10 +152,6 @@ impl Restarter {
             let (name, news, state) = (name.clone(), news.cloned(), State::default());
             let worker = Worker { name, app, client, policy, clock, stop, news, state };
             workers.spawn(worker.work_with(keeper));
-        }
-        if let Some(store) = store {
-            let (store, stop) = (Arc::clone(store), stop.clone());
-            workers.spawn(async move { store.maintain(stop).await });
         }
         let acceptor = writing.map(|(acceptor, writer)| {
             workers.spawn(writer.write(stop.clone()));
@@ -278,13 +278,43 @@ impl Restarter {
         }
     }
 
-    /// The latest reports on an app, oldest first; 50 are kept.
+    /// The latest reports on passes over an app that this process made, oldest first.
     ///
     /// # Panics
     /// When `app` is not one of [`Watched::apps`].
     #[must_use]
     pub fn reports(&self, app: &AppName) -> Vec<Arc<Report>> {
-        self.app(app).reports()
+        self.app(app).past().reports()
+    }
+
+    /// The latest passes over an app, of all replicas, the latest first; and what of them cannot be shown, and why.
+    ///
+    /// # Panics
+    /// When `app` is not one of [`Watched::apps`].
+    #[must_use]
+    pub fn passes(&self, app: &AppName) -> (Vec<Arc<PassRecord>>, Option<String>) {
+        let past = self.app(app).past();
+        (past.records(), past.problem())
+    }
+
+    /// With a database, what this process is called among its replicas: the name of its dyno.
+    #[must_use]
+    pub fn replica(&self) -> Option<String> {
+        let id = self.acceptor.as_ref()?.store().id();
+        Some(id.split('/').next().unwrap_or(id).to_owned())
+    }
+
+    /// The database, if there is one.
+    #[must_use]
+    pub fn database(&self) -> Option<DatabaseStatus> {
+        let acceptor = self.acceptor.as_ref()?;
+        let store = acceptor.store();
+        Some(DatabaseStatus {
+            answers: store.answers(),
+            answered_at: store.answered_at().map(|at| self.clock.time(at)),
+            unwritten_alerts: acceptor.unwritten(),
+            unwritten_passes: self.apps.values().map(|app| app.past().unwritten().passes.len()).sum(),
+        })
     }
 
     /// What there is to say of an app now.
@@ -295,7 +325,8 @@ impl Restarter {
     pub fn status(&self, app: &AppName) -> AppStatus {
         let shared = self.app(app);
         let waiting = shared.queue.waiting_alerts();
-        let turn = shared.turn.as_ref().map(|turn| turn.status());
+        let turn = shared.turn.as_ref().map(|turn| turn.status()).unzip();
+        let turn = (turn.0, turn.1.flatten());
         shared.view().status(app, &self.policy, waiting, turn, self.clock.now())
     }
 
@@ -363,6 +394,11 @@ impl Watched {
 }
 
 impl Workers {
+    /// Starts the task that tells other replicas what this one heard, and that deletes what is old.
+    pub(crate) fn maintain(&mut self, store: Arc<Postgres>, hearing: impl Hearing + 'static, stop: Stop) {
+        self.0.spawn(async move { store.maintain(stop, &hearing).await });
+    }
+
     /// Waits until a task ends, and says how; `None` when all have ended.
     pub async fn next_end(&mut self) -> Option<Result<(), JoinError>> {
         self.0.join_next().await

@@ -102,7 +102,7 @@ impl Driver<'_> {
 
     async fn write_ahead(&self, rollout: &Rollout) -> MayRestart {
         match &self.in_hand {
-            Some(in_hand) => in_hand.write_ahead(rollout, self.clock).await,
+            Some(in_hand) => in_hand.write_ahead(rollout, &self.shared.for_others(), self.clock).await,
             None => MayRestart::Yes,
         }
     }

@@ -1,10 +1,6 @@
-//! A report in words: one line for the pass, one phrase for each dyno; and as JSON.
+//! A report in words: one line for the pass, one phrase for each dyno.
 
-use std::collections::BTreeMap;
 use std::fmt;
-
-use serde::Serialize;
-use serde::ser::{SerializeStruct, Serializer};
 
 use super::our_dyno::HoldEnd;
 use super::report::{End, Failure, Outcome, Report, Skip};
@@ -175,35 +171,4 @@ impl fmt::Display for HoldEnd {
             Self::WindowPassed => "failed longer ago than the window of GIVE_UP_AFTER",
         })
     }
-}
-
-impl Serialize for Report {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(serde::Serialize)]
-        struct Outcomes<'a>(#[serde(serialize_with = "outcomes")] &'a BTreeMap<DynoName, Outcome>);
-        let mut fields = serializer.serialize_struct("Report", 7)?;
-        fields.serialize_field("app", &self.app)?;
-        fields.serialize_field("began_at", &self.began_at.to_string())?;
-        fields.serialize_field("took_seconds", &self.took.as_secs())?;
-        fields.serialize_field("alerts", &self.alerts)?;
-        fields.serialize_field("senders", &self.senders.iter().map(|sender| &**sender).collect::<Vec<_>>())?;
-        fields.serialize_field("dynos", &Outcomes(&self.dynos))?;
-        fields.serialize_field("ended_early", &self.end.as_ref().map(ToString::to_string))?;
-        fields.end()
-    }
-}
-
-/// What became of each dyno, as a list: the same for a pass that is over and for one under way.
-pub(super) fn outcomes<S: Serializer>(dynos: &BTreeMap<DynoName, Outcome>, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(serde::Serialize)]
-    struct Line<'a> {
-        dyno: &'a DynoName,
-        outcome: &'static str,
-        detail: String,
-    }
-    serializer.collect_seq(dynos.iter().map(|(dyno, outcome)| Line {
-        dyno,
-        outcome: outcome.word(),
-        detail: outcome.to_string(),
-    }))
 }

@@ -1,20 +1,15 @@
 //! What there is to say of an app now: its dynos, the pass under way, holds. Plain data, for a page and for scripts.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::fleet::{Look, elapsed};
-use super::history::History;
-use super::policy::Policy;
-use super::report::{Failure, Outcome, Skip};
-use super::report_text::outcomes;
-use super::rollout::Rollout;
-use super::target::{MergedTarget, Target, When};
-use crate::heroku::{AppName, DynoName, Error, ProcessType};
+use super::fleet::elapsed;
+use super::past_passes::DynoRecord;
+use crate::heroku::{AppName, DynoName, ProcessType};
 use crate::util::text::human;
 
 /// An app as the restarter sees it.
@@ -28,6 +23,8 @@ pub struct AppStatus {
     pub dynos: Vec<DynoStatus>,
     /// With a database, who makes the passes.
     pub turn: Option<TurnStatus>,
+    /// What that process is called, as far as it is known.
+    pub turn_holder: Option<String>,
     /// The pass under way.
     pub pass: Option<PassStatus>,
     /// The alerts that wait for the next pass.
@@ -38,8 +35,8 @@ pub struct AppStatus {
     pub holds: Vec<HoldStatus>,
     /// The dynos that are left alone because restarts do not help.
     pub given_up: Vec<GivenUp>,
-    /// What happened to its dynos in the last 24 hours, as far as it was seen, in the order in which it was seen.
-    pub events: VecDeque<DynoEvent>,
+    /// What happened to its dynos in the last 24 hours, as far as it was seen, oldest first.
+    pub events: Vec<DynoEvent>,
 }
 
 /// Who makes the passes over an app, of several restarters with one database.
@@ -52,6 +49,19 @@ pub enum TurnStatus {
     Others,
     /// It is not known, because the database does not answer.
     DatabaseAway,
+}
+
+/// The database.
+#[derive(Clone, Debug, Serialize)]
+pub struct DatabaseStatus {
+    /// Whether it answered within the last half minute.
+    pub answers: bool,
+    /// When it answered last: what is known of other replicas is of this time.
+    pub answered_at: Option<Timestamp>,
+    /// The alerts that are in memory only.
+    pub unwritten_alerts: u64,
+    /// The reports on passes that are in memory only.
+    pub unwritten_passes: usize,
 }
 
 /// A dyno.
@@ -78,7 +88,7 @@ pub struct DynoStatus {
 }
 
 /// A pass under way.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PassStatus {
     /// When it began, by our clock.
     pub began_at: Timestamp,
@@ -89,14 +99,13 @@ pub struct PassStatus {
     /// Whether any of them asked for it with force.
     pub forced: bool,
     /// What became of the dynos so far.
-    #[serde(serialize_with = "outcomes")]
-    pub dynos: BTreeMap<DynoName, Outcome>,
+    pub dynos: Vec<DynoRecord>,
     /// What it waits for.
     pub waits_for: WaitsFor,
 }
 
 /// What a pass waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitsFor {
     /// These dynos were restarted and are not up yet.
@@ -118,7 +127,7 @@ pub enum WaitsFor {
 }
 
 /// A dyno that was restarted and is not up yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Booting {
     /// When it was restarted.
     pub since: Timestamp,
@@ -127,7 +136,7 @@ pub struct Booting {
 }
 
 /// Alerts that wait for the next pass.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WaitingAlerts {
     /// How many.
     pub alerts: u64,
@@ -136,7 +145,7 @@ pub struct WaitingAlerts {
 }
 
 /// Calls to Heroku that fail.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Trouble {
     /// The last error.
     pub error: String,
@@ -173,7 +182,7 @@ pub struct GivenUp {
 }
 
 /// Something that happened to a dyno.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DynoEvent {
     /// When.
     pub at: Timestamp,
@@ -184,7 +193,7 @@ pub struct DynoEvent {
 }
 
 /// What happened to a dyno.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhatHappened {
     /// A new process began, whoever asked for it.
@@ -193,163 +202,6 @@ pub enum WhatHappened {
     Restarted,
     /// It did not come up after our restart, or is down again.
     Failed,
-}
-
-/// How many events of an app are kept.
-const MOST_EVENTS: usize = 1_000;
-
-/// How long they are kept.
-const DAY: SignedDuration = SignedDuration::from_hours(24);
-
-/// What an app's task knows. The task writes it; whoever asks for the status reads it.
-#[derive(Debug, Default)]
-pub(super) struct View {
-    look: Option<Look>,
-    history: History,
-    rollout: Option<Rollout>,
-    trouble: Option<Trouble>,
-    events: VecDeque<DynoEvent>,
-    /// When the process of each dyno began that was seen last.
-    began: BTreeMap<DynoName, Timestamp>,
-}
-
-impl View {
-    /// Something happened to a dyno.
-    pub(super) fn happened(&mut self, dyno: &DynoName, what: WhatHappened, at: Timestamp) {
-        while self.events.len() == MOST_EVENTS || self.events.front().is_some_and(|old| at.duration_since(old.at) > DAY)
-        {
-            self.events.pop_front();
-        }
-        self.events.push_back(DynoEvent { at, dyno: dyno.clone(), what });
-    }
-
-    /// Notices the processes that are new in a list.
-    fn compare(&mut self, look: &Look) {
-        let began: BTreeMap<_, _> =
-            look.dynos.iter().filter_map(|dyno| Some((dyno.name.clone(), dyno.created_at?))).collect();
-        for (dyno, at) in &began {
-            if self.began.get(dyno) != Some(at) && look.at.duration_since(*at) < DAY {
-                self.happened(dyno, WhatHappened::Began, *at);
-            }
-        }
-        self.began = began;
-    }
-
-    /// The app was looked at, apart from a pass.
-    pub(super) fn looked(&mut self, look: &Look, history: &History) {
-        self.compare(look);
-        (self.look, self.history, self.trouble) = (Some(look.clone()), history.clone(), None);
-    }
-
-    /// Another process makes the passes, and remembers this.
-    pub(super) fn learned(&mut self, history: &History) {
-        self.history = history.clone();
-    }
-
-    /// Why the last call failed, if it did.
-    pub(super) fn trouble(&self) -> Option<&Trouble> {
-        self.trouble.as_ref()
-    }
-
-    /// A call failed.
-    pub(super) fn failed(&mut self, error: &Error, at: Timestamp) {
-        let since = self.trouble.as_ref().map_or(at, |trouble| trouble.since);
-        let remedy = error.remedy().map(str::to_owned);
-        self.trouble = Some(Trouble { error: error.to_string(), remedy, since, next_call: None, gives_up_at: None });
-    }
-
-    /// A call succeeded.
-    pub(super) fn answered(&mut self) {
-        self.trouble = None;
-    }
-
-    /// A pass has made a step, and acts again at this time.
-    pub(super) fn stepped(&mut self, rollout: &Rollout, next: Option<Timestamp>) {
-        if let Some(trouble) = &mut self.trouble {
-            (trouble.next_call, trouble.gives_up_at) = (next, next.map(|next| rollout.gives_up_at(next)));
-        }
-        if let Some(look) = rollout.last_look() {
-            self.compare(look);
-        }
-        self.rollout = Some(rollout.clone());
-    }
-
-    /// The pass is over.
-    pub(super) fn passed(&mut self, look: Option<&Look>, history: &History) {
-        self.rollout = None;
-        if let Some(trouble) = &mut self.trouble {
-            (trouble.next_call, trouble.gives_up_at) = (None, None);
-        }
-        self.history = history.clone();
-        self.look = look.cloned().or(self.look.take());
-    }
-
-    /// The status of the app.
-    pub(super) fn status(
-        &self,
-        app: &AppName,
-        policy: &Policy,
-        waiting: Option<WaitingAlerts>,
-        turn: Option<TurnStatus>,
-        now: Timestamp,
-    ) -> AppStatus {
-        let rollout = self.rollout.as_ref();
-        let look = rollout.and_then(Rollout::last_look).or(self.look.as_ref());
-        let history = rollout.map_or(&self.history, Rollout::history);
-        let window = policy.give_up_after.window;
-        let holds = history.on_hold().map(|our| HoldStatus {
-            dyno: our.record.name.clone(),
-            restarted_at: our.restarted_at,
-            failure: our.failure().map(Failure::to_string),
-            until: our.restarted_at.saturating_add(window).unwrap_or(our.restarted_at),
-        });
-        // A dyno that boots within a pass is in order.
-        let holds = holds.filter(|hold| rollout.is_none() || hold.failure.is_some()).collect();
-        let dynos = look.map(|look| dynos(look, history, policy, rollout.is_some(), now)).unwrap_or_default();
-        let given_up = dynos.iter().filter_map(|dyno| {
-            let until = history.given_up_until(&dyno.name, now, policy)?;
-            Some(GivenUp { dyno: dyno.name.clone(), until })
-        });
-        AppStatus {
-            app: app.clone(),
-            looked_at: look.map(|look| look.answered),
-            given_up: given_up.collect(),
-            dynos,
-            turn,
-            pass: rollout.map(Rollout::progress),
-            waiting,
-            trouble: self.trouble.clone(),
-            events: self.events.clone(),
-            holds,
-        }
-    }
-}
-
-/// What would become of each dyno for an alert that arrives now.
-fn dynos(look: &Look, history: &History, policy: &Policy, is_busy: bool, now: Timestamp) -> Vec<DynoStatus> {
-    let mut asked = MergedTarget::default();
-    asked.merge(Target::all(When::Now), false, now, policy.min_age);
-    let mut outcomes = policy.judge_all(look, &asked, history);
-    let platform_now = look.by_platform_clock(now);
-    let status = |dyno: &crate::heroku::Dyno| {
-        let outcome = outcomes.remove(&dyno.name).unwrap_or(Outcome::Skipped(Skip::NotWatched));
-        DynoStatus {
-            name: dyno.name.clone(),
-            process_type: dyno.process_type.clone(),
-            size: dyno.size.clone(),
-            state: dyno.state.to_string(),
-            began_at: dyno.created_at,
-            age_seconds: dyno.created_at.map(|began| elapsed(began, platform_now).as_secs()),
-            is_watched: policy.process_types.contains(&dyno.process_type),
-            is_due: outcome == Outcome::Due,
-            reason: match outcome {
-                Outcome::Skipped(Skip::Held(_)) if is_busy => Some("a pass is under way".to_owned()),
-                Outcome::Skipped(skip) => Some(skip.to_string()),
-                _ => None,
-            },
-        }
-    };
-    look.dynos.iter().map(status).collect()
 }
 
 impl WaitsFor {

@@ -28,8 +28,9 @@ use super::lease::Lease;
 use super::rollout::Rollout;
 use super::status::TurnStatus;
 use super::stored_pass::StoredPass;
+use super::view::HolderStatus;
 use crate::heroku::AppName;
-use crate::store::{Error, FinishedPass, Postgres, Term};
+use crate::store::{Error, FinishedPass, PassUnderWay, Postgres, Term};
 use crate::util::clock::Clock;
 
 /// The turn of an app, as this process sees it.
@@ -37,6 +38,8 @@ use crate::util::clock::Clock;
 pub(super) struct Turn {
     pub(super) store: Arc<Postgres>,
     held: watch::Sender<Option<Arc<HeldTurn>>>,
+    /// Who had it when it was looked at last, if that was another process.
+    other: Mutex<Option<String>>,
     /// Says that an alert was written.
     pub(super) written: Notify,
 }
@@ -72,7 +75,12 @@ pub(super) enum MayRestart {
 
 impl Turn {
     pub(super) fn new(store: &Arc<Postgres>) -> Self {
-        Self { store: Arc::clone(store), held: watch::Sender::new(None), written: Notify::new() }
+        Self {
+            store: Arc::clone(store),
+            held: watch::Sender::new(None),
+            other: Mutex::default(),
+            written: Notify::new(),
+        }
     }
 
     /// The turn that this process holds.
@@ -97,12 +105,21 @@ impl Turn {
         self.held().is_some_and(|held| held.is_trusted()) || self.store.is_alone()
     }
 
+    /// Another process has it, or nobody.
+    pub(super) fn seen_at(&self, other: Option<&str>) {
+        *self.other.lock().unwrap_or_else(PoisonError::into_inner) = other.map(str::to_owned);
+    }
+
     /// Who makes the passes, as far as this process knows.
-    pub(super) fn status(&self) -> TurnStatus {
-        match self.held() {
-            Some(held) if held.is_trusted() => TurnStatus::Ours,
-            _ if self.store.answers() => TurnStatus::Others,
-            _ => TurnStatus::DatabaseAway,
+    pub(super) fn status(&self) -> (TurnStatus, Option<String>) {
+        let (held, other) = (self.held(), self.other.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        match held {
+            Some(held) if held.is_trusted() => (TurnStatus::Ours, Some(self.store.id().to_owned())),
+            held => {
+                let holder = held.map(|_| self.store.id().to_owned()).or(other);
+                let turn = if self.store.answers() { TurnStatus::Others } else { TurnStatus::DatabaseAway };
+                (turn, holder)
+            }
         }
     }
 
@@ -150,7 +167,7 @@ impl PassInHand<'_> {
     }
 
     /// Writes down that the next dyno is about to be restarted, and says whether it may be.
-    pub(super) async fn write_ahead(&self, rollout: &Rollout, clock: Clock) -> MayRestart {
+    pub(super) async fn write_ahead(&self, rollout: &Rollout, status: &HolderStatus, clock: Clock) -> MayRestart {
         if self.is_lost() {
             return MayRestart::Lost;
         }
@@ -160,7 +177,8 @@ impl PassInHand<'_> {
         };
         let began = Instant::now();
         let (history, pass) = self.as_json(rollout, true, clock);
-        match self.turn.store.write_ahead(&held.term, &history, Some(&pass)).await {
+        let pass = PassUnderWay { history, pass: Some(pass), status: json(status) };
+        match self.turn.store.write_ahead(&held.term, &pass).await {
             Ok(true) => {
                 held.renewed(began, &self.turn.store);
                 if held.is_trusted() { MayRestart::Yes } else { MayRestart::NotNow }
@@ -210,9 +228,10 @@ impl Turn {
     }
 
     /// Writes what is remembered after a look apart from a pass. Without the database, the next pass writes it.
-    pub(super) async fn keep_history(&self, held: &HeldTurn, history: &History) {
+    pub(super) async fn keep_history(&self, held: &HeldTurn, history: &History, status: &HolderStatus) {
         let began = Instant::now();
-        match self.store.write_ahead(&held.term, &json(history), None).await {
+        let nothing = PassUnderWay { history: json(history), pass: None, status: json(status) };
+        match self.store.write_ahead(&held.term, &nothing).await {
             Ok(true) => held.renewed(began, &self.store),
             Ok(false) => self.lose(held),
             Err(_) => {}

@@ -14,7 +14,7 @@ use super::lease::Watch;
 use super::queue::PassRequest;
 use super::stored_pass::StoredPass;
 use super::target::MergedTarget;
-use super::turn::{HeldTurn, Turn};
+use super::turn::{HeldTurn, Turn, json};
 use super::worker::SharedApp;
 use crate::heroku::AppName;
 use crate::shutdown::Stop;
@@ -35,6 +35,8 @@ pub(super) struct TurnKeeper {
     /// The requests that the pass of a predecessor serves.
     in_hand: BTreeSet<i64>,
     is_away: bool,
+    /// What the others were told last, if they were.
+    told: Option<Value>,
 }
 
 /// A turn that was taken, and what the last holder left.
@@ -64,6 +66,7 @@ impl TurnKeeper {
             number: fastrand::i64(..),
             in_hand: BTreeSet::new(),
             is_away: false,
+            told: None,
         }
     }
 
@@ -96,7 +99,10 @@ impl TurnKeeper {
         let store = Arc::clone(&self.turn.store);
         let began = Instant::now();
         if began >= self.renew_at {
-            if !store.renew_turn(&held.term).await? {
+            let status = json(&self.app.for_others());
+            let has_changed = self.told.as_ref() != Some(&status);
+            self.told = None;
+            if !store.renew_turn(&held.term, Some(&status).filter(|_| has_changed)).await? {
                 let app = &self.name;
                 warn!(event = "turn_lost", %app, "another restarter makes the passes over {app} now");
                 self.turn.lose(held);
@@ -104,7 +110,11 @@ impl TurnKeeper {
                 return Ok(());
             }
             held.renewed(began, &store);
-            self.renew_at = began + store.timing().renewal();
+            (self.told, self.renew_at) = (Some(status), began + store.timing().renewal());
+            self.keep_passes().await;
+            if self.app.past().is_out_of_date() {
+                self.read_passes().await;
+            }
         }
         loop {
             let taken = store.take_requests(&held.term, self.number).await;
@@ -120,6 +130,24 @@ impl TurnKeeper {
                 self.put(request);
             }
         }
+    }
+
+    /// Writes the reports on passes that could not be written when they ended.
+    async fn keep_passes(&self) {
+        let unwritten = self.app.past().unwritten();
+        let is_kept = unwritten.passes.is_empty()
+            || self.turn.store.keep_passes(self.name.as_str(), &unwritten.passes).await.is_ok();
+        if is_kept {
+            self.app.past().written(&unwritten);
+        }
+    }
+
+    /// Reads the reports on passes that other processes made. Nothing else depends on it.
+    async fn read_passes(&self) {
+        let last = self.app.past().last_row();
+        let rows = self.turn.store.passes_after(self.name.as_str(), last).await;
+        let events = self.app.past().add_rows(rows);
+        self.app.view().add_events(events, self.clock.now());
     }
 
     fn put(&self, request: StoredRequest) {
@@ -146,6 +174,7 @@ impl TurnKeeper {
         if self.watch.read(&row, now) {
             self.learn().await.inspect_err(|_| self.watch.forget())?;
         }
+        self.turn.seen_at(row.holder.as_deref());
         let Some(row) = self.watch.may_take(store.id(), now, &store.timing()) else {
             if !self.acceptor.is_away() {
                 self.app.queue.forget_requests();
@@ -159,7 +188,8 @@ impl TurnKeeper {
         let history = taken.history.and_then(|history| self.read(history, "what is remembered"));
         let pass: Option<StoredPass> = taken.pass.and_then(|pass| self.read(pass, "the pass under way"));
         self.in_hand = pass.iter().flat_map(|pass| &pass.requests).copied().collect();
-        (self.number, self.renew_at) = (fastrand::i64(..), began + store.timing().renewal());
+        // The first renewal, at once, tells the others what this process sees and does.
+        (self.number, self.renew_at) = (fastrand::i64(..), began);
         self.watch.forget();
         let (app, id) = (&self.name, store.id());
         let goes_on = if pass.is_some() { ", and goes on with the one that was not finished" } else { "" };
@@ -168,13 +198,15 @@ impl TurnKeeper {
         self.hold(&held).await
     }
 
-    /// Remembers what the holder remembers, so that the status and a dry run are right here, too.
+    /// Learns what the holder remembers, sees and does, so that the status and a dry run are right here, too.
     async fn learn(&self) -> Result<(), Error> {
-        let history = self.turn.store.history(self.name.as_str()).await?;
-        // Who takes the turn tells that it is not valid.
-        if let Some(history) = history.and_then(|history| serde_json::from_value(history).ok()) {
-            self.app.learn(history);
-        }
+        let (history, status) = self.turn.store.told(self.name.as_str()).await?;
+        // Who takes the turn tells that the history is not valid. The status may be of another version of this program.
+        let history = history.and_then(|history| serde_json::from_value(history).ok());
+        let status = status.and_then(|status| serde_json::from_value(status).ok());
+        self.app.learn(history, status);
+        self.keep_passes().await;
+        self.read_passes().await;
         Ok(())
     }
 

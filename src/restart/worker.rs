@@ -3,7 +3,7 @@
 mod looks;
 mod succession;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,27 +19,25 @@ use super::news::News;
 use super::pacing::IdlePace;
 use super::pass::{Driver, Ended};
 use super::pass_log::PassLog;
+use super::past_passes::PastPasses;
 use super::policy::Policy;
 use super::queue::{PassRequest, Queue, Work};
 use super::report::{End, Report};
 use super::rollout::Rollout;
-use super::status::View;
 use super::target::Receipt;
 use super::totals::Totals;
 use super::turn::{PassInHand, Turn};
 use super::turn_keeper::TurnKeeper;
+use super::view::{HolderStatus, View};
 use crate::heroku::{AppName, Client, ProcessType};
 use crate::shutdown::Stop;
 use crate::util::clock::Clock;
-
-/// How many reports are kept of each app.
-const REPORTS_KEPT: usize = 50;
 
 /// What an app's task and the rest of the service share.
 #[derive(Debug)]
 pub(super) struct SharedApp {
     pub(super) queue: Queue,
-    reports: Mutex<VecDeque<Arc<Report>>>,
+    past: Mutex<PastPasses>,
     view: Mutex<View>,
     totals: Mutex<Totals>,
     /// The turn of the app, if there is a database.
@@ -85,21 +83,30 @@ impl SharedApp {
         Self {
             turn,
             queue: Queue::new(clock, policy.min_age),
-            reports: Mutex::default(),
+            past: Mutex::default(),
             view: Mutex::default(),
             totals: Mutex::new(Totals::new(&policy.process_types)),
             learned: Mutex::default(),
         }
     }
 
-    /// Another process has the turn, and remembers this.
-    pub(super) fn learn(&self, history: History) {
-        self.view().learned(&history);
-        *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = Some(history);
+    /// Another process has the turn, remembers this, and sees and does that.
+    pub(super) fn learn(&self, history: Option<History>, holder: Option<HolderStatus>) {
+        self.view().learned(history.as_ref(), holder);
+        if history.is_some() {
+            *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = history;
+        }
+    }
+
+    /// What this process sees and does, for the others.
+    pub(super) fn for_others(&self) -> HolderStatus {
+        let waiting = self.queue.waiting_alerts();
+        self.view().for_others(waiting)
     }
 
     /// This process has the turn, and knows better.
     fn forget_learned(&self) {
+        self.view().learned(None, None);
         *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -108,9 +115,9 @@ impl SharedApp {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The latest reports, oldest first.
-    pub(super) fn reports(&self) -> Vec<Arc<Report>> {
-        self.reports.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    /// The latest passes.
+    pub(super) fn past(&self) -> MutexGuard<'_, PastPasses> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What all passes did.
@@ -121,11 +128,8 @@ impl SharedApp {
     fn keep(&self, report: Report, watched: &[ProcessType]) -> Arc<Report> {
         let report = Arc::new(report);
         self.totals.lock().unwrap_or_else(PoisonError::into_inner).add(&report, watched);
-        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-        if reports.len() == REPORTS_KEPT {
-            reports.pop_front();
-        }
-        reports.push_back(Arc::clone(&report));
+        let events = self.view().done_since(report.began_at);
+        self.past().add(&report, events, self.turn.is_some());
         report
     }
 }

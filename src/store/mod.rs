@@ -144,6 +144,37 @@ pub(crate) struct Term {
     pub(crate) number: i64,
 }
 
+/// What the service hears besides the alerts, and learns of what other replicas heard.
+pub(crate) trait Hearing: Send + Sync {
+    /// What this process heard.
+    fn heard_here(&self) -> Value;
+
+    /// What other processes heard in the last day.
+    fn learn(&self, heard: Vec<Value>);
+
+    /// The reports that count, each with the app.
+    fn learn_reports(&self, reports: Vec<(String, StoredReports)>);
+}
+
+/// A pass under way.
+#[derive(Clone, Debug)]
+pub(crate) struct PassUnderWay {
+    /// What is remembered of the app.
+    pub(crate) history: Value,
+    /// What a successor needs to go on with it, if there is a pass.
+    pub(crate) pass: Option<Value>,
+    /// What this process sees and does.
+    pub(crate) status: Value,
+}
+
+/// A report on a pass.
+#[derive(Clone, Debug)]
+pub(crate) struct NewPass {
+    pub(crate) report: Value,
+    /// Whether the pass restarted a dyno.
+    pub(crate) restarted: bool,
+}
+
 /// The end of a pass.
 #[derive(Clone, Debug)]
 pub(crate) struct FinishedPass {
@@ -152,7 +183,10 @@ pub(crate) struct FinishedPass {
     /// Whether it could not act on them: then the same deliveries count again.
     pub(crate) was_lost: bool,
     pub(crate) history: Value,
-    pub(crate) report: Value,
+    /// Its report, and those on passes before it that could not be written.
+    pub(crate) passes: Vec<NewPass>,
+    /// What this process sees and does now.
+    pub(crate) status: Value,
 }
 
 /// Why the store could not do something.

@@ -20,10 +20,12 @@ mod check;
 mod drains;
 mod faults;
 mod killed;
+mod old_rows;
 mod pooler;
 mod postgres;
 mod process;
 mod proxy;
+mod replicas;
 mod schedules;
 mod turns;
 

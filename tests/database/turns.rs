@@ -140,14 +140,15 @@ async fn a_replica_that_makes_no_passes_knows_of_holds_and_of_their_ends_without
     let other = replica(&heroku, &database).await;
     one.alert().await;
     until(&database, "SELECT count(*) FROM dyno_restarter.passes", 1).await;
+    let name = dyno_restarter::restart::AppName::parse("shop").expect("a valid name");
     let held = async {
-        while !other.ask("dry_run=true").await.1.contains("automatic restarts are on hold: web.1") {
+        while other.restarter.status(&name).holds.len() != 1 {
             tokio::time::sleep(QUICK.poll).await;
         }
     };
     in_time("the hold at the other replica", held).await;
-    let name = dyno_restarter::restart::AppName::parse("shop").expect("a valid name");
-    assert_eq!(other.restarter.status(&name).holds.len(), 1);
+    let told = other.ask("dry_run=true").await.1;
+    assert!(told.contains("automatic restarts are on hold: web.1"), "{told}");
     let _ = shop.dyno("web.1").comes_up();
     let end = async {
         while other.restarter.status(&name).holds.len() == 1 {

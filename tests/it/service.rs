@@ -140,7 +140,7 @@ impl Service {
         assert_eq!((status, text.lines().next()), (202, Some("Restart triggered")));
     }
 
-    /// Waits until this number of passes have ended, over all apps. The 50 latest reports of each app are counted.
+    /// Waits until this number of passes have ended, over all apps. Those that are kept of each app are counted.
     pub(crate) async fn passes(&self, count: usize) {
         // A pass logs its report, so the condition is checked then.
         self.log.until(|_| self.pass_count() >= count).await;

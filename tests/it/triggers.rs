@@ -71,7 +71,7 @@ async fn apps_are_restarted_independently_of_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_latest_50_reports_are_kept() {
+async fn of_passes_that_restarted_nothing_the_latest_25_are_kept() {
     let (heroku, shop) = shop(1).await;
     shop.dyno("web.1").crash();
     let service = Service::start(&heroku).await;
@@ -80,6 +80,6 @@ async fn the_latest_50_reports_are_kept() {
         tokio::time::sleep(seconds(20)).await;
     }
     let reports = service.reports();
-    assert!(reports.len() == 50 && reports.iter().all(|report| Arc::strong_count(report) == 2));
+    assert!(reports.len() == 25 && reports.iter().all(|report| Arc::strong_count(report) == 2));
     service.stop().await;
 }

@@ -11,8 +11,12 @@ use crate::restart::{BUCKETS, Histogram};
 pub(super) type Labels = Vec<(&'static str, String)>;
 
 /// All metrics at one moment.
-#[derive(Debug, Default)]
-pub(super) struct Snapshot(Vec<Family>);
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    families: Vec<Family>,
+    /// The name of this replica, if there may be several.
+    replica: Option<String>,
+}
 
 /// A metric, with a value for each set of labels.
 #[derive(Debug)]
@@ -27,7 +31,10 @@ pub(super) enum Value {
     Counter(u64),
     /// A counter of time.
     Seconds(f64),
+    /// The same on every replica.
     Gauge(f64),
+    /// Of this replica only.
+    OwnGauge(f64),
     Histogram(Histogram),
     /// The labels say all.
     Info,
@@ -43,7 +50,18 @@ pub(super) fn float(number: u64) -> f64 {
     number as f64
 }
 
+impl Value {
+    /// Whether the other replicas have values of their own, which must not be taken for this one.
+    fn is_own(&self) -> bool {
+        !matches!(self, Self::Gauge(_) | Self::Info)
+    }
+}
+
 impl Snapshot {
+    pub(super) fn new(replica: Option<String>) -> Self {
+        Self { families: Vec::new(), replica }
+    }
+
     /// Adds a metric with its values. One without values is not written.
     pub(super) fn add(
         &mut self,
@@ -51,17 +69,21 @@ impl Snapshot {
         help: &'static str,
         values: impl IntoIterator<Item = (Labels, Value)>,
     ) {
-        self.0.push(Family { name, help, values: values.into_iter().collect() });
+        let mut values: Vec<_> = values.into_iter().collect();
+        for (labels, _) in values.iter_mut().filter(|(_, value)| value.is_own()) {
+            labels.extend(self.replica.clone().map(|replica| ("replica", replica)));
+        }
+        self.families.push(Family { name, help, values });
     }
 }
 
 impl Collector for Snapshot {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        for Family { name, help, values } in &self.0 {
+        for Family { name, help, values } in &self.families {
             let Some((_, first)) = values.first() else { continue };
             let kind = match first {
                 Value::Counter(_) | Value::Seconds(_) => MetricType::Counter,
-                Value::Gauge(_) => MetricType::Gauge,
+                Value::Gauge(_) | Value::OwnGauge(_) => MetricType::Gauge,
                 Value::Histogram(_) => MetricType::Histogram,
                 Value::Info => MetricType::Info,
             };
@@ -76,7 +98,7 @@ impl Collector for Snapshot {
                     Value::Info => {}
                     Value::Counter(count) => metric.encode_counter::<NoLabelSet, _, u64>(count, None)?,
                     Value::Seconds(time) => metric.encode_counter::<NoLabelSet, _, u64>(time, None)?,
-                    Value::Gauge(value) => metric.encode_gauge(value)?,
+                    Value::Gauge(value) | Value::OwnGauge(value) => metric.encode_gauge(value)?,
                     Value::Histogram(histogram) => {
                         let bounds = BUCKETS.into_iter().chain([f64::INFINITY]);
                         let buckets: Vec<_> = bounds.zip(histogram.counts).collect();

@@ -17,7 +17,7 @@ use super::recent::AlertCounts;
 use super::status::{AppOverview, StatusSource};
 use crate::drain::DrainStatus;
 use crate::heroku::Client;
-use crate::restart::{AppName, AppStatus, Totals};
+use crate::restart::{AppName, AppStatus, DatabaseStatus, Totals, TurnStatus};
 use crate::telemetry;
 use families::{Labels, Snapshot, Value, count, float};
 
@@ -53,12 +53,13 @@ fn snapshot(source: &StatusSource) -> Snapshot {
         App { name, status, drain, totals: restarter.totals(name) }
     };
     let apps: Vec<App<'_>> = restarter.watched().apps().iter().map(app).collect();
-    let mut all = Snapshot::default();
+    let mut all = Snapshot::new(restarter.replica());
     let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
     all.add("dyno_restarter_build", "The version of the service", [(version, Value::Info)]);
     add_alerts(&mut all, &apps, source.recent.counts());
     add_totals(&mut all, &apps);
     add_states(&mut all, &apps);
+    add_database(&mut all, &apps, restarter.database().as_ref());
     add_calls(&mut all, restarter.client());
     add_drains(&mut all, &apps);
     add_notifications(&mut all, source);
@@ -124,6 +125,24 @@ fn add_states(all: &mut Snapshot, apps: &[App<'_>]) {
     gauge("dyno_restarter_ready", "Whether the last call to Heroku about the app succeeded", |app| {
         f64::from(u8::from(app.trouble.is_none()))
     });
+}
+
+/// The database, if there is one.
+fn add_database(all: &mut Snapshot, apps: &[App<'_>], database: Option<&DatabaseStatus>) {
+    let Some(&DatabaseStatus { answers, unwritten_alerts, unwritten_passes, .. }) = database else { return };
+    let answers = Value::OwnGauge(f64::from(u8::from(answers)));
+    all.add("dyno_restarter_database_up", "Whether the database answers", [(Vec::new(), answers)]);
+    let unwritten = [("alerts", float(unwritten_alerts)), ("passes", count(unwritten_passes))];
+    all.add(
+        "dyno_restarter_database_unwritten",
+        "Alerts, and reports on passes, that are kept in memory only and are not written to the database yet",
+        unwritten.map(|(kind, count)| (vec![("kind", kind.to_owned())], Value::OwnGauge(count))),
+    );
+    let held = apps.iter().map(|app| {
+        let is_ours = app.status.turn == Some(TurnStatus::Ours);
+        (vec![app.label()], Value::OwnGauge(f64::from(u8::from(is_ours))))
+    });
+    all.add("dyno_restarter_turn_held", "Whether this restarter makes the passes over the app", held);
 }
 
 /// The dynos that need a restart and get none.

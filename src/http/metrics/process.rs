@@ -11,11 +11,12 @@ pub(super) fn add(all: &mut Snapshot, started_at: Timestamp) {
     all.add(
         "process_start_time_seconds",
         "When the process started, in seconds since 1970",
-        [(Vec::new(), Value::Gauge(started))],
+        [(Vec::new(), Value::OwnGauge(started))],
     );
-    let resident = resident_memory().map(|resident| (Vec::new(), Value::Gauge(float(resident))));
+    let resident = resident_memory().map(|resident| (Vec::new(), Value::OwnGauge(float(resident))));
     all.add("process_resident_memory_bytes", "The memory of the process", resident);
-    let files = std::fs::read_dir("/proc/self/fd").ok().map(|files| (Vec::new(), Value::Gauge(count(files.count()))));
+    let files =
+        std::fs::read_dir("/proc/self/fd").ok().map(|files| (Vec::new(), Value::OwnGauge(count(files.count()))));
     all.add("process_open_fds", "The open files of the process", files);
     let cpu = cpu_time().map(|cpu| (Vec::new(), Value::Seconds(cpu)));
     all.add("process_cpu_seconds", "The CPU time of the process, user and system", cpu);

@@ -11,7 +11,7 @@ use super::html::{Context, alerts};
 use super::picture::picture;
 use crate::drain::{DrainStatus, MEGABYTE, Memory};
 use crate::http::status::AppOverview;
-use crate::restart::{AppName, DynoName, DynoStatus, Outcome, Report, TurnStatus};
+use crate::restart::{AppName, AppStatus, DatabaseStatus, DynoRecord, DynoStatus, PassRecord, TurnStatus};
 use crate::util::text::{human, list, printable};
 
 /// How many dynos have a row.
@@ -27,22 +27,50 @@ const MOST_SENTENCES: usize = 5;
 const LONGEST_SENTENCE: usize = 500;
 
 /// All there is to say of an app.
-pub(super) fn app(context: &Context<'_>, overview: &AppOverview) -> Markup {
-    let AppOverview { status, drain, passes, .. } = overview;
+pub(super) fn app(context: &Context<'_>, overview: &AppOverview, database: Option<&DatabaseStatus>) -> Markup {
+    let AppOverview { status, drain, passes, passes_problem, .. } = overview;
     html! {
         section aria-label=(status.app) {
             h2 { (status.app) }
-            div id={ "now-" (status.app) } data-live { (now(context, overview)) (dynos(context, overview)) }
+            div id={ "now-" (status.app) } data-live {
+                @if let Some(database) = database { (replicas(context, status, database)) }
+                (now(context, overview))
+                (dynos(context, overview))
+            }
             (buttons(context, &status.app))
             div id={ "day-" (status.app) } data-live { (picture(overview, context.offset, context.now)) }
             div id={ "past-" (status.app) } data-live {
                 (log_drain(context, drain))
                 h3 { "Passes" }
                 @if passes.is_empty() {
-                    p { "No pass since the start." }
+                    p { @if database.is_some() { "No pass yet." } @else { "No pass since the start." } }
                 }
+                @if let Some(problem) = passes_problem { p.act-text { (problem) } }
                 @for report in passes { (pass(context, report)) }
             }
+        }
+    }
+}
+
+/// Who makes the passes, and how old the copy is of what other restarters wrote into the database.
+fn replicas(context: &Context<'_>, status: &AppStatus, database: &DatabaseStatus) -> Markup {
+    html! {
+        @match (status.turn, &status.turn_holder) {
+            (None, _) => {},
+            (Some(TurnStatus::Ours), _) => p { "This restarter makes the passes over " (status.app) "." },
+            (Some(TurnStatus::Others), None) => p { "No restarter makes the passes over " (status.app) " yet." },
+            (Some(TurnStatus::Others), Some(holder)) => {
+                p { "The restarter " (holder) " makes the passes over " (status.app) "." }
+            }
+            (Some(TurnStatus::DatabaseAway), holder) => p.act-text {
+                @if let Some(answered_at) = database.answered_at {
+                    "What other restarters did and saw is shown as of " (context.time(answered_at))
+                    "; the database does not answer."
+                } @else {
+                    "The database has not answered since the start, so what other restarters did is not shown."
+                }
+                @if let Some(holder) = holder { " The restarter " (holder) " made the passes then." }
+            },
         }
     }
 }
@@ -50,11 +78,6 @@ pub(super) fn app(context: &Context<'_>, overview: &AppOverview) -> Markup {
 /// What happens now, and what is on hold.
 fn now(context: &Context<'_>, AppOverview { status, .. }: &AppOverview) -> Markup {
     html! {
-        @match status.turn {
-            None | Some(TurnStatus::DatabaseAway) => {},
-            Some(TurnStatus::Ours) => p { "This restarter makes the passes over " (status.app) "." },
-            Some(TurnStatus::Others) => p { "Another restarter makes the passes over " (status.app) "." },
-        }
         @if let Some(pass) = &status.pass {
             p.busy {
                 strong { "A pass is under way" } " since " (context.time(pass.began_at)) " for "
@@ -202,68 +225,68 @@ fn log_drain(context: &Context<'_>, drain: &DrainStatus) -> Markup {
     }
 }
 
-fn pass(context: &Context<'_>, report: &Report) -> Markup {
+fn pass(context: &Context<'_>, pass: &PassRecord) -> Markup {
     html! {
-        details id={ "pass-" (report.app) "-" (report.began_at.as_microsecond()) } {
+        details id={ "pass-" (pass.app) "-" (pass.began_at.as_microsecond()) } {
             summary {
-                (context.time(report.began_at)) " – " (alerts(report.alerts))
-                @if !report.senders.is_empty() {
-                    " from key " (report.senders.iter().map(|sender| &**sender).collect::<Vec<_>>().join(", "))
-                }
-                ": " (in_short(report))
+                (context.time(pass.began_at)) " – " (alerts(pass.alerts))
+                @if !pass.senders.is_empty() { " from key " (pass.senders.join(", ")) }
+                ": " (in_short(pass))
             }
             ul {
-                (outcomes(&report.dynos, MOST_OUTCOMES, "due, not restarted"))
-                @if let Some(end) = &report.end { li { "It ended early: " (end) } }
-                li { "It took " (human(report.took)) " and " (report.calls) " calls." }
+                (outcomes(&pass.dynos, MOST_OUTCOMES, "due, not restarted"))
+                @if let Some(end) = &pass.ended_early { li { "It ended early: " (end) } }
+                li { "It took " (human(Duration::from_secs(pass.took_seconds))) " and " (pass.calls) " calls." }
             }
         }
     }
 }
 
 /// What became of dynos: those that failed first, if there are too many.
-pub(super) fn outcomes(dynos: &BTreeMap<DynoName, Outcome>, most: usize, due: &str) -> Markup {
-    let mark = |outcome: &Outcome| match outcome {
-        Outcome::Restarted { .. } => "✓",
-        Outcome::Failed(_) => "✕",
+pub(super) fn outcomes(dynos: &[DynoRecord], most: usize, due: &str) -> Markup {
+    let mark = |outcome: &str| match outcome {
+        "restarted" => "✓",
+        "failed" => "✕",
         _ => "–",
     };
-    let mut dynos: Vec<(&DynoName, &Outcome)> = dynos.iter().collect();
+    let mut dynos: Vec<&DynoRecord> = dynos.iter().collect();
     if dynos.len() > most {
-        dynos.sort_by_key(|(_, outcome)| {
-            (!matches!(outcome, Outcome::Failed(_)), matches!(outcome, Outcome::Skipped(_)))
-        });
+        dynos.sort_by_key(|record| (record.outcome != "failed", record.outcome == "skipped"));
     }
     let rest = dynos.split_off(dynos.len().min(most));
     html! {
-        @for (dyno, outcome) in dynos {
+        @for DynoRecord { dyno, outcome, detail } in dynos {
             li {
                 span aria-hidden="true" { (mark(outcome)) " " } (dyno) ": "
-                @if *outcome == Outcome::Due { (due) } @else { (outcome) }
+                @if outcome == "due" { (due) } @else { (detail) }
             }
         }
-        @if !rest.is_empty() { li { (rest.len()) " more: " (counts(rest.iter().map(|(_, outcome)| *outcome))) } }
+        @if !rest.is_empty() { li { (rest.len()) " more: " (counts(rest)) } }
     }
 }
 
 /// How many dynos have which outcome.
-fn counts<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> String {
+fn counts<'a>(dynos: impl IntoIterator<Item = &'a DynoRecord>) -> String {
     let words = ["restarted", "unconfirmed", "deployed", "failed", "due", "skipped"];
     let said =
         ["restarted", "restarted without confirmation", "replaced by a deploy", "failed", "not reached", "left alone"];
     let mut counts = [0; 6];
-    for outcome in outcomes {
-        if let Some(at) = words.iter().position(|word| *word == outcome.word()) {
-            counts[at] += 1;
+    // In words of another version of this program.
+    let mut others: BTreeMap<&str, usize> = BTreeMap::new();
+    for DynoRecord { outcome, .. } in dynos {
+        match words.iter().position(|word| word == outcome) {
+            Some(at) => counts[at] += 1,
+            None => *others.entry(outcome).or_default() += 1,
         }
     }
-    let parts = counts.iter().zip(said).filter(|(count, _)| **count > 0);
-    parts.map(|(count, said)| format!("{count} {said}")).collect::<Vec<_>>().join(", ")
+    let known = counts.into_iter().zip(said).filter(|(count, _)| *count > 0);
+    let others = others.into_iter().map(|(word, count)| (count, word));
+    known.chain(others).map(|(count, said)| format!("{count} {said}")).collect::<Vec<_>>().join(", ")
 }
 
-fn in_short(report: &Report) -> String {
-    let counts = counts(report.dynos.values());
-    match (&report.end, counts.is_empty()) {
+fn in_short(pass: &PassRecord) -> String {
+    let counts = counts(&pass.dynos);
+    match (&pass.ended_early, counts.is_empty()) {
         (Some(end), true) => format!("ended early: {end}"),
         (Some(_), false) => format!("{counts}; ended early"),
         (None, true) => "nothing to do".to_owned(),

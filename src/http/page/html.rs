@@ -9,7 +9,7 @@ use super::app::{app, outcomes};
 use super::overview::overview;
 use super::times::Offset;
 use crate::http::status::Status;
-use crate::restart::{AppName, DryRun};
+use crate::restart::{AppName, DryRun, DynoRecord};
 use crate::util::text::{human, printable};
 
 /// How often the page loads itself again, in seconds.
@@ -136,7 +136,7 @@ pub(super) fn page(shown: &Shown, notice: &Notice, secrets: &Secrets<'_>) -> Mar
                 }
                 main {
                     @match &*status.apps {
-                        [app] => (self::app(&context, app)),
+                        [app] => (self::app(&context, app, status.database.as_ref())),
                         apps => (overview(&context, apps)),
                     }
                     (requests(&context, status))
@@ -170,7 +170,7 @@ fn notice(context: &Context<'_>, notice: &Notice) -> Markup {
                     "Dry run over " (dry_run.report.app) ": nothing was restarted."
                     @if let Some(end) = &dry_run.report.end { " Its dynos cannot be listed: " (end) "." }
                 }
-                ul { (outcomes(&dry_run.report.dynos, MOST_IN_DRY_RUN, "would be restarted")) }
+                ul { (outcomes(&DynoRecord::all(&dry_run.report.dynos), MOST_IN_DRY_RUN, "would be restarted")) }
                 p { a href=(context.here()) { "Back" } }
             }
         }
@@ -182,7 +182,7 @@ fn requests(context: &Context<'_>, status: &Status) -> Markup {
         section #requests data-live aria-label="Requests that led to nothing" {
             h2 { "Requests that led to nothing" }
             @if status.alerts.is_empty() {
-                p { "None since the start." }
+                p { @if status.database.is_some() { "None in the last day." } @else { "None since the start." } }
             } @else {
                 ul {
                     @for alert in &status.alerts {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{Capacity, Phase, Rollout};
 use crate::heroku::DynoName;
+use crate::restart::past_passes::DynoRecord;
 use crate::restart::status::{Booting, PassStatus, WaitsFor};
 
 impl Rollout {
@@ -16,7 +17,7 @@ impl Rollout {
             alerts: self.alerts,
             asked: self.asked.describe(),
             forced: self.asked.is_forced(),
-            dynos: self.outcomes.clone(),
+            dynos: DynoRecord::all(&self.outcomes),
             waits_for: self.waits_for(),
         }
     }

@@ -173,7 +173,7 @@ impl Worker {
         }
         if let Some(turn) = turn.filter(|_| !notes.is_empty()) {
             match held {
-                Some(held) => turn.keep_history(&held, &self.state.history).await,
+                Some(held) => turn.keep_history(&held, &self.state.history, &self.app.for_others()).await,
                 None => self.state.was_alone = true,
             }
         }

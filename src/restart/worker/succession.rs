@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{ServedAlerts, Worker};
 use crate::restart::report::{End, Report};
@@ -10,7 +10,7 @@ use crate::restart::rollout::Rollout;
 use crate::restart::target::Receipt;
 use crate::restart::turn::{HeldTurn, json};
 use crate::restart::turn_keeper::Takeover;
-use crate::store::FinishedPass;
+use crate::store::{Error, FinishedPass};
 
 impl Worker {
     /// Goes on where the last holder of the turn ended.
@@ -47,26 +47,35 @@ impl Worker {
         let Some(turn) = self.app.turn.clone() else { return };
         self.state.unwritten.extend(requests);
         let is_stopped = matches!(report.end, Some(End::Stopped { .. }));
+        let unwritten = self.app.past().unwritten();
         let pass = FinishedPass {
             // What was not done is taken up by a successor.
             requests: if is_stopped { Vec::new() } else { self.state.unwritten.clone() },
             was_lost: matches!(report.end, Some(End::Api(_))),
             history: json(&self.state.history),
-            report: json(report),
+            passes: unwritten.passes.clone(),
+            status: json(&self.app.for_others()),
         };
+        let mut is_told = false;
         // One that was alone when the pass began may hold the turn by now.
         while let Some(held) = held.clone().or_else(|| turn.held()) {
             match turn.finish(&held, &pass).await {
                 Ok(is_held) => {
                     self.state.unwritten.clear();
-                    if !is_held {
+                    if is_held {
+                        self.app.past().written(&unwritten);
+                    } else {
                         self.app.queue.forget_requests();
                     }
                     return;
                 }
                 Err(_) if turn.store.is_alone() || self.stop.is_requested() => return,
-                Err(_) => {
-                    // The keeper of the turn tells that the database is away.
+                Err(error) => {
+                    // The keeper of the turn tells that the database is away, and does not use this table.
+                    if matches!(error, Error::Altered(_)) && !std::mem::replace(&mut is_told, true) {
+                        let (app, remedy) = (&self.name, error.remedy());
+                        warn!(%app, "no dyno of {app} is restarted until the end of its last pass is written: {error}; {remedy}");
+                    }
                     tokio::select! {
                         _ = self.stop.requested() => {}
                         () = tokio::time::sleep(turn.store.timing().poll) => {}

@@ -50,6 +50,8 @@ pub(crate) struct Postgres {
 struct Contact {
     /// When it answered last; the start of this process if it never did.
     answered_at: Instant,
+    /// Whether it ever answered.
+    has_answered: bool,
     /// Since when it refuses connections.
     down_since: Option<Instant>,
     /// Whether there were other processes then, if it ever answered.
@@ -71,7 +73,12 @@ impl Postgres {
             id: format!("{dyno}/{:08x}", fastrand::u32(..)),
             is_first: settings.dyno.as_ref().map(|dyno| dyno.ends_with(".1")),
             timing: settings.timing,
-            contact: Mutex::new(Contact { answered_at: Instant::now(), down_since: None, others: None }),
+            contact: Mutex::new(Contact {
+                answered_at: Instant::now(),
+                has_answered: false,
+                down_since: None,
+                others: None,
+            }),
         })
     }
 
@@ -86,7 +93,14 @@ impl Postgres {
 
     /// Whether the database answered not long ago. Replicas ask it every few seconds.
     pub(crate) fn answers(&self) -> bool {
-        self.contact().answered_at.elapsed() < self.timing.lease
+        let contact = self.contact();
+        contact.has_answered && contact.answered_at.elapsed() < self.timing.lease
+    }
+
+    /// When the database answered last.
+    pub(crate) fn answered_at(&self) -> Option<Instant> {
+        let contact = self.contact();
+        contact.has_answered.then_some(contact.answered_at)
     }
 
     /// Intervals and time limits.

@@ -2,26 +2,38 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::Instant;
 use tokio_postgres::types::Type;
 use tracing::debug;
 
 use super::{Postgres, column};
 use crate::shutdown::Stop;
-use crate::store::Error;
+use crate::store::{Error, Hearing};
 
-/// What goes when it is old, in small steps, so that no statement takes long. Alerts and passes are kept for 30 days.
-const OLD: [&str; 5] = [
+/// What goes when it is old, in small steps, so that no statement takes long. Whatever people may look for is kept for 30 days.
+const OLD: [&str; 6] = [
     "DELETE FROM dyno_restarter.seen WHERE id IN (
-        SELECT id FROM dyno_restarter.seen WHERE seen_at < now() - interval '1 hour' LIMIT 500)",
+        SELECT id FROM dyno_restarter.seen WHERE seen_at < now() - interval '1 hour' LIMIT 500) RETURNING 1",
     "DELETE FROM dyno_restarter.requests WHERE id IN (
-        SELECT id FROM dyno_restarter.requests WHERE done_at < now() - interval '30 days' LIMIT 500)",
+        SELECT id FROM dyno_restarter.requests WHERE accepted_at < now() - interval '30 days' LIMIT 500) RETURNING 1",
     "DELETE FROM dyno_restarter.passes WHERE id IN (
-        SELECT id FROM dyno_restarter.passes WHERE ended_at < now() - interval '30 days' LIMIT 500)",
+        SELECT id FROM dyno_restarter.passes WHERE ended_at < now() - interval '30 days' LIMIT 500) RETURNING 1",
     "DELETE FROM dyno_restarter.reports WHERE (app, dyno, kind) IN (
-        SELECT app, dyno, kind FROM dyno_restarter.reports WHERE changed_at < now() - interval '30 days' LIMIT 500)",
-    "DELETE FROM dyno_restarter.replicas WHERE seen_at < now() - interval '1 day'",
+        SELECT app, dyno, kind FROM dyno_restarter.reports WHERE changed_at < now() - interval '30 days' LIMIT 500) RETURNING 1",
+    // Of an app that is not watched any more.
+    "DELETE FROM dyno_restarter.turns WHERE app IN (
+        SELECT app FROM dyno_restarter.turns WHERE holder IS NULL AND renewed_at < now() - interval '30 days' LIMIT 500) RETURNING 1",
+    "DELETE FROM dyno_restarter.replicas WHERE id IN (
+        SELECT id FROM dyno_restarter.replicas WHERE seen_at < now() - interval '1 day' LIMIT 500) RETURNING 1",
 ];
+
+/// Of how many other replicas is read what they heard, and how long that may be, in characters.
+const MOST_REPLICAS: i64 = 20;
+const LARGEST: i32 = 200_000;
+
+/// How many steps are made of each at a time. Other statements come in between.
+const MOST_STEPS: usize = 20;
 
 /// How often old rows are looked for.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(10 * 60);
@@ -30,18 +42,20 @@ const CLEANUP_INTERVAL: Duration = Duration::from_secs(10 * 60);
 const LONGEST_SILENCE: Duration = Duration::from_secs(10 * 60);
 
 impl Postgres {
-    /// Says now and then that this process is there, and deletes what is old, until the service is asked to end.
-    pub(crate) async fn maintain(&self, stop: Stop) {
+    /// Says now and then that this process is there and what it heard, learns what the others heard, and deletes what is old,
+    /// until the service is asked to end.
+    pub(crate) async fn maintain(&self, stop: Stop, hearing: &dyn Hearing) {
         let mut clean_up_at = Instant::now();
         loop {
             let maintained = async {
-                self.register().await?;
+                hearing.learn(self.register(hearing.heard_here()).await?);
                 // The first alert does not wait for a connection.
                 self.alerts.session().await?.reuse();
                 if clean_up_at <= Instant::now() {
                     clean_up_at = Instant::now() + CLEANUP_INTERVAL;
                     self.delete_old().await?;
                 }
+                hearing.learn_reports(self.latest_reports().await?);
                 Ok::<_, Error>(())
             };
             if let Err(error) = maintained.await {
@@ -77,35 +91,49 @@ impl Postgres {
     pub(super) fn note_contact<T>(&self, result: &Result<T, Error>) {
         let (now, mut contact) = (Instant::now(), self.contact());
         match result {
-            Ok(_) => (contact.answered_at, contact.down_since) = (now, None),
+            Ok(_) => (contact.answered_at, contact.has_answered, contact.down_since) = (now, true, None),
             Err(Error::Down(_)) => _ = contact.down_since.get_or_insert(now),
             Err(_) => contact.down_since = None,
         }
     }
 
-    /// Says that this process is there. Returns whether other processes of this program were there within the last hour. One
-    /// that ends in an orderly way says so, with [`Postgres::deregister`].
-    pub(crate) async fn register(&self) -> Result<bool, Error> {
+    /// Says that this process is there, and what it heard. Returns what other processes of this program heard in the last day.
+    /// Those that were there within the last hour may still be. One that ends in an orderly way says so, with
+    /// [`Postgres::deregister`].
+    async fn register(&self, heard: Value) -> Result<Vec<Value>, Error> {
         let statement = "WITH me AS (
-                INSERT INTO dyno_restarter.replicas (id) VALUES ($1)
-                ON CONFLICT (id) DO UPDATE SET seen_at = now())
-            SELECT EXISTS (
-                SELECT FROM dyno_restarter.replicas WHERE id <> $1 AND seen_at > now() - interval '1 hour')";
-        let rows = self.query(statement, &[(&self.id, Type::TEXT)]).await?;
-        let others = rows.first().map(|row| column(row, 0)).transpose()?.unwrap_or_default();
-        self.contact().others = Some(others);
-        Ok(others)
+                INSERT INTO dyno_restarter.replicas (id, heard) VALUES ($1, $2)
+                ON CONFLICT (id) DO UPDATE SET seen_at = now(), heard = $2)
+            SELECT seen_at > now() - interval '1 hour', CASE WHEN length(heard::text) <= $3 THEN heard END
+            FROM dyno_restarter.replicas
+            WHERE id <> $1 AND seen_at > now() - interval '1 day'
+            ORDER BY seen_at DESC LIMIT $4";
+        let parameters = [
+            (&self.id as _, Type::TEXT),
+            (&heard as _, Type::JSONB),
+            (&LARGEST as _, Type::INT4),
+            (&MOST_REPLICAS as _, Type::INT8),
+        ];
+        let rows = self.query(statement, &parameters).await?;
+        let is_there = rows.iter().map(|row| column(row, 0)).collect::<Result<Vec<bool>, _>>()?;
+        self.contact().others = Some(is_there.contains(&true));
+        rows.iter().filter_map(|row| column(row, 1).transpose()).collect()
     }
 
-    /// Says that this process ends.
-    pub(crate) async fn deregister(&self) -> Result<(), Error> {
-        self.query("DELETE FROM dyno_restarter.replicas WHERE id = $1", &[(&self.id, Type::TEXT)]).await.map(drop)
+    /// Says that this process ends. What it heard stays.
+    async fn deregister(&self) -> Result<(), Error> {
+        let statement = "UPDATE dyno_restarter.replicas SET seen_at = now() - interval '1 hour' WHERE id = $1";
+        self.query(statement, &[(&self.id, Type::TEXT)]).await.map(drop)
     }
 
-    /// Deletes some of what is old.
-    pub(crate) async fn delete_old(&self) -> Result<(), Error> {
+    /// Deletes what is old, or a part of it.
+    async fn delete_old(&self) -> Result<(), Error> {
         for statement in OLD {
-            self.query(statement, &[]).await?;
+            for _ in 0..MOST_STEPS {
+                if self.query(statement, &[]).await?.is_empty() {
+                    break;
+                }
+            }
         }
         Ok(())
     }

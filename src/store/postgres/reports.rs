@@ -1,7 +1,7 @@
 //! The reports of log drains that count. All replicas count together: each batch of a log may come to another one.
 
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
 
 use super::requests::{note_seen, write};
 use super::{Postgres, begin, bounded, column, fault};
@@ -39,6 +39,16 @@ impl Postgres {
     }
 }
 
+impl Postgres {
+    /// The reports of which some were counted within the last hour, each with the app.
+    pub(super) async fn latest_reports(&self) -> Result<Vec<(String, StoredReports)>, Error> {
+        let statement = "SELECT dyno, kind, times, done, app FROM dyno_restarter.reports
+            WHERE changed_at > now() - interval '1 hour' ORDER BY changed_at DESC LIMIT 500";
+        let rows = self.query(statement, &[]).await?;
+        rows.iter().map(|row| Ok((column(row, 4)?, stored_reports(row)?))).collect()
+    }
+}
+
 /// Until the end of the transaction, no other replica counts for this app.
 async fn lock(client: &Client, app: &str) -> Result<(), Error> {
     let statement = "SELECT pg_advisory_xact_lock(hashtextextended('dyno-restarter reports of ' || $1, 0))";
@@ -49,11 +59,11 @@ async fn read(client: &Client, app: &str, dynos: &[String]) -> Result<Vec<Stored
     let statement = "SELECT dyno, kind, times, done FROM dyno_restarter.reports WHERE app = $1 AND dyno = ANY ($2)";
     let parameters = [(&app as _, Type::TEXT), (&dynos as _, Type::TEXT_ARRAY)];
     let rows = client.query_typed(statement, &parameters).await.map_err(|error| fault(&error))?;
-    let reports = |row| {
-        let (dyno, kind) = (column(row, 0)?, column(row, 1)?);
-        Ok(StoredReports { dyno, kind, times: column(row, 2)?, done: column(row, 3)? })
-    };
-    rows.iter().map(reports).collect()
+    rows.iter().map(stored_reports).collect()
+}
+
+fn stored_reports(row: &Row) -> Result<StoredReports, Error> {
+    Ok(StoredReports { dyno: column(row, 0)?, kind: column(row, 1)?, times: column(row, 2)?, done: column(row, 3)? })
 }
 
 async fn write_reports(client: &Client, app: &str, reports: &StoredReports) -> Result<(), Error> {

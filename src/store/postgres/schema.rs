@@ -8,7 +8,8 @@ use super::connection::{begin, fault};
 use crate::store::Error;
 
 /// Each entry leads from one version to the next. Entries are added and never changed.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     -- Alerts that were accepted, merged as they came in.
     CREATE TABLE dyno_restarter.requests (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -69,7 +70,30 @@ const MIGRATIONS: [&str; 1] = ["
         id text PRIMARY KEY,
         seen_at timestamptz NOT NULL DEFAULT now()
     );
-"];
+",
+    "
+    -- What the holder of the turn sees and does, for the pages of the others.
+    ALTER TABLE dyno_restarter.turns ADD COLUMN status jsonb;
+
+    -- What this replica heard: log drains, and requests that led to nothing.
+    ALTER TABLE dyno_restarter.replicas ADD COLUMN heard jsonb;
+
+    -- A pass is kept once, also if the answer to the first attempt was lost.
+    DELETE FROM dyno_restarter.passes AS again USING dyno_restarter.passes AS first
+        WHERE again.app = first.app AND again.report->>'began_at' = first.report->>'began_at' AND again.id > first.id;
+    CREATE UNIQUE INDEX passes_once ON dyno_restarter.passes (app, (report->>'began_at'));
+    -- Those that restarted a dyno are shown for longer than the others.
+    ALTER TABLE dyno_restarter.passes ADD COLUMN restarted boolean NOT NULL DEFAULT false;
+    CREATE INDEX passes_latest ON dyno_restarter.passes (app, id);
+    CREATE INDEX passes_restarted ON dyno_restarter.passes (app, id) WHERE restarted;
+
+    -- What is old is found by age.
+    DROP INDEX dyno_restarter.passes_by_age;
+    CREATE INDEX passes_by_age ON dyno_restarter.passes (ended_at);
+    DROP INDEX dyno_restarter.requests_done;
+    CREATE INDEX requests_by_age ON dyno_restarter.requests (accepted_at);
+",
+];
 
 /// The number of the advisory lock: `dynorest` in ASCII.
 const LOCK: i64 = 0x6479_6e6f_7265_7374;

@@ -5,7 +5,14 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::{Postgres, TIMEOUT, bounded, column, fault};
-use crate::store::{Error, FinishedPass, TakenTurn, Term, TurnRow};
+use crate::store::{Error, FinishedPass, NewPass, PassUnderWay, TakenTurn, Term, TurnRow};
+
+/// How many reports are read at once, and how many of those on passes that restarted a dyno.
+const LATEST: i64 = 25;
+const RESTARTED: i64 = 50;
+
+/// How long a report may be that is read, in characters. One on a hundred dynos has 20,000.
+const LARGEST: i32 = 100_000;
 
 type Parameters<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 
@@ -24,11 +31,11 @@ impl Postgres {
         rows.first().map_or_else(|| Err(Error::Altered("a row of turns vanished".to_owned())), turn)
     }
 
-    /// What is remembered of an app, by its last holder.
-    pub(crate) async fn history(&self, app: &str) -> Result<Option<Value>, Error> {
-        let read = "SELECT history FROM dyno_restarter.turns WHERE app = $1";
+    /// What the holder of a turn wrote down for the others: what is remembered of the app, and what it sees and does.
+    pub(crate) async fn told(&self, app: &str) -> Result<(Option<Value>, Option<Value>), Error> {
+        let read = "SELECT history, status FROM dyno_restarter.turns WHERE app = $1";
         let rows = self.query(read, &[(&app, Type::TEXT)]).await?;
-        rows.first().map_or(Ok(None), |row| column(row, 0))
+        rows.first().map_or(Ok((None, None)), |row| Ok((column(row, 0)?, column(row, 1)?)))
     }
 
     /// Takes the turn if nothing has happened to it since `seen` was read. `None` if something has.
@@ -48,26 +55,31 @@ impl Postgres {
         rows.first().map(taken).transpose()
     }
 
-    /// Renews the turn. Whether this process still has it.
-    pub(crate) async fn renew_turn(&self, term: &Term) -> Result<bool, Error> {
-        let statement = "UPDATE dyno_restarter.turns SET beat = beat + 1, renewed_at = now()
+    /// Renews the turn, with what this process sees and does if that has changed. Whether it still has the turn.
+    pub(crate) async fn renew_turn(&self, term: &Term, status: Option<&Value>) -> Result<bool, Error> {
+        let statement = "UPDATE dyno_restarter.turns
+            SET beat = beat + 1, renewed_at = now(), status = coalesce($4, status)
             WHERE app = $1 AND holder = $2 AND term = $3 RETURNING term";
-        self.write_as_holder(statement, term, &[]).await
+        self.write_as_holder(statement, term, &[(&status, Type::JSONB)]).await
     }
 
     /// Writes what is remembered of the app and the pass under way, if there is one, and renews the turn. Whether this process
     /// still has it.
-    pub(crate) async fn write_ahead(&self, term: &Term, history: &Value, pass: Option<&Value>) -> Result<bool, Error> {
+    pub(crate) async fn write_ahead(&self, term: &Term, pass: &PassUnderWay) -> Result<bool, Error> {
         let statement = "UPDATE dyno_restarter.turns
-            SET beat = beat + 1, renewed_at = now(), history = $4, pass = $5
+            SET beat = beat + 1, renewed_at = now(), history = $4, pass = $5, status = $6
             WHERE app = $1 AND holder = $2 AND term = $3 RETURNING term";
-        self.write_as_holder(statement, term, &[(history, Type::JSONB), (&pass, Type::JSONB)]).await
+        let PassUnderWay { history, pass, status } = pass;
+        self.write_as_holder(statement, term, &[(history, Type::JSONB), (pass, Type::JSONB), (status, Type::JSONB)])
+            .await
     }
 
-    /// Ends a pass: what it served is done, and its report is kept. Whether this process still has the turn.
+    /// Ends a pass: what it served is done, and its report is kept, with those that could not be written before. Whether this
+    /// process still has the turn.
     pub(crate) async fn finish_pass(&self, term: &Term, pass: &FinishedPass) -> Result<bool, Error> {
         let statement = "WITH held AS (
-                UPDATE dyno_restarter.turns SET beat = beat + 1, renewed_at = now(), history = $4, pass = NULL
+                UPDATE dyno_restarter.turns
+                SET beat = beat + 1, renewed_at = now(), history = $4, pass = NULL, status = $9
                 WHERE app = $1 AND holder = $2 AND term = $3 RETURNING term),
             done AS (
                 UPDATE dyno_restarter.requests SET done_at = now()
@@ -75,12 +87,52 @@ impl Postgres {
             forgotten AS (
                 DELETE FROM dyno_restarter.seen WHERE $6 AND id IN (SELECT unnest(ids) FROM done)),
             kept AS (
-                INSERT INTO dyno_restarter.passes (app, report) SELECT $1, $7 FROM held)
+                INSERT INTO dyno_restarter.passes (app, report, restarted)
+                SELECT $1, report, restarted FROM held, unnest($7, $8) AS new (report, restarted)
+                ON CONFLICT DO NOTHING)
             SELECT term FROM held";
-        let FinishedPass { requests, was_lost, history, report } = pass;
-        let parameters: Parameters<'_> =
-            &[(history, Type::JSONB), (requests, Type::INT8_ARRAY), (was_lost, Type::BOOL), (report, Type::JSONB)];
+        let FinishedPass { requests, was_lost, history, passes, status } = pass;
+        let (reports, restarted) = columns(passes);
+        let parameters: Parameters<'_> = &[
+            (history, Type::JSONB),
+            (requests, Type::INT8_ARRAY),
+            (was_lost, Type::BOOL),
+            (&reports, Type::JSONB_ARRAY),
+            (&restarted, Type::BOOL_ARRAY),
+            (status, Type::JSONB),
+        ];
         self.write_as_holder(statement, term, parameters).await
+    }
+
+    /// Writes reports on passes that could not be written when they ended, whoever has the turn now.
+    pub(crate) async fn keep_passes(&self, app: &str, passes: &[NewPass]) -> Result<(), Error> {
+        let statement = "INSERT INTO dyno_restarter.passes (app, report, restarted)
+            SELECT $1, report, restarted FROM unnest($2, $3) AS new (report, restarted)
+            ON CONFLICT DO NOTHING";
+        let (reports, restarted) = columns(passes);
+        let parameters =
+            [(&app as _, Type::TEXT), (&reports as _, Type::JSONB_ARRAY), (&restarted as _, Type::BOOL_ARRAY)];
+        self.query(statement, &parameters).await.map(drop)
+    }
+
+    /// The reports on the latest passes over an app that are newer than this one, oldest first: [`LATEST`], and [`RESTARTED`]
+    /// that restarted a dyno. A report that is too large is `None`.
+    pub(crate) async fn passes_after(&self, app: &str, last: i64) -> Result<Vec<(i64, Option<Value>)>, Error> {
+        let statement = "SELECT id, CASE WHEN length(report::text) <= $5 THEN report END FROM dyno_restarter.passes
+            WHERE id IN (
+                (SELECT id FROM dyno_restarter.passes WHERE app = $1 AND id > $2 ORDER BY id DESC LIMIT $3)
+                UNION
+                (SELECT id FROM dyno_restarter.passes WHERE app = $1 AND id > $2 AND restarted ORDER BY id DESC LIMIT $4))
+            ORDER BY id";
+        let parameters = [
+            (&app as _, Type::TEXT),
+            (&last as _, Type::INT8),
+            (&LATEST as _, Type::INT8),
+            (&RESTARTED as _, Type::INT8),
+            (&LARGEST as _, Type::INT4),
+        ];
+        let rows = self.query(statement, &parameters).await?;
+        rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect()
     }
 
     /// Gives the turn back, with a pass that another process goes on with. Whether this process still had it.
@@ -116,4 +168,9 @@ impl Postgres {
         self.note_contact(&result);
         result
     }
+}
+
+/// The values of the columns of `passes`.
+fn columns(passes: &[NewPass]) -> (Vec<&Value>, Vec<bool>) {
+    passes.iter().map(|pass| (&pass.report, pass.restarted)).unzip()
 }

@@ -1,0 +1,226 @@
+//! What the task of an app knows, and what the holder of the turn tells the other replicas: the status of the app is made of it.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::fleet::{Look, elapsed};
+use super::history::History;
+use super::policy::Policy;
+use super::report::{Failure, Outcome, Skip};
+use super::rollout::Rollout;
+use super::status::{
+    AppStatus, DynoEvent, DynoStatus, GivenUp, HoldStatus, PassStatus, Trouble, TurnStatus, WaitingAlerts, WhatHappened,
+};
+use super::target::{MergedTarget, Target, When};
+use crate::heroku::{AppName, DynoName, Error};
+
+/// How many events of an app are kept.
+const MOST_EVENTS: usize = 1_000;
+
+/// How long they are kept.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// What the holder of a turn sees and does.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct HolderStatus {
+    /// The list that it saw last.
+    look: Option<Look>,
+    pass: Option<PassStatus>,
+    waiting: Option<WaitingAlerts>,
+    trouble: Option<Trouble>,
+}
+
+/// What an app's task knows. The task writes it; whoever asks for the status reads it.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    look: Option<Look>,
+    history: History,
+    rollout: Option<Rollout>,
+    trouble: Option<Trouble>,
+    /// What the holder of the turn told last, if that is another process.
+    holder: Option<HolderStatus>,
+    events: Vec<DynoEvent>,
+    /// When the process of each dyno began that was seen last.
+    began: BTreeMap<DynoName, Timestamp>,
+}
+
+impl View {
+    /// Something happened to a dyno.
+    pub(super) fn happened(&mut self, dyno: &DynoName, what: WhatHappened, at: Timestamp) {
+        self.add_events([DynoEvent { at, dyno: dyno.clone(), what }], at);
+    }
+
+    /// Adds what happened, here or as other processes saw it.
+    pub(super) fn add_events(&mut self, events: impl IntoIterator<Item = DynoEvent>, now: Timestamp) {
+        self.events.extend(events);
+        self.events.sort_by(|one, other| (one.at, &one.dyno).cmp(&(other.at, &other.dyno)));
+        self.events.retain(|event| now.duration_since(event.at) <= DAY);
+        let too_many = self.events.len().saturating_sub(MOST_EVENTS);
+        self.events.drain(..too_many);
+    }
+
+    /// What was done with the dynos since then.
+    pub(super) fn done_since(&self, since: Timestamp) -> Vec<DynoEvent> {
+        let is_done = |event: &&DynoEvent| event.at >= since && event.what != WhatHappened::Began;
+        self.events.iter().filter(is_done).cloned().collect()
+    }
+
+    /// Notices the processes that are new in a list.
+    fn compare(&mut self, look: &Look) {
+        let began: BTreeMap<_, _> =
+            look.dynos.iter().filter_map(|dyno| Some((dyno.name.clone(), dyno.created_at?))).collect();
+        for (dyno, at) in &began {
+            if self.began.get(dyno) != Some(at) && look.at.duration_since(*at) < DAY {
+                self.happened(dyno, WhatHappened::Began, *at);
+            }
+        }
+        self.began = began;
+    }
+
+    /// The app was looked at, apart from a pass.
+    pub(super) fn looked(&mut self, look: &Look, history: &History) {
+        self.compare(look);
+        (self.look, self.history, self.trouble) = (Some(look.clone()), history.clone(), None);
+    }
+
+    /// Another process makes the passes, remembers this, and sees and does that.
+    pub(super) fn learned(&mut self, history: Option<&History>, holder: Option<HolderStatus>) {
+        if let Some(history) = history {
+            self.history = history.clone();
+        }
+        if let Some(look) = holder.as_ref().and_then(|holder| holder.look.as_ref()) {
+            self.compare(&look.clone());
+        }
+        self.holder = holder;
+    }
+
+    /// What this process sees and does, for the others.
+    pub(super) fn for_others(&self, waiting: Option<WaitingAlerts>) -> HolderStatus {
+        let look = self.rollout.as_ref().and_then(Rollout::last_look).or(self.look.as_ref()).cloned();
+        let pass = self.rollout.as_ref().map(Rollout::progress);
+        HolderStatus { look, pass, waiting, trouble: self.trouble.clone() }
+    }
+
+    /// Why the last call failed, if it did.
+    pub(super) fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
+    }
+
+    /// A call failed.
+    pub(super) fn failed(&mut self, error: &Error, at: Timestamp) {
+        let since = self.trouble.as_ref().map_or(at, |trouble| trouble.since);
+        let remedy = error.remedy().map(str::to_owned);
+        self.trouble = Some(Trouble { error: error.to_string(), remedy, since, next_call: None, gives_up_at: None });
+    }
+
+    /// A call succeeded.
+    pub(super) fn answered(&mut self) {
+        self.trouble = None;
+    }
+
+    /// A pass has made a step, and acts again at this time.
+    pub(super) fn stepped(&mut self, rollout: &Rollout, next: Option<Timestamp>) {
+        if let Some(trouble) = &mut self.trouble {
+            (trouble.next_call, trouble.gives_up_at) = (next, next.map(|next| rollout.gives_up_at(next)));
+        }
+        if let Some(look) = rollout.last_look() {
+            self.compare(look);
+        }
+        self.rollout = Some(rollout.clone());
+    }
+
+    /// The pass is over.
+    pub(super) fn passed(&mut self, look: Option<&Look>, history: &History) {
+        self.rollout = None;
+        if let Some(trouble) = &mut self.trouble {
+            (trouble.next_call, trouble.gives_up_at) = (None, None);
+        }
+        self.history = history.clone();
+        self.look = look.cloned().or(self.look.take());
+    }
+
+    /// The status of the app. What the holder of the turn told is shown until this process has the turn or acts, or sees
+    /// something newer while the database does not answer.
+    pub(super) fn status(
+        &self,
+        app: &AppName,
+        policy: &Policy,
+        waiting: Option<WaitingAlerts>,
+        (turn, turn_holder): (Option<TurnStatus>, Option<String>),
+        now: Timestamp,
+    ) -> AppStatus {
+        let own = self.for_others(waiting);
+        let answered = |status: &HolderStatus| status.look.as_ref().map(|look| look.answered);
+        let shown = match (&self.holder, turn) {
+            (Some(holder), Some(TurnStatus::Others)) => HolderStatus {
+                look: holder.look.clone().or(own.look),
+                waiting: holder.waiting.clone().or(own.waiting),
+                ..holder.clone()
+            },
+            (Some(holder), Some(TurnStatus::DatabaseAway))
+                if own.pass.is_none() && answered(&own) < answered(holder) =>
+            {
+                HolderStatus { waiting: own.waiting, trouble: own.trouble, ..holder.clone() }
+            }
+            _ => own,
+        };
+        let HolderStatus { look, pass, waiting, trouble } = shown;
+        let history = self.rollout.as_ref().map_or(&self.history, Rollout::history);
+        let window = policy.give_up_after.window;
+        let holds = history.on_hold().map(|our| HoldStatus {
+            dyno: our.record.name.clone(),
+            restarted_at: our.restarted_at,
+            failure: our.failure().map(Failure::to_string),
+            until: our.restarted_at.saturating_add(window).unwrap_or(our.restarted_at),
+        });
+        // A dyno that boots within a pass is in order.
+        let holds = holds.filter(|hold| pass.is_none() || hold.failure.is_some()).collect();
+        let dynos = look.as_ref().map(|look| dynos(look, history, policy, pass.is_some(), now)).unwrap_or_default();
+        let given_up = dynos.iter().filter_map(|dyno| {
+            let until = history.given_up_until(&dyno.name, now, policy)?;
+            Some(GivenUp { dyno: dyno.name.clone(), until })
+        });
+        AppStatus {
+            app: app.clone(),
+            looked_at: look.as_ref().map(|look| look.answered),
+            given_up: given_up.collect(),
+            dynos,
+            turn,
+            turn_holder,
+            pass,
+            waiting,
+            trouble,
+            events: self.events.clone(),
+            holds,
+        }
+    }
+}
+
+/// What would become of each dyno for an alert that arrives now.
+fn dynos(look: &Look, history: &History, policy: &Policy, is_busy: bool, now: Timestamp) -> Vec<DynoStatus> {
+    let mut asked = MergedTarget::default();
+    asked.merge(Target::all(When::Now), false, now, policy.min_age);
+    let mut outcomes = policy.judge_all(look, &asked, history);
+    let platform_now = look.by_platform_clock(now);
+    let status = |dyno: &crate::heroku::Dyno| {
+        let outcome = outcomes.remove(&dyno.name).unwrap_or(Outcome::Skipped(Skip::NotWatched));
+        DynoStatus {
+            name: dyno.name.clone(),
+            process_type: dyno.process_type.clone(),
+            size: dyno.size.clone(),
+            state: dyno.state.to_string(),
+            began_at: dyno.created_at,
+            age_seconds: dyno.created_at.map(|began| elapsed(began, platform_now).as_secs()),
+            is_watched: policy.process_types.contains(&dyno.process_type),
+            is_due: outcome == Outcome::Due,
+            reason: match outcome {
+                Outcome::Skipped(Skip::Held(_)) if is_busy => Some("a pass is under way".to_owned()),
+                Outcome::Skipped(skip) => Some(skip.to_string()),
+                _ => None,
+            },
+        }
+    };
+    look.dynos.iter().map(status).collect()
+}
