@@ -183,11 +183,6 @@ impl PastPasses {
         self.last_row
     }
 
-    /// Whether the last attempt to read the database failed.
-    pub(super) fn is_out_of_date(&self) -> bool {
-        self.error.is_some()
-    }
-
     /// All of them, the latest first.
     pub(super) fn records(&self) -> Vec<Arc<PassRecord>> {
         self.passes.iter().rev().map(|pass| Arc::clone(&pass.record)).collect()

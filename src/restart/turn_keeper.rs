@@ -111,10 +111,7 @@ impl TurnKeeper {
             }
             held.renewed(began, &store);
             (self.told, self.renew_at) = (Some(status), began + store.timing().renewal());
-            self.keep_passes().await;
-            if self.app.past().is_out_of_date() {
-                self.read_passes().await;
-            }
+            self.exchange_passes().await;
         }
         loop {
             let taken = store.take_requests(&held.term, self.number).await;
@@ -132,20 +129,16 @@ impl TurnKeeper {
         }
     }
 
-    /// Writes the reports on passes that could not be written when they ended.
-    async fn keep_passes(&self) {
+    /// Writes the reports on passes that could not be written when they ended, and reads those of other processes. Nothing else
+    /// depends on it.
+    async fn exchange_passes(&self) {
+        let (app, store) = (self.name.as_str(), &self.turn.store);
         let unwritten = self.app.past().unwritten();
-        let is_kept = unwritten.passes.is_empty()
-            || self.turn.store.keep_passes(self.name.as_str(), &unwritten.passes).await.is_ok();
-        if is_kept {
+        if unwritten.passes.is_empty() || store.keep_passes(app, &unwritten.passes).await.is_ok() {
             self.app.past().written(&unwritten);
         }
-    }
-
-    /// Reads the reports on passes that other processes made. Nothing else depends on it.
-    async fn read_passes(&self) {
         let last = self.app.past().last_row();
-        let rows = self.turn.store.passes_after(self.name.as_str(), last).await;
+        let rows = store.passes_after(app, last).await;
         let events = self.app.past().add_rows(rows);
         self.app.view().add_events(events, self.clock.now());
     }
@@ -205,8 +198,7 @@ impl TurnKeeper {
         let history = history.and_then(|history| serde_json::from_value(history).ok());
         let status = status.and_then(|status| serde_json::from_value(status).ok());
         self.app.learn(history, status);
-        self.keep_passes().await;
-        self.read_passes().await;
+        self.exchange_passes().await;
         Ok(())
     }
 
