@@ -124,10 +124,11 @@ const steps = {
     const page = await open({ viewport: { width: 700, height: 300 } });
     await page.goto(url);
     await page.locator("#past-shop details summary").first().click();
-    await page.evaluate(() => window.scrollTo(0, 400));
-    const [before, clock] = [await page.evaluate(() => window.scrollY), await page.locator("#clock").textContent()];
+    const place = () =>
+      page.locator("#past-shop details").first().evaluate((element) => Math.round(element.getBoundingClientRect().top));
+    const [before, clock] = [await place(), await page.locator("#clock").textContent()];
     await page.waitForFunction((clock) => document.querySelector("#clock").textContent !== clock, clock, WAIT);
-    assert.equal(await page.evaluate(() => window.scrollY), before);
+    assert.equal(await place(), before);
     assert.ok(await page.locator("#past-shop details").first().evaluate((element) => element.open));
     await close(page);
   },
