@@ -4,6 +4,7 @@
 //! ```sh
 //! cargo bench                  # about three minutes
 //! cargo bench --bench alerts -- instructions    # only how many instructions an alert takes, in a few seconds
+//! cargo bench --bench alerts -- database        # only alerts that are written to a database, in a minute
 //! cargo test --bench alerts    # the same in a few seconds: checks that it works, measures nothing
 //! ```
 //!
@@ -89,10 +90,14 @@ fn main() {
     if !is_bench {
         println!("a short run to see that it works; its numbers mean nothing, `cargo bench` measures");
     }
+    let is_asked_for = |part: &str| std::env::args().any(|argument| argument == part);
+    if is_asked_for("database") {
+        return with_database(&plan);
+    }
     if is_bench {
         instructions::print();
     }
-    if std::env::args().any(|argument| argument == "instructions") {
+    if is_asked_for("instructions") {
         return;
     }
     throughput(&plan);
@@ -136,8 +141,8 @@ fn with_database(plan: &Plan) {
         runtime.block_on(async { database.client().await.batch_execute(statement).await.expect("it takes effect") });
     }
     let heroku = Process::heroku();
-    let in_memory = Process::service(&heroku.url(), "127.0.0.1:0");
-    let durable = Process::durable_service(&heroku.url(), &database.url);
+    let url = heroku.url();
+    let (in_memory, durable) = (Process::service(&url, "127.0.0.1:0"), Process::durable_service(&url, &database.url));
     let alerts = |server: &Process| Load::alerts(server.address(), process::KEY, 202);
     let (in_memory_alerts, durable_alerts) = (alerts(&in_memory), alerts(&durable));
     let rows = || runtime.block_on(database.number("SELECT count(*) FROM dyno_restarter.requests"));

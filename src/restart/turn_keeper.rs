@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -18,8 +19,11 @@ use super::turn::{HeldTurn, Turn, json};
 use super::worker::SharedApp;
 use crate::heroku::AppName;
 use crate::shutdown::Stop;
-use crate::store::{Error, StoredRequest, Term};
+use crate::store::{Error, MOST_TAKEN, StoredRequest, Term};
 use crate::util::clock::Clock;
+
+/// How long to wait after an alert was written, so that many are taken at once.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// The task that does it. It makes no passes.
 pub(super) struct TurnKeeper {
@@ -88,7 +92,8 @@ impl TurnKeeper {
             tokio::select! {
                 biased;
                 _ = stop.requested() => return,
-                () = turn.written.notified() => {}
+                // Alerts seldom come alone, and each commit says so.
+                () = turn.written.notified() => tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep(poll) => {}
             }
         }
@@ -120,11 +125,12 @@ impl TurnKeeper {
                 self.number = fastrand::i64(..);
             }
             let taken = taken?;
-            if taken.is_empty() {
-                return Ok(());
-            }
+            let are_more = taken.len() == MOST_TAKEN;
             for request in taken {
                 self.put(request);
+            }
+            if !are_more {
+                return Ok(());
             }
         }
     }

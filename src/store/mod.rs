@@ -18,7 +18,7 @@ use std::time::Duration;
 use ring::digest;
 use serde_json::Value;
 
-pub(crate) use postgres::Postgres;
+pub(crate) use postgres::{MOST_TAKEN, Postgres};
 pub(crate) use url::DatabaseUrl;
 
 /// Where the store is, and who uses it.

@@ -15,6 +15,8 @@ mod schema;
 mod tls;
 mod turns;
 
+pub(crate) use requests::MOST_TAKEN;
+
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -9,8 +9,8 @@ use tokio_postgres::types::Type;
 use super::{Postgres, WRITE_TIMEOUT, begin, bounded, column, fault};
 use crate::store::{DeliveryId, Error, NewRequest, StoredRequest, Term};
 
-/// How many requests are read at once.
-const MOST_READ: i64 = 500;
+/// How many requests are taken at once.
+pub(crate) const MOST_TAKEN: usize = 500;
 
 impl Postgres {
     /// Writes deliveries, each with its ids, in one commit. `merge` is told which of them are new, and says what they ask for.
@@ -50,12 +50,13 @@ impl Postgres {
                     AND EXISTS (SELECT FROM dyno_restarter.turns WHERE app = $1 AND holder = $2 AND term = $3)
                 ORDER BY id LIMIT $5)
             RETURNING id, asked, alerts, senders, set_config('synchronous_commit', 'off', true)";
+        let limit = i64::try_from(MOST_TAKEN).unwrap_or(i64::MAX);
         let parameters = [
             (&term.app as _, Type::TEXT),
             (&self.id as _, Type::TEXT),
             (&term.number as _, Type::INT8),
             (&number as _, Type::INT8),
-            (&MOST_READ as _, Type::INT8),
+            (&limit as _, Type::INT8),
         ];
         let request = |row| {
             let (id, asked) = (column(row, 0)?, column::<Value>(row, 1)?);
