@@ -12,10 +12,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use super::outlook::Outlook;
 use super::queue::PassRequest;
+use super::target::Trigger;
+use super::{Restarter, Stopping};
 use crate::heroku::AppName;
 use crate::shutdown::Stop;
-use crate::store::{DeliveryId, Error, NewRequest, Postgres};
+use crate::store::{DeliveryId, Error, NewRequest, Postgres, StoredReports};
 
 /// How many deliveries may wait. More are kept in memory only.
 const MOST_WAITING: usize = 10_000;
@@ -68,6 +71,75 @@ struct Delivery {
     asked: BTreeMap<AppName, PassRequest>,
     /// Told whether the delivery is new. Dropped when it cannot be written now.
     answer: Option<oneshot::Sender<bool>>,
+}
+
+impl Restarter {
+    /// Whether there is a database, so that alerts are to be written with [`Restarter::keep`] before they are answered.
+    #[must_use]
+    pub(crate) fn has_database(&self) -> bool {
+        self.acceptor.is_some()
+    }
+
+    /// Writes what an alert asks for to the database, and waits for the commit, a second at most. What is not confirmed by
+    /// then is to be handed over with [`Restarter::trigger`], and written later.
+    pub(crate) async fn keep(&self, ids: Vec<DeliveryId>, triggers: &BTreeMap<AppName, Trigger>) -> Kept {
+        let Some(acceptor) = &self.acceptor else { return Kept::InMemoryOnly };
+        let request = |(app, trigger): (&AppName, &Trigger)| (app.clone(), self.pass_request(trigger.clone()));
+        let kept = acceptor.accept(ids, triggers.iter().map(request).collect()).await;
+        if kept == Kept::New {
+            for app in triggers.keys() {
+                if let Some(turn) = &self.app(app).turn {
+                    turn.written.notify_one();
+                }
+            }
+        }
+        kept
+    }
+
+    /// Hands over what a person asks for: with a database, to whoever makes the passes. Waits for the commit, a second at most.
+    ///
+    /// # Errors
+    /// When the service is being shut down.
+    pub(crate) async fn ask(&self, app: &AppName, trigger: Trigger) -> Result<Outlook, Stopping> {
+        if self.stop.is_requested() {
+            return Err(Stopping);
+        }
+        let triggers = BTreeMap::from([(app.clone(), trigger.clone())]);
+        if self.keep(Vec::new(), &triggers).await == Kept::New {
+            return Ok(self.outlook(app, trigger.force));
+        }
+        Ok(self.trigger(app, trigger)?.outlook)
+    }
+
+    /// Counts the reports of a log drain in the database, together with those that other replicas heard. `count` is told what
+    /// is counted already; it returns what is counted then, and what is to be restarted. Returns whether the batch is new.
+    pub(crate) async fn count_reports(
+        &self,
+        app: &AppName,
+        dynos: Vec<String>,
+        batch: Option<DeliveryId>,
+        count: impl FnOnce(Vec<StoredReports>) -> (Vec<StoredReports>, Option<Trigger>),
+    ) -> Result<bool, Error> {
+        let Some(turn) = &self.app(app).turn else { return Ok(false) };
+        let count = |stored| {
+            let (reports, trigger) = count(stored);
+            let request = trigger.and_then(|trigger| new_request(app, self.pass_request(trigger), Vec::new()));
+            (reports, request)
+        };
+        let is_new = turn.store.count_reports(app.as_str(), &dynos, batch, count).await?;
+        turn.written.notify_one();
+        Ok(is_new)
+    }
+
+    fn pass_request(&self, trigger: Trigger) -> PassRequest {
+        let arrived = self.clock.time(trigger.arrived);
+        PassRequest::of(trigger, arrived, self.policy.min_age)
+    }
+
+    /// What comes of an alert that was written to the database.
+    pub(crate) fn outlook(&self, app: &AppName, is_forced: bool) -> Outlook {
+        self.app(app).queue.outlook(is_forced)
+    }
 }
 
 /// A task that writes to this store, and the handle of it.

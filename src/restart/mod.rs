@@ -43,9 +43,9 @@ mod totals;
 mod turn;
 mod turn_keeper;
 mod view;
+mod watched;
 mod worker;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,16 +71,16 @@ pub use status::{
 pub use stored_pass::StoredPass;
 pub use target::{AlertTime, MergedTarget, Receipt, Target, Trigger, When};
 pub use totals::{BUCKETS, Histogram, Totals};
+pub use watched::Watched;
 
 pub(crate) use acceptance::Kept;
-use acceptance::{Acceptor, acceptance, new_request};
-use queue::PassRequest;
+use acceptance::{Acceptor, acceptance};
 use turn::Turn;
 use turn_keeper::TurnKeeper;
 
 use crate::heroku::Client;
 use crate::shutdown::Stop;
-use crate::store::{self, DeliveryId, Hearing, Postgres, StoredReports};
+use crate::store::{Hearing, Postgres};
 use crate::util::clock::Clock;
 use worker::{Apps, SharedApp, State, Worker};
 
@@ -117,13 +117,6 @@ pub enum DryRunError {
     Busy,
     /// Heroku did not answer in time.
     TimedOut,
-}
-
-/// The watched apps and process types. Plain data, cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Watched {
-    apps: Arc<[AppName]>,
-    process_types: Arc<[ProcessType]>,
 }
 
 impl Restarter {
@@ -189,73 +182,6 @@ impl Restarter {
         // With a database, this is the way for alerts that it did not take.
         let outlook = if self.has_database() { Outlook::InMemoryOnly } else { accepted.outlook };
         Ok(Accepted { outlook, ..accepted })
-    }
-
-    /// Whether there is a database, so that alerts are to be written with [`Restarter::keep`] before they are answered.
-    #[must_use]
-    pub(crate) fn has_database(&self) -> bool {
-        self.acceptor.is_some()
-    }
-
-    /// Writes what an alert asks for to the database, and waits for the commit, a second at most. What is not confirmed by
-    /// then is to be handed over with [`Restarter::trigger`], and written later.
-    pub(crate) async fn keep(&self, ids: Vec<DeliveryId>, triggers: &BTreeMap<AppName, Trigger>) -> Kept {
-        let Some(acceptor) = &self.acceptor else { return Kept::InMemoryOnly };
-        let request = |(app, trigger): (&AppName, &Trigger)| (app.clone(), self.pass_request(trigger.clone()));
-        let kept = acceptor.accept(ids, triggers.iter().map(request).collect()).await;
-        if kept == Kept::New {
-            for app in triggers.keys() {
-                if let Some(turn) = &self.app(app).turn {
-                    turn.written.notify_one();
-                }
-            }
-        }
-        kept
-    }
-
-    /// Hands over what a person asks for: with a database, to whoever makes the passes. Waits for the commit, a second at most.
-    ///
-    /// # Errors
-    /// When the service is being shut down.
-    pub(crate) async fn ask(&self, app: &AppName, trigger: Trigger) -> Result<Outlook, Stopping> {
-        if self.stop.is_requested() {
-            return Err(Stopping);
-        }
-        let triggers = BTreeMap::from([(app.clone(), trigger.clone())]);
-        if self.keep(Vec::new(), &triggers).await == Kept::New {
-            return Ok(self.outlook(app, trigger.force));
-        }
-        Ok(self.trigger(app, trigger)?.outlook)
-    }
-
-    /// Counts the reports of a log drain in the database, together with those that other replicas heard. `count` is told what
-    /// is counted already; it returns what is counted then, and what is to be restarted. Returns whether the batch is new.
-    pub(crate) async fn count_reports(
-        &self,
-        app: &AppName,
-        dynos: Vec<String>,
-        batch: Option<DeliveryId>,
-        count: impl FnOnce(Vec<StoredReports>) -> (Vec<StoredReports>, Option<Trigger>),
-    ) -> Result<bool, store::Error> {
-        let Some(turn) = &self.app(app).turn else { return Ok(false) };
-        let count = |stored| {
-            let (reports, trigger) = count(stored);
-            let request = trigger.and_then(|trigger| new_request(app, self.pass_request(trigger), Vec::new()));
-            (reports, request)
-        };
-        let is_new = turn.store.count_reports(app.as_str(), &dynos, batch, count).await?;
-        turn.written.notify_one();
-        Ok(is_new)
-    }
-
-    fn pass_request(&self, trigger: Trigger) -> PassRequest {
-        let arrived = self.clock.time(trigger.arrived);
-        PassRequest::of(trigger, arrived, self.policy.min_age)
-    }
-
-    /// What comes of an alert that was written to the database.
-    pub(crate) fn outlook(&self, app: &AppName, is_forced: bool) -> Outlook {
-        self.app(app).queue.outlook(is_forced)
     }
 
     /// Says what a pass would restart, and restarts nothing.
@@ -362,34 +288,6 @@ impl Restarter {
 
     fn app(&self, name: &AppName) -> &SharedApp {
         self.apps.get(name).expect("the app is one of those watched")
-    }
-}
-
-impl Watched {
-    /// These apps, and these process types of each.
-    #[must_use]
-    pub fn new(apps: &[AppName], process_types: &[ProcessType]) -> Self {
-        let mut apps = apps.to_vec();
-        apps.sort();
-        Self { apps: apps.into(), process_types: process_types.into() }
-    }
-
-    /// The watched apps, in alphabetical order.
-    #[must_use]
-    pub fn apps(&self) -> &[AppName] {
-        &self.apps
-    }
-
-    /// Whether this app is watched.
-    #[must_use]
-    pub fn has_app(&self, app: &AppName) -> bool {
-        self.apps.contains(app)
-    }
-
-    /// Whether a dyno of this name can be of a watched process type; its record at Heroku tells for sure.
-    #[must_use]
-    pub fn may_include(&self, dyno: &DynoName) -> bool {
-        self.process_types.iter().any(|process_type| dyno.may_be_of(process_type))
     }
 }
 
