@@ -210,7 +210,8 @@ impl AcceptanceWriter {
         }
         let lost = self.unwritten.load(Ordering::Relaxed);
         if lost > 0 {
-            warn!("the restarter is being shut down, and {lost} alerts are dropped that were kept in memory only");
+            let (are, what) = if lost == 1 { ("is", "alert") } else { ("are", "alerts") };
+            warn!("the restarter is being shut down, and {lost} {what} {are} dropped that were kept in memory only");
         }
     }
 

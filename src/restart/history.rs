@@ -40,6 +40,14 @@ struct Known {
 }
 
 impl History {
+    /// Whether anything that alerts depend on is different from before.
+    pub(super) fn is_news_after(&self, before: &Self) -> bool {
+        let state = |history: &Self| {
+            history.ours.iter().map(|(name, our)| (name.clone(), our.state.clone())).collect::<Vec<_>>()
+        };
+        self.given_up != before.given_up || state(self) != state(before)
+    }
+
     /// Remembers a look without drawing conclusions from it. A record that is older than one seen before is replaced by that
     /// one: the answer is out of date. If lists go on showing the older record, it is true.
     pub(super) fn remember(&mut self, look: &mut Look) {

@@ -189,8 +189,11 @@ impl Rollout {
         &self.history
     }
 
-    /// A pass that was written down goes on under this policy. Returns the time of its last step.
-    pub(super) fn resume(&mut self, policy: Policy) -> Timestamp {
+    /// A pass that was written down goes on under this policy, with a look. Returns the time of its last step, by the clock of
+    /// the process that made it: nothing waits for a time by that clock.
+    pub(super) fn resume(&mut self, policy: Policy, now: Timestamp) -> Timestamp {
+        let latest = now.saturating_add(policy.settle_time).unwrap_or(now);
+        (self.look_at, self.next_restart_at) = (now, self.next_restart_at.min(latest));
         self.policy = policy;
         self.stop_requested_at = None;
         self.now

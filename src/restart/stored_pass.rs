@@ -46,7 +46,7 @@ impl StoredPass {
     #[must_use]
     pub fn resume(self, policy: Policy, now: Timestamp) -> (Rollout, (Event, Timestamp)) {
         let mut rollout = self.rollout;
-        let stopped_at = rollout.resume(policy);
+        let stopped_at = rollout.resume(policy, now);
         let first = if self.is_restarting {
             // The restart was asked for then, and its time to take effect is over.
             let oldest = now.saturating_sub(LONGEST_UNSEEN).unwrap_or(now);

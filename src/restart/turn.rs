@@ -171,10 +171,12 @@ impl PassInHand<'_> {
         if self.is_lost() {
             return MayRestart::Lost;
         }
+        // A database that does not answer takes longer to fail than a look is recent.
+        if self.turn.store.is_alone() {
+            return MayRestart::Yes;
+        }
         // One that was alone when the pass began may hold the turn by now.
-        let Some(held) = self.held.clone().or_else(|| self.turn.held()) else {
-            return if self.turn.store.is_alone() { MayRestart::Yes } else { MayRestart::NotNow };
-        };
+        let Some(held) = self.held.clone().or_else(|| self.turn.held()) else { return MayRestart::NotNow };
         let began = Instant::now();
         let (history, pass) = self.as_json(rollout, true, clock);
         let pass = PassUnderWay { history, pass: Some(pass), status: json(status) };
@@ -187,7 +189,6 @@ impl PassInHand<'_> {
                 self.turn.lose(&held);
                 MayRestart::Lost
             }
-            Err(_) if self.turn.store.is_alone() => MayRestart::Yes,
             Err(error) => {
                 let app = self.app;
                 if !self.told.swap(true, Ordering::Relaxed) {
@@ -227,15 +228,17 @@ impl Turn {
         }
     }
 
-    /// Writes what is remembered after a look apart from a pass. Without the database, the next pass writes it.
-    pub(super) async fn keep_history(&self, held: &HeldTurn, history: &History, status: &HolderStatus) {
+    /// Writes what is remembered after a look apart from a pass. Whether it is written.
+    pub(super) async fn keep_history(&self, held: &HeldTurn, history: &History, status: &HolderStatus) -> bool {
         let began = Instant::now();
         let nothing = PassUnderWay { history: json(history), pass: None, status: json(status) };
-        match self.store.write_ahead(&held.term, &nothing).await {
+        let is_held = self.store.write_ahead(&held.term, &nothing).await;
+        match is_held {
             Ok(true) => held.renewed(began, &self.store),
             Ok(false) => self.lose(held),
             Err(_) => {}
         }
+        is_held.is_ok()
     }
 
     /// Writes the end of a pass. Whether it is written, or nobody needs it any more.

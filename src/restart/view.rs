@@ -79,10 +79,13 @@ impl View {
         self.began = began;
     }
 
-    /// The app was looked at, apart from a pass.
-    pub(super) fn looked(&mut self, look: &Look, history: &History) {
+    /// The app was looked at, apart from a pass. What is remembered of it is `None` if another process knows better.
+    pub(super) fn looked(&mut self, look: &Look, history: Option<&History>) {
         self.compare(look);
-        (self.look, self.history, self.trouble) = (Some(look.clone()), history.clone(), None);
+        (self.look, self.trouble) = (Some(look.clone()), None);
+        if let Some(history) = history {
+            self.history = history.clone();
+        }
     }
 
     /// Another process makes the passes, remembers this, and sees and does that.

@@ -67,6 +67,8 @@ pub(super) struct State {
     log: PassLog,
     /// Whether passes were made without the turn, so that the database does not know what is remembered.
     was_alone: bool,
+    /// Whether a look apart from a pass concluded what the database does not know yet.
+    is_history_unwritten: bool,
     /// The requests of passes whose end could not be written.
     unwritten: Vec<i64>,
 }

@@ -43,6 +43,8 @@ pub struct Timing {
     pub answer: Duration,
     /// How often to look for alerts that other replicas accepted, and for turns that are free.
     pub poll: Duration,
+    /// A database that does not answer may answer others. After this long, a process that knows of no other acts all the same.
+    pub silence: Duration,
 }
 
 impl Default for Timing {
@@ -54,6 +56,7 @@ impl Default for Timing {
             longest_call: Duration::from_secs(10),
             answer: Duration::from_secs(1),
             poll: Duration::from_secs(2),
+            silence: Duration::from_secs(10 * 60),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Databases that do not do what they should: an alert is answered all the same, and a sentence says what to do.
 
+use dyno_restarter::store::Timing;
+
 use crate::alerts::until;
 use crate::postgres::{Database, PASSWORD};
 use crate::proxy::{Proxy, Wire};
-use crate::service::{seconds, shop};
-use crate::{in_time, unconnected_service};
+use crate::service::{QUICK, seconds, shop};
+use crate::{in_time, service_at_pace, unconnected_service};
 
 /// Starts the service with this URL and sends an alert, which is kept in memory only. Returns what the log says.
 async fn alert_with(url: &str) -> String {
@@ -132,6 +134,21 @@ async fn a_connection_that_stalls_in_the_middle_of_a_statement_loses_no_alert() 
     in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
     until(&database, "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL", 0).await;
     assert_eq!(shop.restarts(), ["web.1"]);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_that_knows_of_no_other_acts_when_the_database_was_silent_for_long() {
+    let database = database!();
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
+    let proxy = Proxy::to(&database.url).await;
+    let timing = Timing { answer: seconds(1), silence: seconds(6), ..QUICK };
+    let service = service_at_pace(&heroku, &proxy.url(&database.url), timing);
+    until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE term = 1", 1).await;
+    proxy.set(Wire::Stalls);
+    assert_eq!(in_time("an answer", service.ask("")).await.0, 202);
+    in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
     service.stop().await;
 }
 

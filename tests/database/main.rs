@@ -42,8 +42,12 @@ pub(crate) async fn service_with(heroku: &Heroku, url: &str) -> Service {
 
 /// The same, before it is connected. Answers wait for the database for a second, however busy the machine is.
 pub(crate) fn unconnected_service(heroku: &Heroku, url: &str) -> Service {
-    let environment = service::environment(heroku, &[("DATABASE_URL", url)]);
-    Service::with_timing(&environment, Timing { answer: seconds(1), ..QUICK })
+    service_at_pace(heroku, url, Timing { answer: seconds(1), ..QUICK })
+}
+
+/// A service that is not connected yet, with other intervals.
+pub(crate) fn service_at_pace(heroku: &Heroku, url: &str, timing: Timing) -> Service {
+    Service::with_timing(&service::environment(heroku, &[("DATABASE_URL", url)]), timing)
 }
 
 /// The same, once it is connected.

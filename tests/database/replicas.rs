@@ -116,7 +116,7 @@ async fn two_replicas_show_the_same_but_for_what_is_of_each_and_of_the_moment() 
     for service in [&one, &other] {
         service.request(reqwest::Method::POST, "key=wrong").send().await.expect("answered");
     }
-    until_shown(&one, "/", "on hold").await;
+    until_shown(&one, "/", "Automatic restarts are on hold").await;
     let same = async {
         while shared(status(&one).await) != shared(status(&other).await) {
             tokio::time::sleep(QUICK.poll).await;
@@ -293,6 +293,51 @@ async fn a_pass_that_was_made_without_the_database_is_shown_by_others_when_it_is
     proxy.set(Wire::Passes);
     until_shown(&other, "/", "web.1: restarted, up again after").await;
     until_shown(&one, "/metrics", r#"dyno_restarter_database_unwritten{kind="alerts",replica="restarter"} 0.0"#).await;
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_hold_stays_on_the_page_of_a_replica_when_it_looks_by_itself() {
+    let database = database!();
+    let (heroku, shop) = shop(2).await;
+    let _ = shop.boot_time(seconds(0)).dyno("web.2").crashes_on_boot();
+    let one = replica(&heroku, &database).await;
+    until(&database, HELD, 1).await;
+    // Its first look fails, so it looks again within a minute.
+    heroku.misbehave(simulator::On::List, simulator::Fault::Status(503), 1);
+    let other = replica(&heroku, &database).await;
+    one.alert().await;
+    until_shown(&other, "/", "Automatic restarts are on hold").await;
+    let began = std::time::Instant::now();
+    while began.elapsed() < seconds(65) {
+        let told = status(&other).await;
+        assert_eq!(told["apps"][0]["holds"][0]["dyno"], "web.2", "after {:?}: {told:#}", began.elapsed());
+    }
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_hold_is_shown_by_every_replica_whatever_ended_it() {
+    let database = database!();
+    let (heroku, shop) = shop(2).await;
+    let _ = shop.clone().boot_time(seconds(0)).dyno("web.2").never_boots();
+    let (one, other) = two_replicas(&heroku, &database).await;
+    one.ask("dyno=web.2").await;
+    heroku.until(|_| shop.restarts() == ["web.2"]).await;
+    heroku.misbehave(simulator::On::List, simulator::Fault::Status(401), 1);
+    until_shown(&other, "/", "Automatic restarts are on hold").await;
+    shop.deploy();
+    // Its look is one that concludes.
+    one.ask("dry_run=true").await;
+    let is_held = async |of: &Service| status(of).await["apps"][0]["holds"] != json!([]);
+    let ended = async {
+        while is_held(&one).await || is_held(&other).await {
+            tokio::time::sleep(QUICK.poll).await;
+        }
+    };
+    crate::in_time("the end of the hold", ended).await;
     one.stop().await;
     other.stop().await;
 }

@@ -424,3 +424,39 @@ async fn alerts_that_heroku_did_not_answer_for_15_minutes_are_told() {
     assert!(told.starts_with("shop: Heroku's API failed for 15 minutes, and the alerts are not acted on: "), "{told}");
     service.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_hold_of_a_dyno_that_was_not_seen_up_is_told_whatever_ends_it() {
+    type HoldEnds = fn(&simulator::App);
+    let ends: [HoldEnds; 3] =
+        [|shop| drop(shop.dyno("web.2").comes_up()), |shop| shop.scale("web", 1), simulator::App::deploy];
+    let mut told = Vec::new();
+    for end in ends {
+        let (heroku, shop) = shop(2).await;
+        shop.dyno("web.2").never_boots();
+        let receiver = Receiver::start().await;
+        let service = Service::with(&heroku, &[("NOTIFY_URL", &receiver.url)]).await;
+        service.ask("dyno=web.2").await;
+        heroku.until(|_| shop.restarts() == ["web.2"]).await;
+        heroku.misbehave(On::List, Fault::Status(401), 1);
+        service.passes(1).await;
+        assert!(receiver.message(0).await.contains("Automatic restarts are on hold until it is up"));
+        end(&shop);
+        tokio::time::sleep(seconds(200)).await;
+        service.stop().await;
+        told.push(receiver.messages().split_off(1));
+    }
+    assert!(told.iter().all(|told| told[0].contains("Alerts restart dynos again: web.2")), "{told:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_refused_is_told_also_when_the_call_before_failed_for_a_moment() {
+    let (heroku, _) = shop(1).await;
+    let receiver = Receiver::start().await;
+    heroku.misbehave(On::List, Fault::Status(503), 1);
+    let service = Service::with(&heroku, &[("NOTIFY_URL", &receiver.url)]).await;
+    heroku.revoke_token();
+    tokio::time::sleep(seconds(3600)).await;
+    service.stop().await;
+    assert_eq!(receiver.messages().len(), 1);
+}

@@ -25,6 +25,7 @@ pub(crate) const QUICK: Timing = Timing {
     longest_call: Duration::from_secs(1),
     answer: Duration::from_secs(20),
     poll: Duration::from_millis(100),
+    silence: Duration::from_secs(600),
 };
 
 /// A simulated Heroku with an app `shop`, which has this number of web dynos and one worker dyno.

@@ -23,8 +23,11 @@ const MOST_OUTCOMES: usize = 8;
 /// How many dynos that are on hold, given up on or reported have a sentence each.
 const MOST_SENTENCES: usize = 5;
 
-/// What a pass waits for is cut to this length.
+/// A sentence about a pass is cut to this length. A row of the database may have been changed by hand.
 const LONGEST_SENTENCE: usize = 500;
+
+/// The same for the name of a dyno.
+const LONGEST_NAME: usize = 100;
 
 /// All there is to say of an app.
 pub(super) fn app(context: &Context<'_>, overview: &AppOverview, database: Option<&DatabaseStatus>) -> Markup {
@@ -230,12 +233,12 @@ fn pass(context: &Context<'_>, pass: &PassRecord) -> Markup {
         details id={ "pass-" (pass.app) "-" (pass.began_at.as_microsecond()) } {
             summary {
                 (context.time(pass.began_at)) " – " (alerts(pass.alerts))
-                @if !pass.senders.is_empty() { " from key " (pass.senders.join(", ")) }
+                @if !pass.senders.is_empty() { " from key " (printable(&pass.senders.join(", "), LONGEST_SENTENCE)) }
                 ": " (in_short(pass))
             }
             ul {
                 (outcomes(&pass.dynos, MOST_OUTCOMES, "due, not restarted"))
-                @if let Some(end) = &pass.ended_early { li { "It ended early: " (end) } }
+                @if let Some(end) = &pass.ended_early { li { "It ended early: " (printable(end, LONGEST_SENTENCE)) } }
                 li { "It took " (human(Duration::from_secs(pass.took_seconds))) " and " (pass.calls) " calls." }
             }
         }
@@ -257,8 +260,8 @@ pub(super) fn outcomes(dynos: &[DynoRecord], most: usize, due: &str) -> Markup {
     html! {
         @for DynoRecord { dyno, outcome, detail } in dynos {
             li {
-                span aria-hidden="true" { (mark(outcome)) " " } (dyno) ": "
-                @if outcome == "due" { (due) } @else { (detail) }
+                span aria-hidden="true" { (mark(outcome)) " " } (printable(dyno, LONGEST_NAME)) ": "
+                @if outcome == "due" { (due) } @else { (printable(detail, LONGEST_SENTENCE)) }
             }
         }
         @if !rest.is_empty() { li { (rest.len()) " more: " (counts(rest)) } }
@@ -281,13 +284,17 @@ fn counts<'a>(dynos: impl IntoIterator<Item = &'a DynoRecord>) -> String {
     }
     let known = counts.into_iter().zip(said).filter(|(count, _)| *count > 0);
     let others = others.into_iter().map(|(word, count)| (count, word));
-    known.chain(others).map(|(count, said)| format!("{count} {said}")).collect::<Vec<_>>().join(", ")
+    known
+        .chain(others)
+        .map(|(count, said)| format!("{count} {}", printable(said, LONGEST_NAME)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn in_short(pass: &PassRecord) -> String {
     let counts = counts(&pass.dynos);
     match (&pass.ended_early, counts.is_empty()) {
-        (Some(end), true) => format!("ended early: {end}"),
+        (Some(end), true) => format!("ended early: {}", printable(end, LONGEST_SENTENCE)),
         (Some(_), false) => format!("{counts}; ended early"),
         (None, true) => "nothing to do".to_owned(),
         (None, false) => counts,

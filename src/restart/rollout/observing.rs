@@ -24,19 +24,25 @@ impl Rollout {
                     if let Some(name) = &renamed {
                         self.capacity.values_mut().for_each(|capacity| capacity.rename(&dyno, name));
                     }
-                    if self.phase == Phase::Choosing {
-                        self.notes.push(Note::HoldEnded(renamed.clone().unwrap_or(dyno.clone()), HoldEnd::Up));
-                    }
+                    self.note_end_of_hold(renamed.as_ref().unwrap_or(&dyno), HoldEnd::Up);
                     self.settle(dyno, Outcome::Restarted { took, at: self.now, renamed });
                 }
-                Change::Unconfirmed(dyno) if self.phase == Phase::Choosing => {
-                    self.notes.push(Note::HoldEnded(dyno, HoldEnd::Up));
+                Change::Unconfirmed(dyno) => {
+                    self.note_end_of_hold(&dyno, HoldEnd::Up);
+                    self.settle(dyno, Outcome::Unconfirmed);
                 }
-                Change::Unconfirmed(dyno) => self.settle(dyno, Outcome::Unconfirmed),
-                Change::Deployed { dyno, release } => self.settle(dyno, Outcome::Deployed { release }),
-                Change::Gone(dyno) => self.settle(dyno, Outcome::Skipped(Skip::Gone)),
-                // An earlier pass asked for it.
-                Change::NotRestarted { dyno, .. } if !self.is_in_this_pass(&dyno.name) => {}
+                Change::Deployed { dyno, release } => {
+                    self.note_end_of_hold(&dyno, HoldEnd::Deployed);
+                    self.settle(dyno, Outcome::Deployed { release });
+                }
+                Change::Gone(dyno) => {
+                    self.note_end_of_hold(&dyno, HoldEnd::ScaledAway);
+                    self.settle(dyno, Outcome::Skipped(Skip::Gone));
+                }
+                // An earlier pass asked for it, and it is up.
+                Change::NotRestarted { dyno, .. } if !self.is_in_this_pass(&dyno.name) => {
+                    self.note_end_of_hold(&dyno.name, HoldEnd::Up);
+                }
                 Change::NotRestarted { dyno, error, waited } => {
                     let name = dyno.name.clone();
                     self.due.push_front(*dyno);
@@ -60,6 +66,13 @@ impl Rollout {
         // Of several dynos, the last one that comes up ends the hold.
         if self.history.on_hold().any(|our| !self.is_in_this_pass(our.restarted_as())) {
             self.notes.retain(|note| !matches!(note, Note::HoldEnded(..)));
+        }
+    }
+
+    /// A dyno of an earlier pass is in order, or is not there any more. While this pass makes its choice, that ends a hold.
+    fn note_end_of_hold(&mut self, dyno: &DynoName, why: HoldEnd) {
+        if self.phase == Phase::Choosing {
+            self.notes.push(Note::HoldEnded(dyno.clone(), why));
         }
     }
 

@@ -88,7 +88,8 @@ impl Worker {
 
     /// When to look although nobody asks, unless something else happens.
     pub(super) fn look_at(&self) -> Instant {
-        let is_in_trouble = self.state.history.hold().is_some() || self.app.view().trouble().is_some();
+        let is_on_hold = self.may_judge() && self.state.history.hold().is_some();
+        let is_in_trouble = is_on_hold || self.app.view().trouble().is_some();
         let pause = if is_in_trouble { LONGEST_WITHOUT_LOOK_IN_TROUBLE } else { LONGEST_WITHOUT_LOOK };
         let at = Instant::now() + pause;
         self.state.pace.ready_at().map_or(at, |ready_at| ready_at.max(at))
@@ -98,7 +99,9 @@ impl Worker {
     /// it matters, and the end of a hold without another alert. `None` if the service is asked to end meanwhile.
     pub(super) async fn look(&mut self) -> Option<Result<(), Error>> {
         let app = self.name.clone();
-        let had_trouble = self.app.view().trouble().is_some();
+        let trouble = self.app.view().trouble().cloned();
+        let is_known =
+            |cause: &Error| trouble.as_ref().is_some_and(|trouble| trouble.remedy.as_deref() == cause.remedy());
         let stop = self.stop.clone();
         let looked = tokio::select! {
             biased;
@@ -106,17 +109,18 @@ impl Worker {
             looked = self.observe() => looked,
         };
         match &looked {
-            Err(cause) if had_trouble => debug!(%app, "still cannot see {app}: {cause}"),
+            // A call that failed before for another reason does not hide this one.
+            Err(cause) if is_known(cause) => debug!(%app, "still cannot see {app}: {cause}"),
             Err(cause) if !cause.is_transient() => {
                 error!(event = "not_ready", %app, "cannot restart dynos of {app}: {}", End::Api(cause.clone()));
                 self.publish(|| News::CannotWatch { app, cause: cause.clone() });
             }
             Err(cause) => warn!(event = "not_ready", %app, "cannot see {app}: {cause}"),
             Ok(notes) => {
-                if had_trouble {
+                if trouble.is_some() {
                     info!(event = "ready", %app, "{app} can be seen again");
                 }
-                if had_trouble || !notes.is_empty() {
+                if trouble.is_some() || !notes.is_empty() {
                     self.publish(|| News::Look { app, notes: notes.clone() });
                 }
             }
@@ -129,14 +133,15 @@ impl Worker {
     async fn observe(&mut self) -> Result<Vec<Note>, Error> {
         let turn = self.app.turn.clone();
         let held = turn.as_ref().and_then(|turn| turn.held());
-        if turn.as_ref().is_some_and(|turn| !turn.may_begin()) {
+        if !self.may_judge() {
             let look = self.list().await?;
             self.keep_unjudged(look);
             return Ok(Vec::new());
         }
-        let history = self.state.history.clone();
+        let before = self.state.history.clone();
         let nothing = MergedTarget::default();
-        let mut rollout = Rollout::new(self.name.clone(), self.policy.clone(), nothing, 0, history, self.clock.now());
+        let mut rollout =
+            Rollout::new(self.name.clone(), self.policy.clone(), nothing, 0, before.clone(), self.clock.now());
         let mut event = Event::Time;
         loop {
             event = match rollout.step(event, self.clock.now()) {
@@ -171,13 +176,21 @@ impl Worker {
         if let Some(look) = look {
             self.keep_look(look);
         }
-        if let Some(turn) = turn.filter(|_| !notes.is_empty()) {
-            match held {
-                Some(held) => turn.keep_history(&held, &self.state.history, &self.app.for_others()).await,
-                None => self.state.was_alone = true,
+        self.state.is_history_unwritten |= self.state.history.is_news_after(&before);
+        if let Some(turn) = turn.filter(|_| self.state.is_history_unwritten) {
+            if let Some(held) = held {
+                let is_written = turn.keep_history(&held, &self.state.history, &self.app.for_others()).await;
+                self.state.is_history_unwritten = !is_written;
+            } else {
+                self.state.was_alone = true;
             }
         }
         Ok(notes)
+    }
+
+    /// Whether this process may conclude anything from what it sees: with a database, only who may make passes.
+    fn may_judge(&self) -> bool {
+        self.app.turn.as_ref().is_none_or(|turn| turn.may_begin())
     }
 
     /// Lists the dynos, within the allowance of idle calls.
@@ -203,7 +216,8 @@ impl Worker {
     }
 
     fn keep_look(&mut self, look: Look) {
-        self.app.view().looked(&look, &self.state.history);
+        let history = Some(&self.state.history).filter(|_| self.may_judge());
+        self.app.view().looked(&look, history);
         self.state.last_look = Some(look);
     }
 

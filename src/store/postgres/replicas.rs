@@ -38,9 +38,6 @@ const MOST_STEPS: usize = 20;
 /// How often old rows are looked for.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
-/// A database that does not answer may answer others. After this long, a process that knows of no other acts all the same.
-const LONGEST_SILENCE: Duration = Duration::from_secs(10 * 60);
-
 impl Postgres {
     /// Says now and then that this process is there and what it heard, learns what the others heard, and deletes what is old,
     /// until the service is asked to end.
@@ -76,12 +73,12 @@ impl Postgres {
     ///
     /// - the database has been down for longer than a lease, so that nobody can hold a turn, and this is the first dyno of
     ///   the restarter (or it is no dyno, and no other process was there);
-    /// - or nothing was heard of it for [`LONGEST_SILENCE`], for example because the password is wrong, and no other process
+    /// - or nothing was heard of it for `Timing::silence`, for example because the password is wrong, and no other process
     ///   was there when it was heard last. If it was never heard, that is so for the first dyno.
     pub(crate) fn is_alone(&self) -> bool {
         let contact = self.contact();
         let is_down = contact.down_since.is_some_and(|since| since.elapsed() >= self.timing.lease);
-        let is_silent = contact.answered_at.elapsed() >= LONGEST_SILENCE;
+        let is_silent = contact.answered_at.elapsed() >= self.timing.silence;
         let is_first = self.is_first.unwrap_or(contact.others == Some(false));
         let knows_no_other = contact.others.map_or(self.is_first != Some(false), |others| !others);
         is_down && is_first || is_silent && knows_no_other
