@@ -171,7 +171,7 @@ impl Service {
         let (silences, counts) = senders.map(|senders| (senders.silences, senders.counts)).unzip();
         let drains = Arc::new(Drains::new(restarter.clone(), client, config.drain));
         if let Some(store) = store {
-            workers.maintain(store, http::Heard::new(config.keys.recent(), &drains), stop);
+            workers.maintain(store, http::ReplicaExchange::new(config.keys.recent(), &drains), stop);
         }
         let own_url = config.keys.own_url();
         let run = |notifier: Notifier| {

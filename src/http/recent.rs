@@ -68,10 +68,8 @@ impl RecentAlerts {
     pub(crate) fn add(&self, outcome: &'static str, app: Option<&AppName>, key: &str, reason: String) {
         self.count(outcome, app);
         let mut alerts = self.alerts.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_same = |known: &RecentAlert| {
-            known.outcome == outcome && known.app.as_ref() == app && known.key == key && known.reason == reason
-        };
-        let known = alerts.iter().rposition(is_same).and_then(|at| alerts.remove(at));
+        let known =
+            alerts.iter().rposition(|known| known.is_same(outcome, app, key, &reason)).and_then(|at| alerts.remove(at));
         let count = known.map_or(0, |known| known.count) + 1;
         if alerts.len() == MOST {
             alerts.pop_front();
@@ -81,7 +79,7 @@ impl RecentAlerts {
     }
 
     /// Those that came to this process, the latest first.
-    pub(crate) fn heard_here(&self) -> Vec<RecentAlert> {
+    pub(crate) fn own(&self) -> Vec<RecentAlert> {
         self.alerts.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
     }
 
@@ -93,7 +91,13 @@ impl RecentAlerts {
     /// Those that came to any replica, the latest first.
     pub(crate) fn latest(&self) -> Vec<RecentAlert> {
         let others = self.others.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        latest(self.heard_here().into_iter().chain(others))
+        latest(self.own().into_iter().chain(others))
+    }
+}
+
+impl RecentAlert {
+    fn is_same(&self, outcome: &str, app: Option<&AppName>, key: &str, reason: &str) -> bool {
+        self.outcome == outcome && self.app.as_ref() == app && self.key == key && self.reason == reason
     }
 }
 
@@ -101,9 +105,10 @@ impl RecentAlerts {
 fn latest(alerts: impl IntoIterator<Item = RecentAlert>) -> Vec<RecentAlert> {
     let mut merged: Vec<RecentAlert> = Vec::new();
     for alert in alerts {
-        let kind =
-            |alert: &RecentAlert| (alert.outcome.clone(), alert.app.clone(), alert.key.clone(), alert.reason.clone());
-        match merged.iter_mut().find(|known| kind(known) == kind(&alert)) {
+        match merged
+            .iter_mut()
+            .find(|known| known.is_same(&alert.outcome, alert.app.as_ref(), &alert.key, &alert.reason))
+        {
             Some(known) => (known.at, known.count) = (known.at.max(alert.at), known.count.saturating_add(alert.count)),
             None => merged.push(alert),
         }

@@ -79,11 +79,11 @@ impl Webhook {
         call(self.message(text)).await
     }
 
-    /// Asks whether the webhook is there, without a message where its chat can be asked so. No chat is told anything.
+    /// Asks whether the webhook exists, and posts no message.
     ///
     /// - Slack rejects a text that is empty with 400, and any text for a webhook that is gone with 403, 404 or 410
     ///   (<https://api.slack.com/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks>);
-    /// - Discord tells about a webhook to who knows its token
+    /// - Discord describes a webhook to anybody who knows its token
     ///   (<https://docs.discord.com/developers/resources/webhook#get-webhook-with-token>);
     /// - of other chats, any answer but one of a failing server is a success: what they do with an empty text is not known.
     pub(crate) async fn probe(&self) -> Result<Probed, SendError> {

@@ -40,12 +40,14 @@ struct Known {
 }
 
 impl History {
-    /// Whether anything that alerts depend on is different from before.
-    pub(super) fn is_news_after(&self, before: &Self) -> bool {
-        let state = |history: &Self| {
-            history.ours.iter().map(|(name, our)| (name.clone(), our.state.clone())).collect::<Vec<_>>()
-        };
-        self.given_up != before.given_up || state(self) != state(before)
+    /// Whether holds or dynos that were given up on are different from before.
+    pub(super) fn differs_from(&self, before: &Self) -> bool {
+        self.given_up != before.given_up || !self.states().eq(before.states())
+    }
+
+    /// What is known of each dyno that we restarted.
+    fn states(&self) -> impl Iterator<Item = (&DynoName, &OurState)> {
+        self.ours.iter().map(|(name, our)| (name, &our.state))
     }
 
     /// Remembers a look without drawing conclusions from it. A record that is older than one seen before is replaced by that

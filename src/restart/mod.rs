@@ -80,7 +80,7 @@ use turn_keeper::TurnKeeper;
 
 use crate::heroku::Client;
 use crate::shutdown::Stop;
-use crate::store::{Hearing, Postgres};
+use crate::store::{Exchange, Postgres};
 use crate::util::clock::Clock;
 use worker::{Apps, SharedApp, State, Worker};
 
@@ -239,7 +239,7 @@ impl Restarter {
             answers: store.answers(),
             answered_at: store.answered_at().map(|at| self.clock.time(at)),
             unwritten_alerts: acceptor.unwritten(),
-            unwritten_passes: self.apps.values().map(|app| app.past().unwritten().passes.len()).sum(),
+            unwritten_passes: self.apps.values().map(|app| app.past().unwritten_count()).sum(),
         })
     }
 
@@ -251,9 +251,8 @@ impl Restarter {
     pub fn status(&self, app: &AppName) -> AppStatus {
         let shared = self.app(app);
         let waiting = shared.queue.waiting_alerts();
-        let turn = shared.turn.as_ref().map(|turn| turn.status()).unzip();
-        let turn = (turn.0, turn.1.flatten());
-        shared.view().status(app, &self.policy, waiting, turn, self.clock.now())
+        let (turn, holder) = shared.turn.as_ref().map(|turn| turn.status()).unzip();
+        shared.view().status(app, &self.policy, waiting, (turn, holder.flatten()), self.clock.now())
     }
 
     /// Why the last call to Heroku about an app failed, if it did.
@@ -293,8 +292,8 @@ impl Restarter {
 
 impl Workers {
     /// Starts the task that tells other replicas what this one heard, and that deletes what is old.
-    pub(crate) fn maintain(&mut self, store: Arc<Postgres>, hearing: impl Hearing + 'static, stop: Stop) {
-        self.0.spawn(async move { store.maintain(stop, &hearing).await });
+    pub(crate) fn maintain(&mut self, store: Arc<Postgres>, exchange: impl Exchange + 'static, stop: Stop) {
+        self.0.spawn(async move { store.maintain(stop, &exchange).await });
     }
 
     /// Waits until a task ends, and says how; `None` when all have ended.

@@ -5,14 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::event::{Action, Event, Note};
-use super::fleet::Look;
 use super::pass_log::PassLog;
 use super::report::Report;
 use super::rollout::Rollout;
 use super::status::WhatHappened;
 use super::turn::{MayRestart, PassInHand};
 use super::worker::SharedApp;
-use crate::heroku::{AppName, Client, DynoName, Error};
+use crate::heroku::{AppName, Client, DynoName};
 use crate::shutdown::Stop;
 use crate::util::clock::Clock;
 
@@ -66,7 +65,12 @@ impl Driver<'_> {
                     MayRestart::NotNow => Event::Postponed(ASK_AGAIN),
                     MayRestart::Lost => return Ended::LeftToAnother,
                 },
-                Action::Look => self.interruptible(deadline, async { Event::Looked(self.look().await) }).await,
+                Action::Look => {
+                    self.interruptible(deadline, async {
+                        Event::Looked(self.shared.look(self.app, self.client, self.clock).await)
+                    })
+                    .await
+                }
                 Action::AskFormation(process_type) => {
                     let ask = async {
                         let quantity = self.client.quantity(self.app, &process_type).await;
@@ -105,17 +109,6 @@ impl Driver<'_> {
             Some(in_hand) => in_hand.write_ahead(rollout, &self.shared.for_others(), self.clock).await,
             None => MayRestart::Yes,
         }
-    }
-
-    /// Lists the dynos.
-    pub(super) async fn look(&self) -> Result<Look, Error> {
-        let asked = self.clock.now();
-        let listing = self.client.dynos(self.app).await;
-        match &listing {
-            Ok(_) => self.shared.view().answered(),
-            Err(error) => self.shared.view().failed(error, asked),
-        }
-        Ok(Look::new(listing?, asked, self.clock.now(), self.client.remaining()))
     }
 
     /// Work that ends early when the service is asked to end or, once that is known, at the deadline.

@@ -15,10 +15,10 @@ use crate::heroku::{AppName, DynoName};
 use crate::store::{Error, NewPass};
 
 /// How many passes are kept of each app.
-const MOST: usize = 50;
+pub(super) const MOST: usize = 50;
 
 /// How many of them restarted nothing. An alert may come every 20 s for days, and must not push out what was done.
-const MOST_IDLE: usize = 25;
+pub(super) const MOST_IDLE: usize = 25;
 
 /// A pass that is over, as the page and `/status` show it and the database keeps it. Another version of this program may have
 /// written it, so it consists of words.
@@ -191,6 +191,11 @@ impl PastPasses {
     /// The reports on those that this process made, oldest first.
     pub(super) fn reports(&self) -> Vec<Arc<Report>> {
         self.passes.iter().filter_map(|pass| pass.report.clone()).collect()
+    }
+
+    /// How many are to be written to the database.
+    pub(super) fn unwritten_count(&self) -> usize {
+        self.passes.iter().filter(|pass| pass.unwritten.is_some()).count()
     }
 
     /// What is to be written to the database, oldest first.

@@ -30,7 +30,7 @@ use super::status::TurnStatus;
 use super::stored_pass::StoredPass;
 use super::view::HolderStatus;
 use crate::heroku::AppName;
-use crate::store::{Error, FinishedPass, PassUnderWay, Postgres, Term};
+use crate::store::{Error, FinishedPass, Postgres, Term, TurnState};
 use crate::util::clock::Clock;
 
 /// The turn of an app, as this process sees it.
@@ -105,8 +105,8 @@ impl Turn {
         self.held().is_some_and(|held| held.is_trusted()) || self.store.is_alone()
     }
 
-    /// Another process has it, or nobody.
-    pub(super) fn seen_at(&self, other: Option<&str>) {
+    /// Another process has the turn, or nobody has it.
+    pub(super) fn note_holder(&self, other: Option<&str>) {
         *self.other.lock().unwrap_or_else(PoisonError::into_inner) = other.map(str::to_owned);
     }
 
@@ -179,8 +179,8 @@ impl PassInHand<'_> {
         let Some(held) = self.held.clone().or_else(|| self.turn.held()) else { return MayRestart::NotNow };
         let began = Instant::now();
         let (history, pass) = self.as_json(rollout, true, clock);
-        let pass = PassUnderWay { history, pass: Some(pass), status: json(status) };
-        match self.turn.store.write_ahead(&held.term, &pass).await {
+        let state = TurnState { history, pass: Some(pass), status: json(status) };
+        match self.turn.store.write_state(&held.term, &state).await {
             Ok(true) => {
                 held.renewed(began, &self.turn.store);
                 if held.is_trusted() { MayRestart::Yes } else { MayRestart::NotNow }
@@ -231,8 +231,8 @@ impl Turn {
     /// Writes what is remembered after a look apart from a pass. Whether it is written.
     pub(super) async fn keep_history(&self, held: &HeldTurn, history: &History, status: &HolderStatus) -> bool {
         let began = Instant::now();
-        let nothing = PassUnderWay { history: json(history), pass: None, status: json(status) };
-        let is_held = self.store.write_ahead(&held.term, &nothing).await;
+        let state = TurnState { history: json(history), pass: None, status: json(status) };
+        let is_held = self.store.write_state(&held.term, &state).await;
         match is_held {
             Ok(true) => held.renewed(began, &self.store),
             Ok(false) => self.lose(held),

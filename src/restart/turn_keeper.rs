@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 use super::acceptance::Acceptor;
 use super::history::History;
 use super::lease::Watch;
+use super::past_passes::{MOST, MOST_IDLE};
 use super::queue::PassRequest;
 use super::stored_pass::StoredPass;
 use super::target::MergedTarget;
@@ -40,7 +41,7 @@ pub(super) struct TurnKeeper {
     in_hand: BTreeSet<i64>,
     is_away: bool,
     /// What the others were told last, if they were.
-    told: Option<Value>,
+    written_status: Option<Value>,
 }
 
 /// A turn that was taken, and what the last holder left.
@@ -70,7 +71,7 @@ impl TurnKeeper {
             number: fastrand::i64(..),
             in_hand: BTreeSet::new(),
             is_away: false,
-            told: None,
+            written_status: None,
         }
     }
 
@@ -105,8 +106,8 @@ impl TurnKeeper {
         let began = Instant::now();
         if began >= self.renew_at {
             let status = json(&self.app.for_others());
-            let has_changed = self.told.as_ref() != Some(&status);
-            self.told = None;
+            let has_changed = self.written_status.as_ref() != Some(&status);
+            self.written_status = None;
             if !store.renew_turn(&held.term, Some(&status).filter(|_| has_changed)).await? {
                 let app = &self.name;
                 warn!(event = "turn_lost", %app, "another restarter makes the passes over {app} now");
@@ -115,7 +116,7 @@ impl TurnKeeper {
                 return Ok(());
             }
             held.renewed(began, &store);
-            (self.told, self.renew_at) = (Some(status), began + store.timing().renewal());
+            (self.written_status, self.renew_at) = (Some(status), began + store.timing().renewal());
             self.exchange_passes().await;
         }
         loop {
@@ -144,7 +145,7 @@ impl TurnKeeper {
             self.app.past().written(&unwritten);
         }
         let last = self.app.past().last_row();
-        let rows = store.passes_after(app, last).await;
+        let rows = store.passes_after(app, last, MOST_IDLE, MOST).await;
         let events = self.app.past().add_rows(rows);
         self.app.view().add_events(events, self.clock.now());
     }
@@ -173,7 +174,7 @@ impl TurnKeeper {
         if self.watch.read(&row, now) {
             self.learn().await.inspect_err(|_| self.watch.forget())?;
         }
-        self.turn.seen_at(row.holder.as_deref());
+        self.turn.note_holder(row.holder.as_deref());
         let Some(row) = self.watch.may_take(store.id(), now, &store.timing()) else {
             if !self.acceptor.is_away() {
                 self.app.queue.forget_requests();
@@ -199,7 +200,7 @@ impl TurnKeeper {
 
     /// Learns what the holder remembers, sees and does, so that the status and a dry run are right here, too.
     async fn learn(&self) -> Result<(), Error> {
-        let (history, status) = self.turn.store.told(self.name.as_str()).await?;
+        let (history, status) = self.turn.store.history_and_status(self.name.as_str()).await?;
         // Who takes the turn tells that the history is not valid. The status may be of another version of this program.
         let history = history.and_then(|history| serde_json::from_value(history).ok());
         let status = status.and_then(|status| serde_json::from_value(status).ok());

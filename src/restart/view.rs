@@ -88,13 +88,13 @@ impl View {
         }
     }
 
-    /// Another process makes the passes, remembers this, and sees and does that.
+    /// Another process makes the passes. This is what it remembers, and what it sees and does.
     pub(super) fn learned(&mut self, history: Option<&History>, holder: Option<HolderStatus>) {
         if let Some(history) = history {
             self.history = history.clone();
         }
         if let Some(look) = holder.as_ref().and_then(|holder| holder.look.as_ref()) {
-            self.compare(&look.clone());
+            self.compare(look);
         }
         self.holder = holder;
     }

@@ -29,7 +29,7 @@ use super::totals::Totals;
 use super::turn::{PassInHand, Turn};
 use super::turn_keeper::TurnKeeper;
 use super::view::{HolderStatus, View};
-use crate::heroku::{AppName, Client, ProcessType};
+use crate::heroku::{AppName, Client, Error, ProcessType};
 use crate::shutdown::Stop;
 use crate::util::clock::Clock;
 
@@ -92,7 +92,7 @@ impl SharedApp {
         }
     }
 
-    /// Another process has the turn, remembers this, and sees and does that.
+    /// Another process has the turn. This is what it remembers, and what it sees and does.
     pub(super) fn learn(&self, history: Option<History>, holder: Option<HolderStatus>) {
         self.view().learned(history.as_ref(), holder);
         if history.is_some() {
@@ -110,6 +110,17 @@ impl SharedApp {
     fn forget_learned(&self) {
         self.view().learned(None, None);
         *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Lists the dynos, and notes whether the API answered.
+    pub(super) async fn look(&self, app: &AppName, client: &Client, clock: Clock) -> Result<Look, Error> {
+        let asked = clock.now();
+        let listing = client.dynos(app).await;
+        match &listing {
+            Ok(_) => self.view().answered(),
+            Err(error) => self.view().failed(error, asked),
+        }
+        Ok(Look::new(listing?, asked, clock.now(), client.remaining()))
     }
 
     /// What the task knows.

@@ -147,24 +147,24 @@ pub(crate) struct Term {
     pub(crate) number: i64,
 }
 
-/// What the service hears besides the alerts, and learns of what other replicas heard.
-pub(crate) trait Hearing: Send + Sync {
-    /// What this process heard.
-    fn heard_here(&self) -> Value;
+/// What replicas tell one another about requests other than alerts.
+pub(crate) trait Exchange: Send + Sync {
+    /// What this process received.
+    fn own(&self) -> Value;
 
-    /// What other processes heard in the last day.
-    fn learn(&self, heard: Vec<Value>);
+    /// What other processes received in the last day.
+    fn learn(&self, others: Vec<Value>);
 
     /// The reports that count, each with the app.
     fn learn_reports(&self, reports: Vec<(String, StoredReports)>);
 }
 
-/// A pass under way.
+/// What the holder of a turn writes into its row.
 #[derive(Clone, Debug)]
-pub(crate) struct PassUnderWay {
+pub(crate) struct TurnState {
     /// What is remembered of the app.
     pub(crate) history: Value,
-    /// What a successor needs to go on with it, if there is a pass.
+    /// What a successor needs to go on with the pass, if there is one.
     pub(crate) pass: Option<Value>,
     /// What this process sees and does.
     pub(crate) status: Value,

@@ -3,19 +3,14 @@
 use crate::postgres::Database;
 use crate::proxy::{Proxy, Wire};
 use crate::service::{KEY, Service, first_line, seconds, shop};
-use crate::{in_time, replica, unconnected_service};
+use crate::{in_time, replica, unconnected_service, until_true};
 
 const WAITING: &str = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL";
 const DONE: &str = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NOT NULL";
 
 /// Waits until a query returns this number. At first, the tables may not be there.
 pub(crate) async fn until(database: &Database, query: &str, number: i64) {
-    let waiting = async {
-        while database.try_number(query).await != Some(number) {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    in_time(query, waiting).await;
+    until_true(query, async || database.try_number(query).await == Some(number)).await;
 }
 
 #[tokio::test]

@@ -59,6 +59,16 @@ pub(crate) async fn replica(heroku: &Heroku, database: &Database) -> Service {
     service
 }
 
+/// Waits until this is true.
+pub(crate) async fn until_true(what: &str, is_true: impl AsyncFn() -> bool) {
+    let waiting = async {
+        while !is_true().await {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    in_time(what, waiting).await;
+}
+
 /// Waits for what must happen soon. A machine that is busy may take long.
 pub(crate) async fn in_time<T>(what: &str, happens: impl Future<Output = T>) -> T {
     let limit = std::time::Duration::from_secs(60);

@@ -7,7 +7,7 @@ use crate::drains::report;
 use crate::postgres::Database;
 use crate::proxy::{Proxy, Wire};
 use crate::service::{KEY, QUICK, Service, seconds, shop};
-use crate::{in_time, replica, service_with};
+use crate::{in_time, replica, service_with, until_true};
 
 const HELD: &str = "SELECT count(*) FROM dyno_restarter.turns WHERE holder IS NOT NULL";
 const PASSES: &str = "SELECT count(*) FROM dyno_restarter.passes";
@@ -24,12 +24,7 @@ async fn status(service: &Service) -> Value {
 
 /// Waits until a page of this service shows a text.
 async fn until_shown(service: &Service, path: &str, text: &str) {
-    let shown = async {
-        while !get(service, path).await.contains(text) {
-            tokio::time::sleep(QUICK.poll).await;
-        }
-    };
-    in_time(text, shown).await;
+    until_true(text, async || get(service, path).await.contains(text)).await;
 }
 
 /// A replica that makes the passes, and another one.
@@ -37,6 +32,14 @@ async fn two_replicas(heroku: &simulator::Heroku, database: &Database) -> (Servi
     let holder = replica(heroku, database).await;
     until(database, HELD, 1).await;
     (holder, replica(heroku, database).await)
+}
+
+/// A service makes a pass and ends.
+async fn make_one_pass(heroku: &simulator::Heroku, database: &Database) {
+    let service = replica(heroku, database).await;
+    service.alert().await;
+    until(database, PASSES, 1).await;
+    service.stop().await;
 }
 
 #[tokio::test]
@@ -59,10 +62,7 @@ async fn a_service_that_has_just_started_shows_the_passes_of_before_and_what_hap
     let database = database!();
     let (heroku, shop) = shop(1).await;
     let _ = shop.boot_time(seconds(0));
-    let before = replica(&heroku, &database).await;
-    before.alert().await;
-    until(&database, PASSES, 1).await;
-    before.stop().await;
+    make_one_pass(&heroku, &database).await;
     let service = replica(&heroku, &database).await;
     until_shown(&service, "/", "web.1: restarted, up again after").await;
     let events = status(&service).await["apps"][0]["events"].clone();
@@ -76,10 +76,7 @@ async fn passes_that_restarted_a_dyno_are_not_pushed_out_by_those_that_did_nothi
     let database = database!();
     let (heroku, shop) = shop(1).await;
     let _ = shop.boot_time(seconds(0));
-    let before = replica(&heroku, &database).await;
-    before.alert().await;
-    until(&database, PASSES, 1).await;
-    before.stop().await;
+    make_one_pass(&heroku, &database).await;
     let idle = "INSERT INTO dyno_restarter.passes (app, report)
         SELECT app, report || jsonb_build_object('began_at', now() + number * interval '1 s',
             'dynos', jsonb_build_array(jsonb_build_object('dyno', 'web.1', 'outcome', 'skipped', 'detail', 'young')))
@@ -229,10 +226,7 @@ async fn a_report_that_cannot_be_read_is_told_and_those_beside_it_are_shown() {
     let database = database!();
     let (heroku, shop) = shop(1).await;
     let _ = shop.boot_time(seconds(0));
-    let before = replica(&heroku, &database).await;
-    before.alert().await;
-    until(&database, PASSES, 1).await;
-    before.stop().await;
+    make_one_pass(&heroku, &database).await;
     let newer = r#"{"app": "shop", "began_at": "2026-11-28T03:12:08Z", "took_seconds": 5, "alerts": 1, "senders": [],
         "dynos": [{"dyno": "web.7", "outcome": "swapped", "detail": "<b>swapped</b> for a larger one", "cost": 7}],
         "ended_early": null, "events": [], "weather": "fair"}"#;
@@ -313,6 +307,7 @@ async fn a_hold_stays_on_the_page_of_a_replica_when_it_looks_by_itself() {
     while began.elapsed() < seconds(65) {
         let told = status(&other).await;
         assert_eq!(told["apps"][0]["holds"][0]["dyno"], "web.2", "after {:?}: {told:#}", began.elapsed());
+        tokio::time::sleep(QUICK.poll).await;
     }
     one.stop().await;
     other.stop().await;
@@ -329,15 +324,10 @@ async fn the_end_of_a_hold_is_shown_by_every_replica_whatever_ended_it() {
     heroku.misbehave(simulator::On::List, simulator::Fault::Status(401), 1);
     until_shown(&other, "/", "Automatic restarts are on hold").await;
     shop.deploy();
-    // Its look is one that concludes.
+    // A dry run looks, and that look ends the hold.
     one.ask("dry_run=true").await;
-    let is_held = async |of: &Service| status(of).await["apps"][0]["holds"] != json!([]);
-    let ended = async {
-        while is_held(&one).await || is_held(&other).await {
-            tokio::time::sleep(QUICK.poll).await;
-        }
-    };
-    crate::in_time("the end of the hold", ended).await;
+    let is_free = async |of: &Service| status(of).await["apps"][0]["holds"] == json!([]);
+    until_true("the end of the hold", async || is_free(&one).await && is_free(&other).await).await;
     one.stop().await;
     other.stop().await;
 }

@@ -5,7 +5,7 @@ use dyno_restarter::restart::{End, Outcome, TurnStatus};
 use crate::alerts::until;
 use crate::proxy::{Proxy, Wire};
 use crate::service::{KEY, QUICK, Service, held_by, seconds, shop};
-use crate::{in_time, replica, service_with};
+use crate::{in_time, replica, service_with, until_true};
 
 const WAITING: &str = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL";
 
@@ -141,22 +141,15 @@ async fn a_replica_that_makes_no_passes_knows_of_holds_and_of_their_ends_without
     one.alert().await;
     until(&database, "SELECT count(*) FROM dyno_restarter.passes", 1).await;
     let name = dyno_restarter::restart::AppName::parse("shop").expect("a valid name");
-    let held = async {
-        while other.restarter.status(&name).holds.len() != 1 {
-            tokio::time::sleep(QUICK.poll).await;
-        }
-    };
-    in_time("the hold at the other replica", held).await;
+    until_true("the hold at the other replica", async || other.restarter.status(&name).holds.len() == 1).await;
     let told = other.ask("dry_run=true").await.1;
     assert!(told.contains("automatic restarts are on hold: web.1"), "{told}");
     let _ = shop.dyno("web.1").comes_up();
-    let end = async {
-        while other.restarter.status(&name).holds.len() == 1 {
-            one.ask("dry_run=true").await;
-            tokio::time::sleep(QUICK.poll).await;
-        }
+    let is_over = async || {
+        one.ask("dry_run=true").await;
+        other.restarter.status(&name).holds.len() != 1
     };
-    in_time("the end of the hold at the other replica", end).await;
+    until_true("the end of the hold at the other replica", is_over).await;
     one.stop().await;
     other.stop().await;
 }
@@ -168,17 +161,12 @@ async fn the_status_tells_who_makes_the_passes_and_that_the_database_does_not_an
     let proxy = Proxy::to(&database.url).await;
     let one = service_with(&heroku, &proxy.url(&database.url)).await;
     let turn = |service: &Service| service.restarter.status(&service.restarter.watched().apps()[0]).turn;
-    let until_turn = async |status| {
-        while turn(&one) != Some(status) {
-            tokio::time::sleep(QUICK.poll).await;
-        }
-    };
-    in_time("the turn", until_turn(TurnStatus::Ours)).await;
+    until_true("the turn", async || turn(&one) == Some(TurnStatus::Ours)).await;
     let other = replica(&heroku, &database).await;
     until(&database, "SELECT count(*) FROM dyno_restarter.replicas", 2).await;
     assert_eq!(turn(&other), Some(TurnStatus::Others));
     proxy.set(Wire::Stalls);
-    in_time("the silence", until_turn(TurnStatus::DatabaseAway)).await;
+    until_true("the silence", async || turn(&one) == Some(TurnStatus::DatabaseAway)).await;
     proxy.set(Wire::Passes);
     one.stop().await;
     other.stop().await;

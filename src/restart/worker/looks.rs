@@ -12,7 +12,6 @@ use crate::heroku::{Error, Listing, TokenScope};
 use crate::restart::event::{Action, Event, Note};
 use crate::restart::fleet::{Look, elapsed};
 use crate::restart::news::News;
-use crate::restart::pass::Driver;
 use crate::restart::pass_log::warn_of_unreadable;
 use crate::restart::queue::DryRunRequest;
 use crate::restart::report::{DryRun, End, Report};
@@ -128,8 +127,8 @@ impl Worker {
         Some(looked.map(drop))
     }
 
-    /// Lists the dynos, and draws the conclusions that a pass draws before it restarts anything: it is one for which nobody
-    /// asks. Returns what alerts lead to from now on. Only who may make passes concludes anything.
+    /// Lists the dynos, and concludes from the list what a pass concludes before its first restart. Returns what alerts lead
+    /// to from now on. Only a process that may make passes concludes anything.
     async fn observe(&mut self) -> Result<Vec<Note>, Error> {
         let turn = self.app.turn.clone();
         let held = turn.as_ref().and_then(|turn| turn.held());
@@ -176,7 +175,7 @@ impl Worker {
         if let Some(look) = look {
             self.keep_look(look);
         }
-        self.state.is_history_unwritten |= self.state.history.is_news_after(&before);
+        self.state.is_history_unwritten |= self.state.history.differs_from(&before);
         if let Some(turn) = turn.filter(|_| self.state.is_history_unwritten) {
             if let Some(held) = held {
                 let is_written = turn.keep_history(&held, &self.state.history, &self.app.for_others()).await;
@@ -188,7 +187,7 @@ impl Worker {
         Ok(notes)
     }
 
-    /// Whether this process may conclude anything from what it sees: with a database, only who may make passes.
+    /// Whether this process may conclude anything from a look: with a database, only if it may make passes.
     fn may_judge(&self) -> bool {
         self.app.turn.as_ref().is_none_or(|turn| turn.may_begin())
     }
@@ -196,15 +195,7 @@ impl Worker {
     /// Lists the dynos, within the allowance of idle calls.
     async fn list(&mut self) -> Result<Look, Error> {
         let began = Instant::now();
-        let driver = Driver {
-            app: &self.name,
-            client: &self.client,
-            clock: self.clock,
-            stop: &self.stop,
-            shared: &self.app,
-            in_hand: None,
-        };
-        let look = driver.look().await;
+        let look = self.app.look(&self.name, &self.client, self.clock).await;
         self.state.pace.count(look.as_ref().map_or(1, |look| look.calls), began);
         look
     }

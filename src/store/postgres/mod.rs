@@ -117,6 +117,11 @@ impl fmt::Debug for Postgres {
     }
 }
 
+/// The value of a `LIMIT`.
+fn limit(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// A column of a row.
 fn column<T: FromSqlOwned>(row: &Row, at: usize) -> Result<T, Error> {
     row.try_get(at).map_err(|error| Error::Altered(error.to_string()))

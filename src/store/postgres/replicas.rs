@@ -9,7 +9,7 @@ use tracing::debug;
 
 use super::{Postgres, column};
 use crate::shutdown::Stop;
-use crate::store::{Error, Hearing};
+use crate::store::{Error, Exchange};
 
 /// What goes when it is old, in small steps, so that no statement takes long. Whatever people may look for is kept for 30 days.
 const OLD: [&str; 6] = [
@@ -28,11 +28,11 @@ const OLD: [&str; 6] = [
         SELECT id FROM dyno_restarter.replicas WHERE seen_at < now() - interval '1 day' LIMIT 500) RETURNING 1",
 ];
 
-/// Of how many other replicas is read what they heard, and how long that may be, in characters.
+/// How many rows of other replicas are read, and how long one of them may be, in characters.
 const MOST_REPLICAS: i64 = 20;
 const LARGEST: i32 = 200_000;
 
-/// How many steps are made of each at a time. Other statements come in between.
+/// How many steps a cleanup makes in each table. Other statements run in between.
 const MOST_STEPS: usize = 20;
 
 /// How often old rows are looked for.
@@ -41,18 +41,18 @@ const CLEANUP_INTERVAL: Duration = Duration::from_secs(10 * 60);
 impl Postgres {
     /// Says now and then that this process is there and what it heard, learns what the others heard, and deletes what is old,
     /// until the service is asked to end.
-    pub(crate) async fn maintain(&self, stop: Stop, hearing: &dyn Hearing) {
+    pub(crate) async fn maintain(&self, stop: Stop, exchange: &dyn Exchange) {
         let mut clean_up_at = Instant::now();
         loop {
             let maintained = async {
-                hearing.learn(self.register(hearing.heard_here()).await?);
+                exchange.learn(self.register(exchange.own()).await?);
                 // The first alert does not wait for a connection.
                 self.alerts.session().await?.reuse();
                 if clean_up_at <= Instant::now() {
                     clean_up_at = Instant::now() + CLEANUP_INTERVAL;
                     self.delete_old().await?;
                 }
-                hearing.learn_reports(self.latest_reports().await?);
+                exchange.learn_reports(self.latest_reports().await?);
                 Ok::<_, Error>(())
             };
             if let Err(error) = maintained.await {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::{Postgres, WRITE_TIMEOUT, begin, bounded, column, fault};
+use super::{Postgres, WRITE_TIMEOUT, begin, bounded, column, fault, limit};
 use crate::store::{DeliveryId, Error, NewRequest, StoredRequest, Term};
 
 /// How many requests are taken at once.
@@ -50,13 +50,12 @@ impl Postgres {
                     AND EXISTS (SELECT FROM dyno_restarter.turns WHERE app = $1 AND holder = $2 AND term = $3)
                 ORDER BY id LIMIT $5)
             RETURNING id, asked, alerts, senders, set_config('synchronous_commit', 'off', true)";
-        let limit = i64::try_from(MOST_TAKEN).unwrap_or(i64::MAX);
         let parameters = [
             (&term.app as _, Type::TEXT),
             (&self.id as _, Type::TEXT),
             (&term.number as _, Type::INT8),
             (&number as _, Type::INT8),
-            (&limit as _, Type::INT8),
+            (&limit(MOST_TAKEN) as _, Type::INT8),
         ];
         let request = |row| {
             let (id, asked) = (column(row, 0)?, column::<Value>(row, 1)?);

@@ -4,12 +4,8 @@ use serde_json::Value;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::{Postgres, TIMEOUT, bounded, column, fault};
-use crate::store::{Error, FinishedPass, NewPass, PassUnderWay, TakenTurn, Term, TurnRow};
-
-/// How many reports are read at once, and how many of those on passes that restarted a dyno.
-const LATEST: i64 = 25;
-const RESTARTED: i64 = 50;
+use super::{Postgres, TIMEOUT, bounded, column, fault, limit};
+use crate::store::{Error, FinishedPass, NewPass, TakenTurn, Term, TurnRow, TurnState};
 
 /// How long a report may be that is read, in characters. One on a hundred dynos has 20,000.
 const LARGEST: i32 = 100_000;
@@ -32,7 +28,7 @@ impl Postgres {
     }
 
     /// What the holder of a turn wrote down for the others: what is remembered of the app, and what it sees and does.
-    pub(crate) async fn told(&self, app: &str) -> Result<(Option<Value>, Option<Value>), Error> {
+    pub(crate) async fn history_and_status(&self, app: &str) -> Result<(Option<Value>, Option<Value>), Error> {
         let read = "SELECT history, status FROM dyno_restarter.turns WHERE app = $1";
         let rows = self.query(read, &[(&app, Type::TEXT)]).await?;
         rows.first().map_or(Ok((None, None)), |row| Ok((column(row, 0)?, column(row, 1)?)))
@@ -65,11 +61,11 @@ impl Postgres {
 
     /// Writes what is remembered of the app and the pass under way, if there is one, and renews the turn. Whether this process
     /// still has it.
-    pub(crate) async fn write_ahead(&self, term: &Term, pass: &PassUnderWay) -> Result<bool, Error> {
+    pub(crate) async fn write_state(&self, term: &Term, state: &TurnState) -> Result<bool, Error> {
         let statement = "UPDATE dyno_restarter.turns
             SET beat = beat + 1, renewed_at = now(), history = $4, pass = $5, status = $6
             WHERE app = $1 AND holder = $2 AND term = $3 RETURNING term";
-        let PassUnderWay { history, pass, status } = pass;
+        let TurnState { history, pass, status } = state;
         self.write_as_holder(statement, term, &[(history, Type::JSONB), (pass, Type::JSONB), (status, Type::JSONB)])
             .await
     }
@@ -115,9 +111,15 @@ impl Postgres {
         self.query(statement, &parameters).await.map(drop)
     }
 
-    /// The reports on the latest passes over an app that are newer than this one, oldest first: [`LATEST`], and [`RESTARTED`]
-    /// that restarted a dyno. A report that is too large is `None`.
-    pub(crate) async fn passes_after(&self, app: &str, last: i64) -> Result<Vec<(i64, Option<Value>)>, Error> {
+    /// The reports on the latest passes over an app that are newer than this one, oldest first: up to `latest` of any passes,
+    /// and up to `restarted` of passes that restarted a dyno. A report that is too large is `None`.
+    pub(crate) async fn passes_after(
+        &self,
+        app: &str,
+        last: i64,
+        latest: usize,
+        restarted: usize,
+    ) -> Result<Vec<(i64, Option<Value>)>, Error> {
         let statement = "SELECT id, CASE WHEN length(report::text) <= $5 THEN report END FROM dyno_restarter.passes
             WHERE id IN (
                 (SELECT id FROM dyno_restarter.passes WHERE app = $1 AND id > $2 ORDER BY id DESC LIMIT $3)
@@ -127,8 +129,8 @@ impl Postgres {
         let parameters = [
             (&app as _, Type::TEXT),
             (&last as _, Type::INT8),
-            (&LATEST as _, Type::INT8),
-            (&RESTARTED as _, Type::INT8),
+            (&limit(latest) as _, Type::INT8),
+            (&limit(restarted) as _, Type::INT8),
             (&LARGEST as _, Type::INT4),
         ];
         let rows = self.query(statement, &parameters).await?;

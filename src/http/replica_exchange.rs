@@ -1,4 +1,4 @@
-//! What this replica heard itself and tells the others: log drains, and requests that led to nothing.
+//! What replicas tell one another through the database: what their log drains delivered, and requests that led to nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,45 +9,45 @@ use serde_json::Value;
 use super::recent::{RecentAlert, RecentAlerts};
 use crate::drain::{Drains, HeardLog};
 use crate::restart::AppName;
-use crate::store::{Hearing, StoredReports};
+use crate::store::{Exchange, StoredReports};
 
-/// Where it is.
+/// Reads and adds to what this process knows of both.
 #[derive(Debug)]
-pub(crate) struct Heard {
+pub(crate) struct ReplicaExchange {
     recent: RecentAlerts,
     drains: Arc<Drains>,
 }
 
-/// The same as plain data.
+/// What one replica received.
 #[derive(Debug, Serialize, Deserialize)]
-struct HeardData {
+struct Received {
     alerts: Vec<RecentAlert>,
     drains: BTreeMap<AppName, HeardLog>,
 }
 
-impl Heard {
+impl ReplicaExchange {
     pub(crate) fn new(recent: &RecentAlerts, drains: &Arc<Drains>) -> Self {
         Self { recent: recent.clone(), drains: Arc::clone(drains) }
     }
 }
 
-impl Hearing for Heard {
-    fn heard_here(&self) -> Value {
-        let heard = HeardData { alerts: self.recent.heard_here(), drains: self.drains.heard_here() };
+impl Exchange for ReplicaExchange {
+    fn own(&self) -> Value {
+        let received = Received { alerts: self.recent.own(), drains: self.drains.heard_here() };
         // Names, times and numbers are always valid JSON.
-        serde_json::to_value(heard).unwrap_or_default()
+        serde_json::to_value(received).unwrap_or_default()
     }
 
-    fn learn(&self, heard: Vec<Value>) {
-        let mut others = Vec::new();
+    fn learn(&self, others: Vec<Value>) {
+        let mut alerts = Vec::new();
         // Another version of this program may have written what this one cannot read.
-        for heard in heard.into_iter().filter_map(|heard| serde_json::from_value::<HeardData>(heard).ok()) {
-            others.extend(heard.alerts);
-            for (app, log) in heard.drains {
+        for other in others.into_iter().filter_map(|other| serde_json::from_value::<Received>(other).ok()) {
+            alerts.extend(other.alerts);
+            for (app, log) in other.drains {
                 self.drains.learn(&app, log);
             }
         }
-        self.recent.learn(others);
+        self.recent.learn(alerts);
     }
 
     fn learn_reports(&self, reports: Vec<(String, StoredReports)>) {
