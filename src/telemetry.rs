@@ -14,10 +14,12 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber, error, warn};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::util::text::printable;
 
@@ -57,8 +59,8 @@ const FIELDS_IN_MESSAGE: [&str; 15] = [
 pub struct Settings {
     /// The format of a line.
     pub(crate) format: Format,
-    /// Which lines, in the syntax of `RUST_LOG`.
-    pub(crate) filter: String,
+    /// Which lines.
+    pub(crate) filter: Targets,
 }
 
 /// The format of a log line.
@@ -88,10 +90,16 @@ pub fn init(settings: &Settings) -> LogThread {
     let (writer, worker) = queue.finish(stdout());
     // It is set once, because this is called once.
     LOST.set(writer.error_counter()).ok();
-    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&settings.filter)).with_writer(writer);
+    let log = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(writer);
     match settings.format {
-        Format::Text => log.with_target(false).with_ansi(false).without_time().fmt_fields(text_fields()).init(),
-        Format::Json => log.fmt_fields(JsonFields::new()).event_format(JsonLine).init(),
+        Format::Text => {
+            let log = log.with_target(false).with_ansi(false).without_time().fmt_fields(text_fields());
+            log.finish().with(settings.filter.clone()).init();
+        }
+        Format::Json => {
+            let log = log.fmt_fields(JsonFields::new()).event_format(JsonLine);
+            log.finish().with(settings.filter.clone()).init();
+        }
     }
     std::panic::set_hook(Box::new(|panic| error!("{}", printable(&panic.to_string(), LONGEST_PANIC))));
     LogThread { told: AtomicU64::new(0), worker }

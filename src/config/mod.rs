@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use crate::check::{Value, Variable};
 use crate::http::auth::{Keys, NamedKey};
@@ -108,7 +108,7 @@ impl Config {
         let api_url = env.optional("HEROKU_API_URL", "https://api.heroku.com", "https://api.heroku.com", parse::url);
         let format = env.optional("LOG_FORMAT", "text", "json", parse::format);
         let filter = env.optional("RUST_LOG", "info", "info,dyno_restarter=debug", |text| {
-            EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| "is not a valid filter".to_owned())
+            text.parse::<Targets>().map_err(|_| "is not a valid filter".to_owned())
         });
 
         // Heroku sets it, and nobody else needs to: it is not in the list of the variables.

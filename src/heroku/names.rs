@@ -101,6 +101,8 @@ impl DynoName {
 }
 
 impl Ord for DynoName {
+    // It is in many maps and sorts. With a copy in each, the binary would be larger by 100 kB and more.
+    #[inline(never)]
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.order().cmp(&other.order())
     }
