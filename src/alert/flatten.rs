@@ -19,6 +19,9 @@ use crate::util::query::{KEY, PARAMETERS, form, parameters};
 /// How deep JSON may be nested as text in JSON. Amazon SNS has one level, and a second if it forwards a webhook.
 const MAX_OPENED: usize = 3;
 
+/// Hardly any path is longer, in bytes.
+const USUAL_PATH: usize = 100;
+
 /// How many containers are around a top-level field: the request itself.
 pub(super) const TOP: usize = 1;
 
@@ -82,8 +85,8 @@ pub(super) fn read<S: Sink>(
 ) -> (S, Option<ParseError>) {
     let read = |is_mending| {
         let mut sink = new_sink();
-        let mut reader =
-            Reader { sink: &mut sink, path: String::new(), is_mending, opened: 0, is_opening: false, error: None };
+        let path = String::with_capacity(USUAL_PATH);
+        let mut reader = Reader { sink: &mut sink, path, is_mending, opened: 0, is_opening: false, error: None };
         reader.query(query);
         reader.body(headers, body);
         let error = reader.error;

@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
 use tokio::time::Instant;
-use tracing::Instrument;
 
 use super::alert_log::AcceptedAlert;
 use super::auth::{Access, Keys, Refusal};
@@ -95,15 +94,14 @@ async fn restart_web_dynos(
             return bad_request(&error, format);
         }
     };
-    // A task of its own: when the connection breaks, this handler is dropped, but the alert still counts.
+    // When the connection breaks, this handler is dropped, but the alert still counts.
     let shared = Arc::clone(&state);
     let alert = IncomingAlert { access, params, head, arrived };
     let receiving = async move {
         let _guard = shared.panics.guard();
         shared.intake.receive(alert, body).await
     };
-    let task = tokio::spawn(receiving.in_current_span());
-    match task::output(task.await) {
+    match task::carried_on(receiving).await {
         Some(Ok(outcome)) => respond(outcome, &state.restarter, format).await,
         Some(Err(IntakeError::Params(error))) => bad_request(&error, format),
         Some(Err(IntakeError::Signature(error))) => Refusal::new(error.to_string()).response(format),
@@ -115,11 +113,11 @@ async fn respond(outcome: AlertOutcome, restarter: &Restarter, format: ResponseF
     match outcome {
         AlertOutcome::Triggered(alerts) => {
             let message = "Restart triggered";
-            let comes = |AcceptedAlert { app, outlook, .. }: &AcceptedAlert| format!("{app}: {outlook}");
-            let comes = alerts.iter().map(comes).collect::<Vec<_>>().join("\n");
+            let line = |alert: &AcceptedAlert| [alert.app.as_str(), ": ", &alert.outlook.to_string(), "\n"].concat();
+            let lines: String = alerts.iter().map(line).collect();
             let apps = || list(alerts.iter().map(|alert| &alert.app));
-            let json = || json!({ "app": apps(), "message": message, "detail": comes });
-            format.response(StatusCode::ACCEPTED, format!("{message}\n{comes}\n"), json)
+            let json = || json!({ "app": apps(), "message": message, "detail": lines.trim_end() });
+            format.response(StatusCode::ACCEPTED, [message, "\n", &lines].concat(), json)
         }
         AlertOutcome::Repeated => {
             let text = "Already triggered: this alert came before";

@@ -38,26 +38,24 @@ fn parameter(piece: &[u8]) -> Option<Parameter<'_>> {
 /// Decodes `+` and `%20` (<https://url.spec.whatwg.org/#urlencoded-parsing>). A `%` that begins no escape stays.
 fn decoded(text: &[u8]) -> Cow<'_, str> {
     let Some(first) = memchr2(b'+', b'%', text) else { return String::from_utf8_lossy(text) };
-    let (plain, mut rest) = text.split_at(first);
-    let mut bytes = Vec::with_capacity(text.len());
-    bytes.extend_from_slice(plain);
-    while let [byte, behind @ ..] = rest {
-        rest = behind;
-        bytes.push(match (byte, behind) {
-            (b'+', _) => b' ',
-            (b'%', [high, low, behind @ ..]) => {
-                let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
-                if high | low < 16 {
-                    rest = behind;
-                    high << 4 | low
-                } else {
-                    b'%'
-                }
-            }
-            _ => *byte,
-        });
+    // Decoding makes a text shorter, so the result has room where the text was.
+    let mut bytes = text.to_vec();
+    let (mut from, mut to) = (first, first);
+    while let Some(&byte) = text.get(from) {
+        let escaped = if byte == b'%' { escaped(&text[from + 1..]) } else { None };
+        bytes[to] = escaped.unwrap_or(if byte == b'+' { b' ' } else { byte });
+        from += if escaped.is_some() { 3 } else { 1 };
+        to += 1;
     }
+    bytes.truncate(to);
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()).into()
+}
+
+/// The byte whose two hexadecimal digits the text begins with.
+fn escaped(text: &[u8]) -> Option<u8> {
+    let [high, low, ..] = text else { return None };
+    let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
+    (high | low < 16).then_some(high << 4 | low)
 }
 
 /// The values of hexadecimal digits by their bytes; 255 for all other bytes.

@@ -1,6 +1,23 @@
 //! Waiting for tasks.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use tokio::task::JoinError;
+use tracing::Instrument;
+
+/// The output of a future that is carried on when the caller is dropped: as a task of its own, unless it is done at once.
+/// `None` when the runtime ended before it. A panic goes on in the caller.
+pub(crate) async fn carried_on<F>(future: F) -> Option<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let mut future = Box::pin(future);
+    match poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => output(tokio::spawn(future.in_current_span()).await),
+    }
+}
 
 /// The output of a task that nobody aborts; `None` when the runtime ended before it. A panic of the task goes on in the
 /// caller.

@@ -135,6 +135,21 @@ async fn while_a_key_is_rotated_the_old_and_the_new_one_are_taken() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_of_any_length_counts_to_its_last_character() {
+    let (heroku, _) = shop(1).await;
+    let key: String = (0..100).map(|number| format!("{number:02}")).collect();
+    for length in [16, 63, 64, 65, 200] {
+        let key = &key[..length];
+        let service = Service::with(&heroku, &[("RESTART_WEBHOOK_KEY", key)]).await;
+        assert_eq!(status(&service, &[format!("Bearer {key}")], "").await, 202, "{length}");
+        for wrong in [key[..length - 1].to_owned(), format!("{}x", &key[..length - 1]), format!("{key}%00")] {
+            assert_eq!(status(&service, &[], &format!("key={wrong}")).await, 403, "{wrong}");
+        }
+        service.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn refusals_are_logged_by_their_reason_and_those_of_a_minute_are_counted_when_it_ends() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;

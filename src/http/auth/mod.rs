@@ -4,6 +4,7 @@
 //! request that carries a key is then [`Authorized`]; a signed one ([`signature`]) only once its body has been compared
 //! with what was signed, see [`Access::with_body`].
 
+mod key;
 mod presented;
 pub mod signature;
 
@@ -19,12 +20,14 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use key::{Block, Key};
 use presented::Presented;
-use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use ring::hmac;
 use signature::{SignatureError, SignedHead};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use tracing::warn;
+
+pub(crate) use key::NamedKey;
 
 use super::body::{Completeness, ReceivedBody};
 use super::recent::RecentAlerts;
@@ -39,24 +42,6 @@ pub(crate) struct Keys {
     refusals: LogThrottle<String>,
     recent: RecentAlerts,
     own_url: OwnUrl,
-}
-
-/// A key as `RESTART_WEBHOOK_KEY` gives it.
-#[derive(Debug)]
-pub(crate) struct NamedKey<'a> {
-    /// The name by which the log calls the key.
-    pub(crate) name: Option<&'a str>,
-    /// The secret itself.
-    pub(crate) secret: &'a str,
-}
-
-#[derive(Debug)]
-struct Key {
-    /// What the log calls it: its name, or its place in `RESTART_WEBHOOK_KEY`, counted from 1.
-    name: Arc<str>,
-    /// Comparing digests takes the same time whatever key was sent, and however long it is.
-    digest: Digest,
-    signing: hmac::Key,
 }
 
 /// Proof that a request may ask for a restart. Only this module can make one.
@@ -85,8 +70,6 @@ pub(crate) enum Access {
     Signature(SignedHead),
 }
 
-type Digest = [u8; SHA256_OUTPUT_LEN];
-
 /// Asks a client for a user name and a password, of which one is the key (RFC 7617).
 pub(crate) const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Basic realm="dyno-restarter", charset="UTF-8""#);
 
@@ -97,13 +80,8 @@ impl Keys {
     /// Accepts any of these keys, so that a key can be rotated without a gap.
     #[must_use]
     pub(crate) fn new<'a>(keys: impl IntoIterator<Item = NamedKey<'a>>) -> Self {
-        let key = |(at, NamedKey { name, secret }): (usize, NamedKey<'_>)| Key {
-            name: name.map_or_else(|| (at + 1).to_string().into(), Arc::from),
-            digest: sha256(secret),
-            signing: signature::key(secret),
-        };
         Self {
-            all: keys.into_iter().enumerate().map(key).collect(),
+            all: (1..).zip(keys).map(|(number, key)| Key::new(number, &key)).collect(),
             refusals: LogThrottle::default(),
             recent: RecentAlerts::default(),
             own_url: OwnUrl::default(),
@@ -161,9 +139,9 @@ impl Keys {
 
     /// The number of this key, counted from 1; 0 for any other text. It takes the same time for every text.
     fn number(&self, key: &str) -> u64 {
-        let given = sha256(key);
+        let given = Block::of(key);
         let numbered = (1..).zip(self.all.iter());
-        numbered.fold(0, |known, (number, key)| u64::conditional_select(&known, &number, key.digest.ct_eq(&given)))
+        numbered.fold(0, |known, (number, key)| u64::conditional_select(&known, &number, key.block.ct_eq(&given)))
     }
 
     fn name(&self, number: u64) -> Arc<str> {
@@ -298,10 +276,4 @@ impl Refusal {
             format.error(StatusCode::FORBIDDEN, text)
         }
     }
-}
-
-fn sha256(key: &str) -> Digest {
-    let mut bytes = Digest::default();
-    bytes.copy_from_slice(digest(&SHA256, key.as_bytes()).as_ref());
-    bytes
 }
