@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use reqwest::{Method, StatusCode};
 
@@ -236,14 +237,38 @@ fn the_readme_shows_lines_of_the_demo_as_it_was() {
     }
 }
 
+/// How the commands begin that only set or print what the other commands use.
+const PLAIN: [&str; 4] = ["APP=shop ", "NEW=$(openssl ", "echo ", "sed "];
+
+/// In a shell where the values are set that the commands before have set.
+#[test]
+fn the_plain_commands_of_the_docs_run_and_leave_no_value_out() {
+    let set = "SITE=site.example KEY=the-key NEW=new-key RESTARTER=shop-restarter; openssl() { echo new-key; }";
+    let mut printed = String::new();
+    for document in documents() {
+        let text = fs::read_to_string(&document).expect("text");
+        for (command, _) in PLAIN.iter().flat_map(|begin| commands(&text, begin)) {
+            let script = format!("set -eu; {set}\n{command}");
+            let shell = Command::new("sh").args(["-c", &script]).current_dir(ROOT).output();
+            let output = shell.expect("there is a shell");
+            assert!(output.status.success(), "{}: {command}", document.display());
+            printed += str::from_utf8(&output.stdout).expect("text");
+        }
+    }
+    for filled in
+        ["https://site.example/ password: the-key", "https://logentries:the-key@site.example/", "=papertrail:the-key"]
+    {
+        assert!(printed.contains(filled), "{filled}");
+    }
+    assert!(printed.contains("RESTART_WEBHOOK_KEY") && !printed.contains("//HOST/") && !printed.contains("=KEY"));
+}
+
 /// Commands of other kinds need a test of their own.
 #[test]
 fn every_command_in_the_docs_is_tested_or_needs_a_heroku_account() {
     let needs_an_account =
         ["heroku ", "git push", "git clone", "git pull", "SITE=$(heroku", "KEY=$(heroku", "TOKEN=$(heroku"];
     let is_tested = ["curl ", "cargo run --example demo", "cargo test", "cargo bench", "MODEL_"];
-    // They only set or print what the other commands use.
-    let is_plain = ["APP=shop ", "NEW=$(openssl ", "echo ", "sed "];
     let first_words = [
         "heroku", "git", "curl", "cargo", "echo", "sed", "promtool", "APP=", "NEW=", "SITE=", "KEY=", "TOKEN=",
         "MODEL_",
@@ -252,7 +277,7 @@ fn every_command_in_the_docs_is_tested_or_needs_a_heroku_account() {
         let text = fs::read_to_string(&document).expect("text");
         let commands = text.lines().filter_map(|line| line.strip_prefix("    "));
         for command in commands.filter(|line| first_words.iter().any(|word| line.starts_with(word))) {
-            let known = needs_an_account.iter().chain(&is_tested).chain(&is_plain);
+            let known = needs_an_account.iter().chain(&is_tested).chain(&PLAIN);
             assert!(known.into_iter().any(|begin| command.starts_with(begin)), "{}: {command}", document.display());
         }
     }
