@@ -75,6 +75,7 @@ impl Interest {
 /// lines of the router about successful requests. This is a shortcut: [`Interest::event`] finds nothing in them
 /// either.
 #[expect(clippy::needless_bitwise_bool, reason = "the kind of the next line is unpredictable: a branch costs more")]
+#[inline]
 pub(super) fn is_routine(content: &[u8]) -> bool {
     let Some(begin) = content.first_chunk::<48>() else { return false };
     let reads = |at: usize, text: &[u8]| begin[at..at + text.len()] == *text;

@@ -78,6 +78,7 @@ impl<'a> Iterator for Frames<'a> {
 }
 
 /// Returns the first message and the bytes behind it.
+#[inline]
 fn split_frame(body: &[u8]) -> Result<(&[u8], &[u8]), FrameError> {
     let (prefix, length) = parse_length(body)?;
     body[prefix..].split_at_checked(length).ok_or(FrameError::Truncated)
@@ -85,6 +86,7 @@ fn split_frame(body: &[u8]) -> Result<(&[u8], &[u8]), FrameError> {
 
 /// Parses the prefix of the first frame: returns the size of the prefix, space included, and the length that it
 /// states.
+#[inline]
 fn parse_length(body: &[u8]) -> Result<(usize, usize), FrameError> {
     let mut length = 0;
     for (at, &byte) in body.iter().enumerate() {
