@@ -6,13 +6,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, info, warn};
 
-use super::OldReports;
-use super::day::Day;
 use super::detector::{Recorded, Trouble, TroubleDetector};
 use super::settings::Threshold;
 use super::status::{DrainStatus, HeardLog, MOST_MEASURED, Memory, MemoryAround};
+use super::steps::Steps;
 use super::summary::Summary;
 use super::symptom::Symptom;
+use super::{Label, OldReports};
 use crate::heroku::{AppName, DynoName};
 use crate::logplex;
 use crate::restart::{Target, When};
@@ -46,7 +46,7 @@ pub(super) struct AppDrain {
     /// The latest measurement of each dyno's memory.
     memory: BTreeMap<DynoName, Memory>,
     /// The last 24 hours.
-    day: Day,
+    pub(super) steps: Steps,
     /// The tokens of the drains that deliver the log.
     drains: BTreeSet<String>,
     /// The tokens of the drains that deliver the log of this service itself.
@@ -72,7 +72,7 @@ impl AppDrain {
             let recorded = self.detector.record(&symptom, threshold);
             let Symptom { dyno, at, cause } = symptom;
             if recorded != Recorded::Ignored {
-                self.day.add_report(&dyno, at);
+                self.steps.add_report(&dyno, at);
             }
             let Trouble { since, is_news } = match recorded {
                 Recorded::Reached(trouble) => trouble,
@@ -120,11 +120,12 @@ impl AppDrain {
     }
 
     /// A batch came.
-    pub(super) fn heard(&mut self, now: Timestamp, key: &Arc<str>, lines: u64, memory: BTreeMap<DynoName, Memory>) {
-        self.heard = Some((now, Arc::clone(key)));
+    pub(super) fn heard(&mut self, now: Timestamp, label: Label<'_>, lines: u64, memory: BTreeMap<DynoName, Memory>) {
+        self.heard = Some((now, Arc::clone(label.key)));
         self.lines += lines;
+        self.steps.add_batch(now, lines, label.token.filter(|token| is_token(token)));
         for (dyno, measured) in memory {
-            self.day.add_memory(&dyno, measured);
+            self.steps.add_memory(&dyno, measured);
             if self.memory.len() < MOST_MEASURED || self.memory.contains_key(&dyno) {
                 self.memory.insert(dyno, measured);
             }
@@ -150,29 +151,42 @@ impl AppDrain {
         self.detector.add_stored(reports);
     }
 
-    pub(super) fn status(&self, threshold: Threshold, now: Timestamp) -> DrainStatus {
-        let heard = self.heard_here().into_iter().chain(self.others.clone()).reduce(HeardLog::merge);
+    /// How many lines came to this process since the start.
+    pub(super) fn lines_here(&self) -> u64 {
+        self.lines
+    }
+
+    /// What all replicas heard.
+    fn heard_anywhere(&self) -> Option<HeardLog> {
+        self.heard_here().into_iter().chain(self.others.clone()).reduce(HeardLog::merge)
+    }
+
+    pub(super) fn status(&self, threshold: Threshold, has_database: bool, now: Timestamp) -> DrainStatus {
+        let heard = self.heard_anywhere();
         let (heard_at, key) = heard.as_ref().map(|heard| (heard.at, heard.key.clone())).unzip();
         let mut memory = heard.map(|heard| heard.memory).unwrap_or_default();
         memory.retain(|_, measured| measured.is_recent(now));
+        let (lines, drains) =
+            if has_database { self.steps.lines_and_drains(now) } else { (self.lines, self.drains.len()) };
         DrainStatus {
             heard_at,
             seconds_since: heard_at.map(|at| u64::try_from(now.duration_since(at).as_secs()).unwrap_or_default()),
             key,
-            drains: self.drains.len(),
-            lines: self.lines,
+            drains,
+            lines,
             reports: self.detector.counted(threshold, now),
             tolerance: threshold.reports.get(),
             tolerance_seconds: threshold.window.as_secs(),
             memory,
-            day: self.day.clone(),
+            day: self.steps.day(now),
         }
     }
 
     /// The memory of a dyno around a restart, from which it was up at this time. Its name may have changed.
     pub(super) fn memory_around(&self, before: &DynoName, after: &DynoName, up_at: Timestamp) -> MemoryAround {
-        let latest = self.memory.get(after).filter(|measured| measured.at >= up_at);
-        MemoryAround { before: self.day.peak(before, up_at), after: latest.map(|measured| measured.total) }
+        let latest = self.heard_anywhere().and_then(|heard| heard.memory.get(after).copied());
+        let after = latest.filter(|measured| measured.at >= up_at).map(|measured| measured.total);
+        MemoryAround { before: self.steps.peak(before, up_at), after }
     }
 
     /// Logs once that a dyno has a problem but is not watched.

@@ -4,7 +4,8 @@
 //! - `symptom`: one report that a dyno has a problem;
 //! - `detector`: counts the reports until the threshold is reached;
 //! - `app_drain`: what the service remembers about the log of one app;
-//! - `day`: what the log said of each dyno in the last 24 hours;
+//! - `steps`: what the log said in the last 24 hours, as each replica heard it; `day`: all of it together;
+//! - `shared`: what replicas tell one another;
 //! - `status`: what there is to say of the log of an app now;
 //! - `summary`: the reports that led to nothing, for the log;
 //! - `silence`: notices when a log no longer arrives.
@@ -13,8 +14,10 @@ mod app_drain;
 mod day;
 mod detector;
 mod settings;
+mod shared;
 mod silence;
 mod status;
+mod steps;
 mod summary;
 mod symptom;
 
@@ -38,7 +41,7 @@ use crate::heroku::{AppName, Client, DynoName};
 pub use crate::logplex::MEGABYTE;
 use crate::logplex::{Event, Interest, Line, Pieces};
 use crate::restart::{Restarter, Stopping, Target, Trigger, Watched};
-use crate::store::{self, DeliveryId, StoredReports};
+use crate::store::{self, DeliveryId};
 use crate::util::dedup::SeenIds;
 
 /// How far Heroku's clock may be ahead. A line dated next year would stay the latest report of its dyno for a year.
@@ -161,29 +164,16 @@ impl Drains {
     /// When `app` is not one of those watched.
     #[must_use]
     pub fn status(&self, app: &AppName) -> DrainStatus {
-        self.app_drain(app).status(self.settings.threshold, self.client.now())
+        self.app_drain(app).status(self.settings.threshold, self.restarter.has_database(), self.client.now())
     }
 
-    /// What this process heard of each app.
+    /// How many lines of the log of `app` came to this process since the start.
+    ///
+    /// # Panics
+    /// When `app` is not one of those watched.
     #[must_use]
-    pub fn heard_here(&self) -> BTreeMap<AppName, HeardLog> {
-        self.apps.keys().filter_map(|app| Some((app.clone(), self.app_drain(app).heard_here()?))).collect()
-    }
-
-    /// What another replica heard of an app.
-    pub fn learn(&self, app: &AppName, heard: HeardLog) {
-        if self.apps.contains_key(app) && self.app_drain(app).learn(heard) {
-            self.silence.heard(app);
-        }
-    }
-
-    /// The reports that count, of all replicas, each with the app.
-    pub(crate) fn learn_reports(&self, reports: Vec<(String, StoredReports)>) {
-        for (app, reports) in reports {
-            if let Some(app) = AppName::parse(&app).filter(|app| self.apps.contains_key(app)) {
-                self.app_drain(&app).learn_reports(vec![reports]);
-            }
-        }
+    pub fn lines_here(&self, app: &AppName) -> u64 {
+        self.app_drain(app).lines_here()
     }
 
     /// The memory of a dyno before and after the restart from which it was up at this time, as far as its log tells it.
@@ -266,7 +256,7 @@ impl<'a> Batch<'a> {
         if app_drain.is_own(app, label.token, is_own_log) {
             return Ok(None);
         }
-        app_drain.heard(now, label.key, pieces.lines(), memory);
+        app_drain.heard(now, label, pieces.lines(), memory);
         drains.silence.heard(app);
         app_drain.note_other_apps(app, other_apps);
         for symptom in &unwatched {

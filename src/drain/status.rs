@@ -25,9 +25,9 @@ pub struct DrainStatus {
     pub seconds_since: Option<u64>,
     /// The name of the key that it had.
     pub key: Option<String>,
-    /// How many drains delivered the log since the start.
+    /// How many drains delivered the log since the start; with a database, to any replica in the last 24 hours.
     pub drains: usize,
-    /// How many lines of the log came since the start.
+    /// How many lines of the log came since the start; with a database, to all replicas in the last 24 hours.
     pub lines: u64,
     /// The reports that count, of the dynos that have not reached `TOLERANCE`.
     pub reports: Vec<CountedReports>,

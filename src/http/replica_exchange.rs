@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::recent::{RecentAlert, RecentAlerts};
 use crate::drain::{Drains, HeardLog};
 use crate::restart::AppName;
-use crate::store::{Exchange, StoredReports};
+use crate::store::{DrainStep, Exchange, StoredReports};
 
 /// Reads and adds to what this process knows of both.
 #[derive(Debug)]
@@ -52,5 +52,17 @@ impl Exchange for ReplicaExchange {
 
     fn learn_reports(&self, reports: Vec<(String, StoredReports)>) {
         self.drains.learn_reports(reports);
+    }
+
+    fn take_steps(&self) -> Vec<DrainStep> {
+        self.drains.take_steps()
+    }
+
+    fn put_back_steps(&self, steps: Vec<DrainStep>) {
+        self.drains.put_back_steps(steps);
+    }
+
+    fn learn_steps(&self, steps: Vec<(String, DrainStep)>) {
+        self.drains.learn_steps(steps);
     }
 }

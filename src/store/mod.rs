@@ -119,6 +119,15 @@ pub(crate) struct StoredReports {
     pub(crate) done: Option<i64>,
 }
 
+/// What a replica heard of the log of an app in ten minutes.
+#[derive(Clone, Debug)]
+pub(crate) struct DrainStep {
+    pub(crate) app: String,
+    /// When they began, in seconds since 1970.
+    pub(crate) began_at: i64,
+    pub(crate) heard: Value,
+}
+
 /// Who has the turn of an app, and when it was renewed last: two rows are equal only if nobody renewed it in between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnRow {
@@ -157,6 +166,15 @@ pub(crate) trait Exchange: Send + Sync {
 
     /// The reports that count, each with the app.
     fn learn_reports(&self, reports: Vec<(String, StoredReports)>);
+
+    /// What this process heard of logs and that is not written yet, or a part of it.
+    fn take_steps(&self) -> Vec<DrainStep>;
+
+    /// These could not be written.
+    fn put_back_steps(&self, steps: Vec<DrainStep>);
+
+    /// What other processes heard of logs, each with the name of the process.
+    fn learn_steps(&self, steps: Vec<(String, DrainStep)>);
 }
 
 /// What the holder of a turn writes into its row.

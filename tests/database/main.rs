@@ -21,6 +21,7 @@ mod drains;
 mod faults;
 mod killed;
 mod old_rows;
+mod picture;
 mod pooler;
 mod postgres;
 mod process;

@@ -20,6 +20,10 @@ const ROWS: &str = "
     INSERT INTO dyno_restarter.reports (app, dyno, kind, times, changed_at)
         VALUES ('gone', 'web.1', 'errors', '{}', now() - interval '31 days'),
             ('gone', 'web.2', 'errors', '{}', now() - interval '29 days');
+    INSERT INTO dyno_restarter.drain_steps (app, began_at, replica, heard, changed_at)
+        SELECT 'gone', number, 'web.1', '{}', now() - interval '31 days' FROM generate_series(1, 1200) AS number;
+    INSERT INTO dyno_restarter.drain_steps (app, began_at, replica, heard, changed_at)
+        VALUES ('gone', 0, 'web.1', '{}', now() - interval '29 days');
     INSERT INTO dyno_restarter.turns (app, holder, term, beat, renewed_at)
         VALUES ('gone', NULL, 1, 1, now() - interval '31 days'), ('gone-2', NULL, 1, 1, now() - interval '29 days');
     INSERT INTO dyno_restarter.replicas (id, seen_at)

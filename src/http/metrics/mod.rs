@@ -34,6 +34,8 @@ struct App<'a> {
     status: AppStatus,
     totals: Totals,
     drain: DrainStatus,
+    /// How many lines of its log came to this process.
+    lines: u64,
 }
 
 /// The metrics in the text format of `OpenMetrics`.
@@ -50,7 +52,7 @@ fn snapshot(source: &StatusSource) -> Snapshot {
     let restarter = &source.restarter;
     let app = |name| {
         let AppOverview { status, drain, .. } = source.app(name);
-        App { name, status, drain, totals: restarter.totals(name) }
+        App { name, status, drain, totals: restarter.totals(name), lines: source.drains.lines_here(name) }
     };
     let apps: Vec<App<'_>> = restarter.watched().apps().iter().map(app).collect();
     let mut all = Snapshot::new(restarter.replica());
@@ -168,7 +170,7 @@ fn add_drains(all: &mut Snapshot, apps: &[App<'_>]) {
     let heard = apps.iter().filter_map(|app| Some((vec![app.label()], Value::Gauge(seconds(app.drain.heard_at?)))));
     let help = "When the log drain of the app was heard last, in seconds since 1970";
     all.add("dyno_restarter_drain_last_seen_timestamp_seconds", help, heard);
-    let lines = apps.iter().map(|app| (vec![app.label()], Value::Counter(app.drain.lines)));
+    let lines = apps.iter().map(|app| (vec![app.label()], Value::Counter(app.lines)));
     let help = "Lines of the app's log that its drains delivered, whoever wrote them";
     all.add("dyno_restarter_drain_lines", help, lines);
     let measured = || {

@@ -232,7 +232,7 @@ fn in_words(overview: &AppOverview, dyno: &DynoName) -> String {
     let count = |what: WhatHappened| {
         overview.status.events.iter().filter(|event| event.dyno == *dyno && event.what == what).count()
     };
-    let reports: u32 = overview.drain.day.dyno(dyno).map(|step| step.reports).sum();
+    let reports: u64 = overview.drain.day.dyno(dyno).map(|step| u64::from(step.reports)).sum();
     let (began, restarted, failed) =
         (count(WhatHappened::Began), count(WhatHappened::Restarted), count(WhatHappened::Failed));
     let memory = overview.drain.memory.get(dyno).map_or_else(String::new, |memory| {

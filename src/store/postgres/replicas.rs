@@ -12,7 +12,7 @@ use crate::shutdown::Stop;
 use crate::store::{Error, Exchange};
 
 /// What goes when it is old, in small steps, so that no statement takes long. Whatever people may look for is kept for 30 days.
-const OLD: [&str; 6] = [
+const OLD: [&str; 7] = [
     "DELETE FROM dyno_restarter.seen WHERE id IN (
         SELECT id FROM dyno_restarter.seen WHERE seen_at < now() - interval '1 hour' LIMIT 500) RETURNING 1",
     "DELETE FROM dyno_restarter.requests WHERE id IN (
@@ -21,6 +21,8 @@ const OLD: [&str; 6] = [
         SELECT id FROM dyno_restarter.passes WHERE ended_at < now() - interval '30 days' LIMIT 500) RETURNING 1",
     "DELETE FROM dyno_restarter.reports WHERE (app, dyno, kind) IN (
         SELECT app, dyno, kind FROM dyno_restarter.reports WHERE changed_at < now() - interval '30 days' LIMIT 500) RETURNING 1",
+    "DELETE FROM dyno_restarter.drain_steps WHERE (app, began_at, replica) IN (
+        SELECT app, began_at, replica FROM dyno_restarter.drain_steps WHERE changed_at < now() - interval '30 days' LIMIT 500) RETURNING 1",
     // Of an app that is not watched any more.
     "DELETE FROM dyno_restarter.turns WHERE app IN (
         SELECT app FROM dyno_restarter.turns WHERE holder IS NULL AND renewed_at < now() - interval '30 days' LIMIT 500) RETURNING 1",
@@ -42,7 +44,7 @@ impl Postgres {
     /// Says now and then that this process is there and what it heard, learns what the others heard, and deletes what is old,
     /// until the service is asked to end.
     pub(crate) async fn maintain(&self, stop: Stop, exchange: &dyn Exchange) {
-        let mut clean_up_at = Instant::now();
+        let (mut clean_up_at, mut read_steps_at) = (Instant::now(), None);
         loop {
             let maintained = async {
                 exchange.learn(self.register(exchange.own()).await?);
@@ -53,7 +55,8 @@ impl Postgres {
                     self.delete_old().await?;
                 }
                 exchange.learn_reports(self.latest_reports().await?);
-                Ok::<_, Error>(())
+                self.write_steps(exchange).await?;
+                self.read_steps(exchange, &mut read_steps_at).await
             };
             if let Err(error) = maintained.await {
                 // The writer of alerts and the keepers of turns tell it.
@@ -65,6 +68,7 @@ impl Postgres {
                 () = tokio::time::sleep(self.timing.renewal()) => {}
             }
         }
+        self.write_steps(exchange).await.ok();
         // Without the database, the others find out in an hour.
         self.deregister().await.ok();
     }

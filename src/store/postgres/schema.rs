@@ -8,7 +8,7 @@ use super::connection::{begin, fault};
 use crate::store::Error;
 
 /// Each entry leads from one version to the next. Entries are added and never changed.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     -- Alerts that were accepted, merged as they came in.
     CREATE TABLE dyno_restarter.requests (
@@ -92,6 +92,19 @@ const MIGRATIONS: [&str; 2] = [
     CREATE INDEX passes_by_age ON dyno_restarter.passes (ended_at);
     DROP INDEX dyno_restarter.requests_done;
     CREATE INDEX requests_by_age ON dyno_restarter.requests (accepted_at);
+",
+    "
+    -- What each replica heard of the log of an app in ten minutes, for the picture of the last 24 hours.
+    CREATE TABLE dyno_restarter.drain_steps (
+        app text NOT NULL,
+        -- In seconds since 1970.
+        began_at bigint NOT NULL,
+        replica text NOT NULL,
+        heard jsonb NOT NULL,
+        changed_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (app, began_at, replica)
+    );
+    CREATE INDEX drain_steps_changed ON dyno_restarter.drain_steps (changed_at);
 ",
 ];
 

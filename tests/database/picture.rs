@@ -1,0 +1,90 @@
+//! What log drains told any replica is on the page of every replica, and outlasts all of them.
+
+use serde_json::{Value, json};
+
+use crate::drains::report;
+use crate::replica;
+use crate::replicas::{get, status, two_replicas, until_shown};
+use crate::service::{QUICK, Service, seconds, shop};
+use crate::until_true;
+
+async fn drain(service: &Service) -> Value {
+    status(service).await["apps"][0]["drain"].clone()
+}
+
+#[tokio::test]
+async fn what_came_to_one_replica_is_shown_by_every_one_and_by_those_that_start_later() {
+    let database = database!();
+    let (heroku, _) = shop(1).await;
+    let (one, other) = two_replicas(&heroku, &database).await;
+    report(&one, "1", seconds(2)).await;
+    report(&other, "2", seconds(1)).await;
+    for service in [&one, &other] {
+        until_shown(service, "/", "0 failures, 2 reports").await;
+        assert_eq!(drain(service).await["lines"], json!(2));
+        // A counter counts what came to this process.
+        assert!(get(service, "/metrics").await.contains(r#"drain_lines_total{app="shop",replica="restarter"} 1"#));
+    }
+    let shown = drain(&one).await["day"].clone();
+    one.stop().await;
+    other.stop().await;
+    let later = replica(&heroku, &database).await;
+    until_shown(&later, "/", "0 failures, 2 reports").await;
+    assert_eq!((&drain(&later).await["day"], &drain(&later).await["lines"]), (&shown, &json!(2)));
+    later.stop().await;
+}
+
+#[tokio::test]
+async fn what_came_while_it_could_not_be_written_is_shown_by_the_others_later() {
+    let database = database!();
+    let (heroku, _) = shop(1).await;
+    let (one, other) = two_replicas(&heroku, &database).await;
+    let rename = |from: &str, to: &str| format!("ALTER TABLE dyno_restarter.drain_steps RENAME COLUMN {from} TO {to}");
+    database.client().await.batch_execute(&rename("heard", "old")).await.expect("done");
+    report(&one, "1", seconds(1)).await;
+    tokio::time::sleep(QUICK.lease).await;
+    let has_picture = async |service: &Service| get(service, "/").await.contains("0 failures, 1 report");
+    assert!(has_picture(&one).await && !has_picture(&other).await);
+    database.client().await.batch_execute(&rename("old", "heard")).await.expect("done");
+    until_true("the picture of the other one", async || has_picture(&other).await).await;
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn what_came_right_before_the_end_of_a_process_is_shown_by_the_next_one() {
+    let database = database!();
+    let (heroku, _) = shop(1).await;
+    let before = replica(&heroku, &database).await;
+    let of_another = "INSERT INTO dyno_restarter.drain_steps (app, began_at, replica, heard) VALUES
+        ('shop', extract(epoch FROM now())::bigint, 'another', '{\"lines\": 7, \"drains\": [], \"dynos\": {}}')";
+    database.client().await.batch_execute(of_another).await.expect("done");
+    // What it heard so far was written a moment ago.
+    until_true("the lines of another one", async || drain(&before).await["lines"] == json!(7)).await;
+    report(&before, "1", seconds(1)).await;
+    before.stop().await;
+    let service = replica(&heroku, &database).await;
+    until_true("the lines of both", async || drain(&service).await["lines"] == json!(8)).await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn rows_of_the_version_before_and_rows_that_are_not_understood_do_no_harm() {
+    let database = database!();
+    let (heroku, _) = shop(1).await;
+    replica(&heroku, &database).await.stop().await;
+    let before = "DROP TABLE dyno_restarter.drain_steps; UPDATE dyno_restarter.version SET version = 2";
+    database.client().await.batch_execute(before).await.expect("done");
+    replica(&heroku, &database).await.stop().await;
+    let strange = r#"INSERT INTO dyno_restarter.drain_steps (app, began_at, replica, heard)
+        VALUES ('shop', 9223372036854775807, 'far', '{"lines": 1, "drains": [], "dynos": {}}'), ('', 0, 'none', 'null'),
+            ('shop', extract(epoch FROM now())::bigint / 600 * 600, 'old', '{"dynos": 7}'),
+            ('shop', extract(epoch FROM now())::bigint / 600 * 600, 'good',
+                '{"lines": 18446744073709551615, "drains": ["d.1"], "dynos": {"web.1": {"reports": 4294967295}}}')"#;
+    database.client().await.batch_execute(strange).await.expect("done");
+    let service = replica(&heroku, &database).await;
+    report(&service, "1", seconds(1)).await;
+    until_shown(&service, "/", "0 failures, 42949672").await;
+    assert_eq!(drain(&service).await["drains"], json!(1));
+    service.stop().await;
+}
