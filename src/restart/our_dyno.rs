@@ -13,7 +13,7 @@ use crate::heroku::{Dyno, DynoName, Error, State};
 
 /// After an accepted restart Heroku shows a new instance within a second or two. When nothing has changed after this
 /// long, nothing will.
-const NEVER_CHANGED: Duration = Duration::from_secs(15);
+pub(super) const NEVER_CHANGED: Duration = Duration::from_secs(15);
 
 /// A dyno that we restarted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

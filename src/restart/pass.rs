@@ -45,6 +45,9 @@ impl Driver<'_> {
             if self.is_left_to_another(&event, rollout).await {
                 return Ended::LeftToAnother;
             }
+            if self.in_hand.is_some() {
+                rollout.know_restarts(self.shared.view().latest_restarts());
+            }
             let action = rollout.step(event, at);
             for note in rollout.take_notes() {
                 if let Note::Hold(dyno, _) = &note {
@@ -93,7 +96,8 @@ impl Driver<'_> {
     async fn restart(&self, dyno: &DynoName) -> Event {
         let answer = self.client.restart(self.app, dyno).await;
         if answer.is_ok() {
-            self.shared.view().happened(dyno, WhatHappened::Restarted, self.clock.now());
+            let by = self.shared.turn.as_ref().map(|turn| turn.store.id());
+            self.shared.view().restarted(dyno, by, self.clock.now());
         }
         Event::Restarted(answer)
     }

@@ -113,6 +113,8 @@ pub enum Skip {
     Gone,
     /// Heroku, or a person, replaced it during the pass.
     Replaced,
+    /// Another replica, or this one on its own, restarted it during the pass: its name.
+    RestartedBy(String),
     /// A deploy replaced it during the pass.
     Deployed {
         /// The version of the release that runs now.
@@ -201,7 +203,7 @@ impl Skip {
             Self::NotWatched => "not_watched",
             Self::Unknown => "unknown",
             Self::Gone => "gone",
-            Self::Replaced => "replaced",
+            Self::Replaced | Self::RestartedBy(_) => "replaced",
             Self::Deployed { .. } => "deployed",
         }
     }

@@ -115,6 +115,7 @@ impl fmt::Display for Skip {
             Self::Unknown => f.write_str("the app has no such dyno"),
             Self::Gone => f.write_str("it went away during the pass"),
             Self::Replaced => f.write_str("it was restarted meanwhile, by Heroku or by hand"),
+            Self::RestartedBy(restarter) => write!(f, "it was restarted meanwhile, by the restarter {restarter}"),
             Self::Deployed { release } => write!(f, "a deploy{} replaced it meanwhile", version(*release)),
         }
     }

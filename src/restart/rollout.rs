@@ -65,6 +65,9 @@ pub struct Rollout {
     end: Option<End>,
     calls: u32,
     restarts: u32,
+    /// The latest restarts that replicas made, as far as this process knows: when, and by which replica.
+    #[serde(skip)]
+    known_restarts: BTreeMap<DynoName, (Timestamp, String)>,
     #[serde(skip)]
     notes: Vec<Note>,
 }
@@ -121,6 +124,7 @@ impl Rollout {
             end: None,
             calls: 0,
             restarts: 0,
+            known_restarts: BTreeMap::new(),
             notes: Vec::new(),
         }
     }
@@ -157,6 +161,11 @@ impl Rollout {
         let action = restart.unwrap_or_else(|| self.next_action());
         self.calls += u32::from(matches!(action, Action::Restart(_) | Action::AskFormation(_)));
         action
+    }
+
+    /// Which replica restarted each dyno last, as far as that is known. Only the report depends on it.
+    pub(super) fn know_restarts(&mut self, restarts: BTreeMap<DynoName, (Timestamp, String)>) {
+        self.known_restarts = restarts;
     }
 
     /// When the driver must come back although a call or a wait is under way: once as soon as the service is asked to end,
@@ -197,6 +206,11 @@ impl Rollout {
         self.policy = policy;
         self.stop_requested_at = None;
         self.now
+    }
+
+    /// What this process remembers of passes that it made apart from this one, and later.
+    pub(super) fn add_newer(&mut self, history: History) {
+        self.history.add_newer(history);
     }
 
     /// What is remembered if the restart of the next dyno is asked for now and its answer is lost.

@@ -182,7 +182,7 @@ pub struct GivenUp {
 }
 
 /// Something that happened to a dyno.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DynoEvent {
     /// When.
     pub at: Timestamp,
@@ -190,10 +190,13 @@ pub struct DynoEvent {
     pub dyno: DynoName,
     /// What.
     pub what: WhatHappened,
+    /// With a database, which restarter restarted it.
+    #[serde(default)]
+    pub by: Option<String>,
 }
 
 /// What happened to a dyno.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhatHappened {
     /// A new process began, whoever asked for it.

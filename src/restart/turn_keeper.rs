@@ -204,7 +204,7 @@ impl TurnKeeper {
         // Who takes the turn tells that the history is not valid. The status may be of another version of this program.
         let history = history.and_then(|history| serde_json::from_value(history).ok());
         let status = status.and_then(|status| serde_json::from_value(status).ok());
-        self.app.learn(history, status);
+        self.app.learn(history, status, self.clock.now());
         self.exchange_passes().await;
         Ok(())
     }

@@ -30,6 +30,9 @@ pub(super) struct HolderStatus {
     pass: Option<PassStatus>,
     waiting: Option<WaitingAlerts>,
     trouble: Option<Trouble>,
+    /// What happened to the dynos in the last 24 hours.
+    #[serde(default)]
+    events: Vec<DynoEvent>,
 }
 
 /// What an app's task knows. The task writes it; whoever asks for the status reads it.
@@ -49,13 +52,20 @@ pub(super) struct View {
 impl View {
     /// Something happened to a dyno.
     pub(super) fn happened(&mut self, dyno: &DynoName, what: WhatHappened, at: Timestamp) {
-        self.add_events([DynoEvent { at, dyno: dyno.clone(), what }], at);
+        self.add_events([DynoEvent { at, dyno: dyno.clone(), what, by: None }], at);
+    }
+
+    /// Heroku accepted a restart that this process, as other replicas call it, asked for.
+    pub(super) fn restarted(&mut self, dyno: &DynoName, by: Option<&str>, at: Timestamp) {
+        let (what, by) = (WhatHappened::Restarted, by.map(str::to_owned));
+        self.add_events([DynoEvent { at, dyno: dyno.clone(), what, by }], at);
     }
 
     /// Adds what happened, here or as other processes saw it.
     pub(super) fn add_events(&mut self, events: impl IntoIterator<Item = DynoEvent>, now: Timestamp) {
         self.events.extend(events);
-        self.events.sort_by(|one, other| (one.at, &one.dyno).cmp(&(other.at, &other.dyno)));
+        self.events.sort();
+        self.events.dedup();
         self.events.retain(|event| now.duration_since(event.at) <= DAY);
         let too_many = self.events.len().saturating_sub(MOST_EVENTS);
         self.events.drain(..too_many);
@@ -65,6 +75,12 @@ impl View {
     pub(super) fn done_since(&self, since: Timestamp) -> Vec<DynoEvent> {
         let is_done = |event: &&DynoEvent| event.at >= since && event.what != WhatHappened::Began;
         self.events.iter().filter(is_done).cloned().collect()
+    }
+
+    /// The latest restart of each dyno of which it is known which replica made it, and when.
+    pub(super) fn latest_restarts(&self) -> BTreeMap<DynoName, (Timestamp, String)> {
+        let restart = |event: &DynoEvent| Some((event.dyno.clone(), (event.at, event.by.clone()?)));
+        self.events.iter().filter_map(restart).collect()
     }
 
     /// Notices the processes that are new in a list.
@@ -89,9 +105,12 @@ impl View {
     }
 
     /// Another process makes the passes. This is what it remembers, and what it sees and does.
-    pub(super) fn learned(&mut self, history: Option<&History>, holder: Option<HolderStatus>) {
+    pub(super) fn learned(&mut self, history: Option<&History>, holder: Option<HolderStatus>, now: Timestamp) {
         if let Some(history) = history {
             self.history = history.clone();
+        }
+        if let Some(holder) = &holder {
+            self.add_events(holder.events.iter().cloned(), now);
         }
         if let Some(look) = holder.as_ref().and_then(|holder| holder.look.as_ref()) {
             self.compare(look);
@@ -99,11 +118,16 @@ impl View {
         self.holder = holder;
     }
 
+    /// This process makes the passes, and knows better than the last holder of the turn.
+    pub(super) fn forget_holder(&mut self) {
+        self.holder = None;
+    }
+
     /// What this process sees and does, for the others.
     pub(super) fn for_others(&self, waiting: Option<WaitingAlerts>) -> HolderStatus {
         let look = self.rollout.as_ref().and_then(Rollout::last_look).or(self.look.as_ref()).cloned();
         let pass = self.rollout.as_ref().map(Rollout::progress);
-        HolderStatus { look, pass, waiting, trouble: self.trouble.clone() }
+        HolderStatus { look, pass, waiting, trouble: self.trouble.clone(), events: self.events.clone() }
     }
 
     /// Why the last call failed, if it did.
@@ -165,11 +189,11 @@ impl View {
             (Some(holder), Some(TurnStatus::DatabaseAway))
                 if own.pass.is_none() && answered(&own) < answered(holder) =>
             {
-                HolderStatus { waiting: own.waiting, trouble: own.trouble, ..holder.clone() }
+                HolderStatus { look: holder.look.clone(), pass: holder.pass.clone(), ..own }
             }
             _ => own,
         };
-        let HolderStatus { look, pass, waiting, trouble } = shown;
+        let HolderStatus { look, pass, waiting, trouble, events } = shown;
         let history = self.rollout.as_ref().map_or(&self.history, Rollout::history);
         let window = policy.give_up_after.window;
         let holds = history.on_hold().map(|our| HoldStatus {
@@ -195,7 +219,7 @@ impl View {
             pass,
             waiting,
             trouble,
-            events: self.events.clone(),
+            events,
             holds,
         }
     }

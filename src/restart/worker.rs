@@ -93,8 +93,8 @@ impl SharedApp {
     }
 
     /// Another process has the turn. This is what it remembers, and what it sees and does.
-    pub(super) fn learn(&self, history: Option<History>, holder: Option<HolderStatus>) {
-        self.view().learned(history.as_ref(), holder);
+    pub(super) fn learn(&self, history: Option<History>, holder: Option<HolderStatus>, now: Timestamp) {
+        self.view().learned(history.as_ref(), holder, now);
         if history.is_some() {
             *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = history;
         }
@@ -108,7 +108,7 @@ impl SharedApp {
 
     /// This process has the turn, and knows better.
     fn forget_learned(&self) {
-        self.view().learned(None, None);
+        self.view().forget_holder();
         *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 

@@ -1,12 +1,16 @@
-//! What log drains told any replica is on the page of every replica, and outlasts all of them.
+//! What log drains told any replica, and what happened to dynos, is on the page of every replica, and outlasts all of them.
 
 use serde_json::{Value, json};
 
+use crate::alerts::until;
 use crate::drains::report;
 use crate::replica;
 use crate::replicas::{get, status, two_replicas, until_shown};
-use crate::service::{QUICK, Service, seconds, shop};
-use crate::until_true;
+use crate::service::{QUICK, Service, dyno_name, seconds, shop};
+use crate::{in_time, until_true};
+
+const HELD: &str = "SELECT count(*) FROM dyno_restarter.turns WHERE holder IS NOT NULL";
+const PASSES: &str = "SELECT count(*) FROM dyno_restarter.passes";
 
 async fn drain(service: &Service) -> Value {
     status(service).await["apps"][0]["drain"].clone()
@@ -86,5 +90,48 @@ async fn rows_of_the_version_before_and_rows_that_are_not_understood_do_no_harm(
     report(&service, "1", seconds(1)).await;
     until_shown(&service, "/", "0 failures, 42949672").await;
     assert_eq!(drain(&service).await["drains"], json!(1));
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn what_happened_to_a_dyno_is_the_same_on_a_replica_that_did_not_see_it() {
+    let database = database!();
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
+    let one = replica(&heroku, &database).await;
+    until(&database, HELD, 1).await;
+    shop.dyno("web.1").age(seconds(60)).restart_from_outside();
+    one.ask("dry_run=true").await;
+    let other = replica(&heroku, &database).await;
+    let events = async |service: &Service| status(service).await["apps"][0]["events"].clone();
+    until_true("the same events", async || events(&one).await == events(&other).await).await;
+    let before = events(&one).await;
+    let is_of_web = |event: &&Value| event["dyno"] == json!("web.1");
+    assert_eq!(before.as_array().expect("a list").iter().filter(is_of_web).count(), 2, "{before:#}");
+    one.stop().await;
+    other.stop().await;
+    let later = replica(&heroku, &database).await;
+    until_true("the events of before", async || events(&later).await == before).await;
+    later.stop().await;
+}
+
+#[tokio::test]
+async fn a_pass_tells_which_replica_restarted_a_dyno_meanwhile() {
+    let database = database!();
+    let (heroku, shop) = shop(2).await;
+    let shop = shop.boot_time(seconds(4));
+    let service = replica(&heroku, &database).await;
+    service.alert().await;
+    in_time("the first restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    shop.dyno("web.2").restart_from_outside();
+    let at = jiff::Timestamp::now();
+    let events = json!([{ "at": at, "dyno": "web.2", "what": "restarted", "by": "web.9/12345678" }]);
+    let pass = json!({ "app": "shop", "began_at": at, "took_seconds": 0, "alerts": 1, "senders": [], "dynos": [],
+        "ended_early": null, "events": events });
+    let insert = "INSERT INTO dyno_restarter.passes (app, report) VALUES ('shop', $1::text::jsonb)";
+    database.client().await.execute(insert, &[&pass.to_string()]).await.expect("done");
+    until_shown(&service, "/", "it was restarted meanwhile, by the restarter web.9/12345678").await;
+    until(&database, PASSES, 2).await;
+    assert!(service.report().dynos[&dyno_name("web.2")].to_string().ends_with("by the restarter web.9/12345678"));
     service.stop().await;
 }

@@ -6,6 +6,7 @@ use super::{Phase, Rollout};
 use crate::heroku::{Dyno, Error};
 use crate::restart::event::{Action, Note};
 use crate::restart::fleet::{Look, Room, elapsed};
+use crate::restart::our_dyno::NEVER_CHANGED;
 use crate::restart::report::{End, Failure, Outcome, Skip};
 
 impl Rollout {
@@ -14,7 +15,7 @@ impl Rollout {
         while self.may_restart() {
             let (look, next) = (self.look.as_ref()?, self.due.front()?);
             let process_type = next.process_type.clone();
-            if let Some(skip) = changed(next, look) {
+            if let Some(skip) = self.changed(next, look) {
                 self.not_found = None;
                 self.drop_next(Outcome::Skipped(skip));
                 continue;
@@ -111,15 +112,24 @@ impl Rollout {
             self.record(dyno.name, outcome);
         }
     }
-}
 
-/// The last look before a restart: why it does not show the process that was chosen, up.
-fn changed(chosen: &Dyno, look: &Look) -> Option<Skip> {
-    match look.named(&chosen.name) {
-        None => Some(Skip::Gone),
-        Some(now) if now.is_of_later_release(chosen) => Some(Skip::Deployed { release: now.release }),
-        Some(now) if now.replaces(chosen) => Some(Skip::Replaced),
-        Some(now) if !now.is_up() => Some(Skip::NotUp(now.state.clone())),
-        Some(_) => None,
+    /// The last look before a restart: why it does not show the process that was chosen, up.
+    fn changed(&self, chosen: &Dyno, look: &Look) -> Option<Skip> {
+        match look.named(&chosen.name) {
+            None => Some(Skip::Gone),
+            Some(now) if now.is_of_later_release(chosen) => Some(Skip::Deployed { release: now.release }),
+            Some(now) if now.replaces(chosen) => {
+                Some(self.restarter_of(now, look).map_or(Skip::Replaced, Skip::RestartedBy))
+            }
+            Some(now) if !now.is_up() => Some(Skip::NotUp(now.state.clone())),
+            Some(_) => None,
+        }
+    }
+
+    /// The replica by whose restart this process began.
+    fn restarter_of(&self, dyno: &Dyno, look: &Look) -> Option<String> {
+        let (at, restarter) = self.known_restarts.get(&dyno.name)?;
+        let apart = dyno.created_at?.duration_since(look.by_platform_clock(*at));
+        (apart.unsigned_abs() <= NEVER_CHANGED).then(|| restarter.clone())
     }
 }

@@ -21,15 +21,20 @@ impl Worker {
             return;
         }
         self.app.forget_learned();
+        let ours = self.state.was_alone.then(|| self.state.history.clone());
         if let Some(history) = history {
-            let ours = std::mem::replace(&mut self.state.history, history);
-            if std::mem::take(&mut self.state.was_alone) {
+            self.state.history = history;
+            self.state.was_alone = false;
+            if let Some(ours) = ours.clone() {
                 self.state.history.add_newer(ours);
             }
         }
         let Some(pass) = pass else { return };
         let (senders, requests) = (pass.senders.clone(), pass.requests.clone());
-        let (rollout, first) = pass.resume(self.policy.clone(), self.clock.now());
+        let (mut rollout, first) = pass.resume(self.policy.clone(), self.clock.now());
+        if let Some(ours) = ours {
+            rollout.add_newer(ours);
+        }
         self.drive(rollout, first, ServedAlerts { senders, requests, receipt: Receipt::default() }).await;
     }
 
