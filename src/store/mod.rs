@@ -2,6 +2,7 @@
 //! may make passes over it. Without it, nothing here runs.
 //!
 //! - `url`: where the database is, and how the connection is encrypted;
+//! - `contact`: whether a process may act although the database is away;
 //! - `postgres`: the connections, the tables, and one function for each statement;
 //! - this file: what the rest of the service says to the store. It is plain data: JSON, names and numbers.
 //!
@@ -10,6 +11,7 @@
 //! No decision depends on the clock of the database: it may jump, and then only ten minutes of delivery ids or a few days of
 //! old rows are wrong.
 
+mod contact;
 mod postgres;
 mod url;
 
@@ -18,6 +20,7 @@ use std::time::Duration;
 use ring::digest;
 use serde_json::Value;
 
+pub use contact::Contact;
 pub(crate) use postgres::{MOST_TAKEN, Postgres};
 pub(crate) use url::DatabaseUrl;
 
@@ -213,7 +216,7 @@ pub(crate) struct FinishedPass {
 /// Why the store could not do something.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    /// The database refuses connections: it is down for everybody.
+    /// The database refuses connections. It is down for everybody, unless a pooler on this machine has ended.
     #[error("the database of DATABASE_URL is down: {0}")]
     Down(String),
     /// There is no connection.

@@ -13,6 +13,8 @@ pub(crate) struct DatabaseUrl {
     pub(super) config: Config,
     /// Whether the certificate is verified. Heroku's is self-signed, and libpq does not verify for `sslmode=require` either.
     pub(super) verifies: bool,
+    /// Whether it is on this machine, as a pooler of one dyno is.
+    pub(super) is_local: bool,
 }
 
 impl DatabaseUrl {
@@ -49,7 +51,7 @@ impl DatabaseUrl {
             return Err("does not name a user and a host".to_owned());
         }
         config.ssl_mode(ssl_mode).application_name(env!("CARGO_PKG_NAME"));
-        Ok(Self { config, verifies })
+        Ok(Self { config, verifies, is_local: is_this_machine(&url) })
     }
 }
 

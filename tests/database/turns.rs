@@ -107,6 +107,25 @@ async fn a_replica_that_is_cut_off_restarts_nothing_while_another_one_may_have_t
 }
 
 #[tokio::test]
+async fn a_first_dyno_whose_own_pooler_has_ended_restarts_nothing_while_it_knows_of_another_replica() {
+    let database = database!();
+    let (heroku, shop) = shop(1).await;
+    let proxy = Proxy::to(&database.url).await;
+    let one = Service::with(&heroku, &[("DATABASE_URL", &proxy.url(&database.url)), ("DYNO", "web.1")]).await;
+    let other = service_with(&heroku, &database.url).await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.replicas", 2).await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE beat > 3", 1).await;
+    proxy.set(Wire::Down);
+    one.alert().await;
+    tokio::time::sleep(QUICK.lease * 3).await;
+    assert!(shop.restarts().is_empty());
+    proxy.set(Wire::Passes);
+    in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
 async fn a_database_that_goes_away_in_a_pass_is_waited_for_when_another_replica_may_take_the_turn() {
     let database = database!();
     let (heroku, shop) = shop(2).await;

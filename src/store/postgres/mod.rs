@@ -28,7 +28,7 @@ use tokio_postgres::types::FromSqlOwned;
 
 use connection::{Connection, begin, bounded, fault};
 
-use super::{Error, Settings, Timing};
+use super::{Contact, Error, Settings, Timing};
 
 /// How long a write of alerts may take. Their senders wait for less: see `restart::acceptance`.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,23 +42,8 @@ pub(crate) struct Postgres {
     turns: Connection,
     /// This process, as other replicas see it: the name of its dyno, and a random part that makes it unique.
     id: String,
-    /// Whether this is the first dyno of the restarter, such as `web.1`; `None` when it is no dyno.
-    is_first: Option<bool>,
     timing: Timing,
     contact: Mutex<Contact>,
-}
-
-/// What is known of the database and of other processes of this program.
-#[derive(Debug)]
-struct Contact {
-    /// When it answered last; the start of this process if it never did.
-    answered_at: Instant,
-    /// Whether it ever answered.
-    has_answered: bool,
-    /// Since when it refuses connections.
-    down_since: Option<Instant>,
-    /// Whether there were other processes then, if it ever answered.
-    others: Option<bool>,
 }
 
 impl Postgres {
@@ -70,18 +55,13 @@ impl Postgres {
         let tls = tls::connector(settings.url.verifies)?;
         let connection = || Connection::new(&settings.url.config, &tls);
         let dyno = settings.dyno.as_deref().unwrap_or("restarter");
+        let is_first = settings.dyno.as_ref().map(|dyno| dyno.ends_with(".1"));
         Ok(Self {
             alerts: connection(),
             turns: connection(),
             id: format!("{dyno}/{:08x}", fastrand::u32(..)),
-            is_first: settings.dyno.as_ref().map(|dyno| dyno.ends_with(".1")),
             timing: settings.timing,
-            contact: Mutex::new(Contact {
-                answered_at: Instant::now(),
-                has_answered: false,
-                down_since: None,
-                others: None,
-            }),
+            contact: Mutex::new(Contact::new(is_first, settings.url.is_local, Instant::now())),
         })
     }
 
@@ -96,14 +76,26 @@ impl Postgres {
 
     /// Whether the database answered not long ago. Replicas ask it every few seconds.
     pub(crate) fn answers(&self) -> bool {
-        let contact = self.contact();
-        contact.has_answered && contact.answered_at.elapsed() < self.timing.lease
+        self.answered_at().is_some_and(|at| at.elapsed() < self.timing.lease)
     }
 
     /// When the database answered last.
     pub(crate) fn answered_at(&self) -> Option<Instant> {
-        let contact = self.contact();
-        contact.has_answered.then_some(contact.answered_at)
+        self.contact().answered_at()
+    }
+
+    /// Whether this process may act although the database is away: see [`Contact::is_alone`].
+    pub(crate) fn is_alone(&self) -> bool {
+        self.contact().is_alone(Instant::now(), &self.timing)
+    }
+
+    /// Notes whether the database answered.
+    fn note_contact<T>(&self, result: &Result<T, Error>) {
+        let (now, mut contact) = (Instant::now(), self.contact());
+        match result {
+            Ok(_) => contact.answered(now),
+            Err(error) => contact.failed(matches!(error, Error::Down(_)), now),
+        }
     }
 
     /// Intervals and time limits.

@@ -73,31 +73,6 @@ impl Postgres {
         self.deregister().await.ok();
     }
 
-    /// Whether this process may act although the database is away, because no other process does:
-    ///
-    /// - the database has been down for longer than a lease, so that nobody can hold a turn, and this is the first dyno of
-    ///   the restarter (or it is no dyno, and no other process was there);
-    /// - or nothing was heard of it for `Timing::silence`, for example because the password is wrong, and no other process
-    ///   was there when it was heard last. If it was never heard, that is so for the first dyno.
-    pub(crate) fn is_alone(&self) -> bool {
-        let contact = self.contact();
-        let is_down = contact.down_since.is_some_and(|since| since.elapsed() >= self.timing.lease);
-        let is_silent = contact.answered_at.elapsed() >= self.timing.silence;
-        let is_first = self.is_first.unwrap_or(contact.others == Some(false));
-        let knows_no_other = contact.others.map_or(self.is_first != Some(false), |others| !others);
-        is_down && is_first || is_silent && knows_no_other
-    }
-
-    /// Notes whether the database answered.
-    pub(super) fn note_contact<T>(&self, result: &Result<T, Error>) {
-        let (now, mut contact) = (Instant::now(), self.contact());
-        match result {
-            Ok(_) => (contact.answered_at, contact.has_answered, contact.down_since) = (now, true, None),
-            Err(Error::Down(_)) => _ = contact.down_since.get_or_insert(now),
-            Err(_) => contact.down_since = None,
-        }
-    }
-
     /// Says that this process is there, and what it heard. Returns what other processes of this program heard in the last day.
     /// Those that were there within the last hour may still be. One that ends in an orderly way says so, with
     /// [`Postgres::deregister`].
@@ -117,7 +92,7 @@ impl Postgres {
         ];
         let rows = self.query(statement, &parameters).await?;
         let is_there = rows.iter().map(|row| column(row, 0)).collect::<Result<Vec<bool>, _>>()?;
-        self.contact().others = Some(is_there.contains(&true));
+        self.contact().saw_others(is_there.contains(&true));
         rows.iter().filter_map(|row| column(row, 1).transpose()).collect()
     }
 

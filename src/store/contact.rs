@@ -1,0 +1,66 @@
+//! The decision whether a process may act although the database is away, because no other process does. Pure: no clock, no
+//! database, no log.
+
+use tokio::time::Instant;
+
+use super::Timing;
+
+/// What a process knows of the database and of other processes of this program.
+#[derive(Clone, Debug)]
+pub struct Contact {
+    /// Whether this is the first dyno of the restarter, such as `web.1`; `None` when it is no dyno.
+    is_first: Option<bool>,
+    /// Whether the address is of this machine. Then a pooler may listen there that only this process uses.
+    is_local: bool,
+    /// When the database answered last; the start of this process if it never did.
+    answered_at: Instant,
+    has_answered: bool,
+    /// Since when it refuses connections.
+    down_since: Option<Instant>,
+    /// Whether there were other processes when it was asked last, if it ever answered.
+    others: Option<bool>,
+}
+
+impl Contact {
+    /// A process that starts now.
+    #[must_use]
+    pub fn new(is_first: Option<bool>, is_local: bool, now: Instant) -> Self {
+        Self { is_first, is_local, answered_at: now, has_answered: false, down_since: None, others: None }
+    }
+
+    /// The database answered.
+    pub fn answered(&mut self, now: Instant) {
+        (self.answered_at, self.has_answered, self.down_since) = (now, true, None);
+    }
+
+    /// It did not. `is_refused` says that nothing listens at its address, or that it starts or ends.
+    pub fn failed(&mut self, is_refused: bool, now: Instant) {
+        self.down_since = is_refused.then(|| self.down_since.unwrap_or(now));
+    }
+
+    /// It told whether there are other processes.
+    pub fn saw_others(&mut self, are_there: bool) {
+        self.others = Some(are_there);
+    }
+
+    /// When it answered last.
+    #[must_use]
+    pub fn answered_at(&self) -> Option<Instant> {
+        self.has_answered.then_some(self.answered_at)
+    }
+
+    /// Whether this process may act without it:
+    ///
+    /// - it has been down for longer than a lease, so that nobody can hold a turn, and this is the first dyno of the restarter
+    ///   (or it is no dyno, or it may be down for this one only, and no other process was there);
+    /// - or nothing was heard of it for `Timing::silence`, for example because the password is wrong, and no other process
+    ///   was there when it was heard last. If it was never heard, that is so for the first dyno.
+    #[must_use]
+    pub fn is_alone(&self, now: Instant, timing: &Timing) -> bool {
+        let is_down = self.down_since.is_some_and(|since| now - since >= timing.lease);
+        let is_silent = now - self.answered_at >= timing.silence;
+        let is_first = self.is_first.filter(|_| !self.is_local).unwrap_or(self.others == Some(false));
+        let knows_no_other = self.others.map_or(self.is_first != Some(false), |others| !others);
+        is_down && is_first || is_silent && knows_no_other
+    }
+}
