@@ -1,17 +1,11 @@
 //! Words as the rules compare them, and the words that a compound code consists of.
 
-use std::hash::{BuildHasherDefault, Hasher};
-
 /// A name or a value as the rules compare it: only letters and digits, in lower case, padded with zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Word([u64; Word::MAX_LEN / 8]);
 
 /// For tables of words, which are looked into for each field of each alert. Nobody but us chooses their keys.
-pub(super) type WordHash = BuildHasherDefault<WordHasher>;
-
-/// `FxHash`. All that is hashed here has a multiple of eight bytes.
-#[derive(Default)]
-pub(super) struct WordHasher(u64);
+pub(super) use rustc_hash::FxBuildHasher as WordHash;
 
 /// A value with more words than this is a sentence.
 const MAX_PARTS: usize = 8;
@@ -42,20 +36,6 @@ impl Word {
         }
         let (eights, _) = word.as_chunks();
         (len > 0).then(|| Self(std::array::from_fn(|at| u64::from_le_bytes(eights[at]))))
-    }
-}
-
-impl Hasher for WordHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        let (eights, _) = bytes.as_chunks();
-        for eight in eights {
-            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(*eight)).wrapping_mul(0x517c_c1b7_2722_0a95);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        // The table takes its index from the low bits, which multiplying mixes least.
-        self.0 ^ (self.0 >> 32)
     }
 }
 
