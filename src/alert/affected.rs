@@ -15,7 +15,7 @@ const MAX_APPS: usize = 100;
 /// The affected dynos of one app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AffectedDynos {
-    mentions: BTreeMap<DynoName, Mention>,
+    pub(super) mentions: BTreeMap<DynoName, Mention>,
     /// The time of the last report about the app, where one is given.
     pub at: Option<Timestamp>,
 }
@@ -83,10 +83,6 @@ impl AffectedDynos {
         let later = |one: Time, other: Time| Some(one?.max(other?));
         other.mentions.into_iter().for_each(|(name, mention)| self.add_with(later, name, mention));
         self.at = later(self.at, other.at);
-    }
-
-    pub(super) fn clear_names(&mut self) {
-        self.mentions.clear();
     }
 
     /// Gives the app the time of `around` where it has none, and each dyno the time of the app.

@@ -81,7 +81,7 @@ impl Element {
         }
         if inactive_alert.is_some() || (self.has_active_alert && inner.has_dynos()) {
             // What is said about all alerts together includes those that have recovered.
-            own.clear_names();
+            own.mentions.clear();
         }
         own.fill_times(None);
         Ok(inner.inside(app, own))

@@ -8,7 +8,7 @@ use axum::http::header::CONTENT_ENCODING;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use memchr::memmem;
 
-use super::error::ParseError;
+use super::ParseError;
 use crate::util::query::MOST_IN_FORM;
 
 /// As for a body that is not compressed.
@@ -28,10 +28,11 @@ pub(super) fn decompressed<'a>(headers: &HeaderMap, body: &'a [u8]) -> (Cow<'a, 
     match encoding.as_deref() {
         // Some senders compress and do not say so.
         _ if body.starts_with(GZIP) => inflated(MultiGzDecoder::new(body)),
+        // Some proxies decompress and leave the header as it was.
+        Some(_) if matches!(body.trim_ascii_start(), [b'{' | b'[', ..]) => (body.into(), None),
         // A deflate stream has a header of zlib, except from some senders.
         Some(b"deflate") if is_zlib(body) => inflated(ZlibDecoder::new(body)),
         Some(b"deflate") => inflated(DeflateDecoder::new(body)),
-        // Some proxies decompress and leave the header as it was.
         None | Some(b"" | b"identity" | b"gzip" | b"x-gzip") => (body.into(), None),
         Some(_) => (Cow::default(), Some(ParseError::Compressed)),
     }

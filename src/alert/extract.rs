@@ -9,12 +9,11 @@ use axum::http::HeaderMap;
 
 use super::affected::{AffectedApps, Certainty, Mention};
 use super::element::{Element, Scope};
-use super::error::ParseError;
 use super::fields::{self, FieldKind};
 use super::flatten::{Field, Next, Sink, Value};
 use super::signal::Signal;
 use super::states::Inactive;
-use super::{Alert, Handshake, UnknownState, line, time};
+use super::{Alert, Handshake, ParseError, UnknownState, line, time};
 use crate::heroku::{AppName, DynoName};
 
 /// A few numbers identify a delivery.
@@ -40,22 +39,22 @@ pub(super) struct Extraction {
     sequence: String,
     unknown_state: Option<UnknownState>,
     handshake: Option<Handshake>,
-    /// The name in a pair of a name and a value, `["dyno", "web.2"]` or `{ "key": "dyno", "value": "web.2" }`.
-    pair: Option<FieldKind>,
+    /// What the name and the value of a pair are, `["dyno", "web.2"]` or `{ "key": "dyno", "value": "web.2" }`.
+    pair: (Option<FieldKind>, Option<String>),
 }
 
 impl Container {
-    const ROOT: Self = Self { kind: FieldKind::Wrapper, scope: Scope::Alert, is_element: false };
+    const ROOT: Self = Self { kind: FieldKind::Text, scope: Scope::Alert, is_element: false };
 
     /// An object in this container.
     fn object(self, kind: FieldKind, is_in_list: bool) -> Self {
         let scope = match (self.scope, kind) {
-            (Scope::Alert, FieldKind::Alerts) => Scope::Alert,
+            (Scope::Alert, FieldKind::Alerts | FieldKind::Text | FieldKind::Trigger) => Scope::Alert,
             _ if is_in_list => Scope::Row,
             (Scope::Alert, FieldKind::Wrapper | FieldKind::State | FieldKind::Heartbeat) => Scope::Alert,
             _ => Scope::Part,
         };
-        Self { kind, scope, is_element: is_in_list }
+        Self { kind, scope, is_element: is_in_list && kind != FieldKind::Text }
     }
 }
 
@@ -88,14 +87,12 @@ impl Sink for Extraction {
             }
             Value::Null if kind == FieldKind::Heartbeat => self.signal(Signal::News(Inactive::Test)),
             Value::Integer(_) | Value::Null | Value::BrokenJson(_) => {}
-            Value::List => {
-                self.pair = None;
-                self.containers.push(Container { kind, is_element: false, ..container });
-            }
+            Value::List => self.containers.push(Container { kind, is_element: false, ..container }),
             Value::Object => {
-                self.pair = None;
-                if kind == FieldKind::Deploy && container.scope == Scope::Alert {
-                    self.signal(Signal::News(Inactive::Deploy));
+                match (kind, container.scope) {
+                    (FieldKind::Deploy, Scope::Alert) => self.signal(Signal::News(Inactive::Deploy)),
+                    (FieldKind::Change, Scope::Alert) => self.signal(Signal::News(Inactive::NoAlert)),
+                    _ => {}
                 }
                 let object = container.object(kind, field.name.is_none());
                 if object.is_element {
@@ -130,6 +127,7 @@ impl Extraction {
         while self.containers.len() >= depth
             && let Some(left) = self.containers.pop()
         {
+            self.pair = (None, None);
             if left.is_element
                 && let Some(element) = self.open.pop()
             {
@@ -176,7 +174,7 @@ impl Extraction {
             // The name of a rule is one of the labels of an alert.
             FieldKind::Rule => true,
             // Not a text further inside, for that may be a log line.
-            FieldKind::Text => container.scope == Scope::Alert && (container.is_element || self.containers.is_empty()),
+            FieldKind::Text => container.scope == Scope::Alert && (container.is_element || container.kind == kind),
             _ => container.scope == Scope::Alert,
         };
         if !counts {
@@ -214,7 +212,7 @@ impl Extraction {
             FieldKind::Challenge | FieldKind::ConfirmUrl if self.handshake.is_none() => {
                 self.handshake = Handshake::new(kind, name.unwrap_or_default(), text);
             }
-            FieldKind::Dyno => words(text).for_each(|name| self.name(kind, name.trim_start_matches("heroku/"))),
+            FieldKind::Dyno => words(text).for_each(|name| self.name(kind, name)),
             FieldKind::Source | FieldKind::App | FieldKind::Host => self.name(kind, text.trim()),
             FieldKind::Tags => self.tags(text),
             _ => self.lines(text),
@@ -246,7 +244,10 @@ impl Extraction {
                 self.dyno(process, Certainty::Printed);
             }
             _ if source == "app" => self.element().is_app_output = true,
-            _ => self.dyno(source, Certainty::Possible),
+            _ => {
+                self.host(source);
+                self.dyno(source, Certainty::Possible);
+            }
         }
     }
 
@@ -262,7 +263,7 @@ impl Extraction {
 
     fn tags(&mut self, tags: &str) {
         for tag in words(tags) {
-            if let Some((name, value)) = tag.split_once(':') {
+            if let Some((name, value)) = tag.split_once([':', '=']) {
                 self.name(FieldKind::of(name), value);
             }
         }
@@ -271,20 +272,30 @@ impl Extraction {
     /// What a field or a tag of this kind names.
     fn name(&mut self, kind: FieldKind, value: &str) {
         match kind {
-            FieldKind::Dyno => self.dyno(value, Certainty::Certain),
+            // `heroku/web.2`, `heroku[web.2]`, `shop.web.2`
+            FieldKind::Dyno => {
+                self.host(value);
+                let name = value.trim_end_matches(']').rsplit(['/', '[']).next();
+                self.dyno(name.unwrap_or_default(), Certainty::Certain);
+            }
             FieldKind::App => self.app(value),
             FieldKind::Source => self.source(value),
             FieldKind::Host => self.host(value),
-            _ => {}
+            _ => self.lines(value),
         }
     }
 
-    /// What a part of a pair says, in a list of tags.
+    /// What a part of a pair says, in a list of tags. The value may come first.
     fn pair(&mut self, name: Option<&str>, text: &str) {
-        match (name, self.pair.take()) {
-            (None | Some("value"), Some(kind)) => self.name(kind, text),
-            (None | Some("key" | "name" | "tag"), _) => self.pair = Some(FieldKind::of(text)),
-            (_, pair) => self.pair = pair,
+        match name.map(str::to_ascii_lowercase).as_deref() {
+            None if self.pair.0.is_some() => self.pair.1 = Some(text.to_owned()),
+            None | Some("key" | "name" | "tag" | "title") => self.pair.0 = Some(FieldKind::of(text)),
+            Some("value") => self.pair.1 = Some(text.to_owned()),
+            Some(name) => self.name(FieldKind::of(name), text),
+        }
+        match std::mem::take(&mut self.pair) {
+            (Some(kind), Some(value)) => self.name(kind, &value),
+            half => self.pair = half,
         }
     }
 

@@ -18,11 +18,14 @@ pub(super) enum FieldKind {
     App,
     ByDyno,
     Challenge,
+    Change,
     Clear,
     ConfirmUrl,
     Delivery,
     Deploy,
     Dyno,
+    EventUpdate,
+    EventValue,
     Events,
     Heartbeat,
     Host,
@@ -30,6 +33,7 @@ pub(super) enum FieldKind {
     LeftOut,
     /// Nothing in particular. A text may still be a log line.
     Other,
+    Resolved,
     Rule,
     Sequence,
     Severity,
@@ -42,6 +46,7 @@ pub(super) enum FieldKind {
     Title,
     Trigger,
     Type,
+    Version,
     Wrapper,
 }
 
@@ -49,12 +54,10 @@ pub(super) enum FieldKind {
 /// of [`QUALIFIERS`].
 const NAMES: &[(FieldKind, &str)] = &[
     // The state of an alert, in one word. As an object, it contains the alert.
-    (
-        FieldKind::State,
-        "status state event *_status *_state *_event event_type event_name trigger_type message_type notification_type \
-         action alert_action action_group transition alert_transition lifecycle monitor_condition new_state_value \
-         check_state_name alert_type_friendly_name",
-    ),
+    (FieldKind::State, "status state event action health *_status *_state *_event *_action event_type event_name"),
+    (FieldKind::State, "trigger_type message_type notification_type action_group action_group_name transition"),
+    (FieldKind::State, "alert_transition lifecycle monitor_condition new_state_value check_state_name state_name"),
+    (FieldKind::State, "status_name current_alert_phase current_milestone alert_type_friendly_name"),
     // What kind of message it is, which may be that of a recovery.
     (FieldKind::Type, "type hub_mode"),
     // What triggered the alert: an event, or a rule by its name.
@@ -65,47 +68,49 @@ const NAMES: &[(FieldKind, &str)] = &[
     (FieldKind::Heartbeat, "heartbeat"),
     // The alert has recovered, unless the value is empty or false.
     (FieldKind::Clear, "clear"),
+    // The alert has recovered if this is true.
+    (FieldKind::Resolved, "resolved is_resolved recovered is_recovered"),
+    // The state as a number, as Zabbix gives it, and whether a person has only added something.
+    (FieldKind::EventValue, "event_value trigger_value"),
+    (FieldKind::EventUpdate, "event_update_status"),
+    (FieldKind::Version, "version"),
     // The state as a number or a word.
     (FieldKind::AlertType, "alert_type"),
     // A headline, which may begin with a state.
     (FieldKind::Title, "title subject *_title"),
-    // A text for people, which may begin with a state. It may be a log line, too.
-    (FieldKind::Text, "text content message msg summary fallback"),
+    // A text for people, which may begin with a state. It may be a log line, too, or an object or a list with such texts.
+    (FieldKind::Text, "text content message msg summary fallback body blocks"),
     (FieldKind::Rule, "alert_name rule_name"),
     (FieldKind::Test, "triggered_by_user_test is_test test ssl_check"),
     // What the sender wants to be answered, or a person to open, before it sends alerts.
     (FieldKind::Challenge, "validation_code challenge hub_challenge"),
     (FieldKind::ConfirmUrl, "subscribe_url"),
-    // As an object, a deploy.
+    // As an object, a deploy or another change, which Heroku tells of a dyno that we restart, too.
     (FieldKind::Deploy, "marker"),
+    (FieldKind::Change, "webhook_metadata"),
     // Contains an alert, or a part of one.
-    (
-        FieldKind::Wrapper,
-        "payload data attributes alert alert_group incident issue alarm check exception performance detail essentials \
-         problem notification webhook_event_data",
-    ),
+    (FieldKind::Wrapper, "payload data attributes alert alert_group incident issue alarm check error exception"),
+    (FieldKind::Wrapper, "performance detail essentials problem notification snitch webhook_event_data"),
     // A list of alerts, each with its own state.
     (FieldKind::Alerts, "alerts incidents messages attachments embeds"),
     // How many alerts the list does not show.
     (FieldKind::LeftOut, "truncated_alerts"),
     // A list of events that the alert is about.
     (FieldKind::Events, "events recent_hits hits matches rows"),
-    (FieldKind::Dyno, "dyno dynos dyno_name heroku_dyno"),
+    (FieldKind::Dyno, "dyno dynos dyno_name dyno_id heroku_dyno heroku_dyno_name"),
     // A dyno, or anything else.
-    (FieldKind::Source, "program ident source process proc_id pid ps entity impacted_entities"),
+    (FieldKind::Source, "program ident source process proc_id pid ps entity impacted_entities entity_display_name"),
+    (FieldKind::Source, "instance container_name"),
     // `shop.web.2`, or the name of any host.
     (FieldKind::Host, "host host_name"),
     // An object whose field names are sources.
     (FieldKind::ByDyno, "violations"),
     // `dyno:web.1,app:shop`.
-    (FieldKind::Tags, "tags labels scope host_tags event_tags"),
+    (FieldKind::Tags, "tags labels scope alert_scope host_tags event_tags dimensions fields"),
     (FieldKind::App, "app app_name application heroku_app heroku_app_name source_name"),
-    (
-        FieldKind::Time,
-        "t time timestamp date event_time trigger_time trigger_time_end state_change_time fired_date_time \
-         alert_date_time received_at recorded_at starts_at started_at fired_at occurred_at triggered_at activated_at \
-         down_at",
-    ),
+    (FieldKind::Time, "t time timestamp date event_time trigger_time trigger_time_end state_change_time"),
+    (FieldKind::Time, "fired_date_time alert_date_time received_at recorded_at starts_at started_at fired_at"),
+    (FieldKind::Time, "occurred_at triggered_at activated_at down_at"),
     // Identifies a delivery. Numbers do so together.
     (FieldKind::Delivery, "delivery_id message_id"),
     (FieldKind::Sequence, "s sequence max_id"),
@@ -113,8 +118,8 @@ const NAMES: &[(FieldKind, &str)] = &[
     (FieldKind::Ignored, "context query saved_search search"),
 ];
 
-const QUALIFIERS: &str =
-    "alert alarm check current event host incident issue monitor new notification problem service trigger";
+const QUALIFIERS: &str = "alert alarm check current event health host incident issue monitor new notification overall problem service site \
+     to trigger";
 
 /// A field whose name ends like this is ignored as a link, unless the name is in the table.
 const LINK_ENDINGS: [&str; 3] = ["url", "uri", "link"];
@@ -141,16 +146,19 @@ static KINDS: LazyLock<HashMap<Word, FieldKind, WordHash>> = LazyLock::new(|| {
 impl FieldKind {
     /// The kind of a field with this name.
     pub(super) fn of(name: &str) -> Self {
-        let known = Word::of(name).and_then(|name| KINDS.get(&name)).copied();
-        known.unwrap_or_else(|| if is_link(name) { Self::Ignored } else { Self::Other })
+        let known = |name| Word::of(name).and_then(|name| KINDS.get(&name)).copied();
+        // The path of a name may have any beginning: `syslog.procid`.
+        let is_name = |kind: &Self| matches!(kind, Self::Dyno | Self::App | Self::Source | Self::Host);
+        let of_last = || known(name.rsplit(['.', '@']).next()?).filter(is_name);
+        known(name).or_else(of_last).unwrap_or_else(|| if is_link(name) { Self::Ignored } else { Self::Other })
     }
 
     /// The kind of a field with this name inside an object of this kind.
     pub(super) fn of_inner(self, name: &str) -> Self {
         match (self, name) {
             (Self::ByDyno, _) => Self::Other,
-            (Self::State, "value") => Self::State,
-            (Self::State, "name") => Self::Type,
+            (Self::State, "value" | "current" | "new" | "to") => Self::State,
+            (Self::State, "name") | (Self::Trigger, "type") => Self::Type,
             (Self::Dyno | Self::App, "name") => self,
             (Self::Heartbeat, "status") => Self::Heartbeat,
             _ => Self::of(name),
@@ -168,7 +176,8 @@ impl FieldKind {
 
     /// Whether a number means something in such a field.
     pub(super) fn takes_numbers(self) -> bool {
-        matches!(self, Self::Time | Self::AlertType | Self::Sequence | Self::LeftOut | Self::Heartbeat | Self::Test)
+        use FieldKind::{AlertType, EventUpdate, EventValue, Heartbeat, LeftOut, Sequence, Test, Time};
+        matches!(self, Time | AlertType | EventUpdate | EventValue | Sequence | LeftOut | Heartbeat | Test)
     }
 }
 

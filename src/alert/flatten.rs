@@ -10,8 +10,8 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use serde::de::DeserializeSeed;
 
+use super::ParseError;
 use super::encoding::multipart;
-use super::error::ParseError;
 use super::json::Node;
 use super::repair::repair;
 use crate::util::query::{KEY, PARAMETERS, form, parameters};
@@ -141,7 +141,8 @@ impl Reader<'_> {
 
     /// What a body looks like counts for more than its content type: `curl -d '{...}'` calls JSON a form.
     fn body(&mut self, headers: &HeaderMap, bytes: &[u8]) {
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii();
+        // JSON may begin with a byte order mark, or with the separator of `application/json-seq`.
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").or(bytes.strip_prefix(b"\x1e")).unwrap_or(bytes).trim_ascii();
         // A log line may contain any bytes; the rest of the message is good all the same.
         let utf8 = || String::from_utf8_lossy(bytes);
         match bytes.first() {
@@ -154,7 +155,8 @@ impl Reader<'_> {
             }
             Some(_) => match multipart(bytes) {
                 Some(fields) => fields.for_each(|(name, value)| self.text(name, value)),
-                None => self.text(PLAIN_TEXT, &utf8()),
+                // JSON may have been written as JSON twice.
+                None => self.text(PLAIN_TEXT, &serde_json::from_slice(bytes).map_or_else(|_| utf8(), Cow::Owned)),
             },
         }
     }

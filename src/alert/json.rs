@@ -80,15 +80,13 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
         Ok(())
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
-        self.add(Value::Integer(i64::try_from(number).unwrap_or(i64::MAX)));
-        Ok(())
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<(), E> {
+        self.visit_i64(i64::try_from(number).unwrap_or(i64::MAX))
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a time in seconds; no rule asks for anything smaller")]
-    fn visit_f64<E>(self, number: f64) -> Result<(), E> {
-        self.add(Value::Integer(number as i64));
-        Ok(())
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<(), E> {
+        self.visit_i64(number as i64)
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {

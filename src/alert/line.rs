@@ -33,10 +33,8 @@ fn dyno(line: &str) -> Option<(DynoName, Mention)> {
     let Some(Written { front, process, rest, is_bracketed }) = written_by(&PLATFORM, line) else {
         let bare = line.trim_start();
         let is_of_router = bare.starts_with("at=") || bare.starts_with("sock=");
-        return is_of_router
-            .then(|| routed_to(bare))
-            .flatten()
-            .map(|name| (name, Mention { at: None, certainty: Certainty::Certain }));
+        let mention = Mention { at: None, certainty: Certainty::Certain };
+        return routed_to(bare).filter(|_| is_of_router).map(|name| (name, mention));
     };
     if written_by(&APP, front).is_some_and(|by_app| DynoName::parse(by_app.process).is_some()) {
         return None;
@@ -49,7 +47,7 @@ fn dyno(line: &str) -> Option<(DynoName, Mention)> {
     Some((name?, Mention { at, certainty }))
 }
 
-/// A line with `writer[process]` or `writer process -` in it.
+/// A line with `writer[process]`, `writer/process:` or `writer process -` in it.
 struct Written<'a> {
     front: &'a str,
     process: &'a str,
@@ -63,12 +61,16 @@ fn written_by<'a>(writer: &Finder<'_>, line: &'a str) -> Option<Written<'a>> {
         if front.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '@')) {
             return None;
         }
-        let is_bracketed = it.starts_with('[');
-        let (opening, closing) = if is_bracketed { ("[", "]") } else { (" ", " -") };
-        let it = it.strip_prefix(opening)?;
-        let end = it.bytes().take(LONGEST_NAME).position(|byte| matches!(byte, b' ' | b']'))?;
+        let closing = match it.bytes().next()? {
+            b'[' => "]",
+            b'/' => ":",
+            b' ' => " -",
+            _ => return None,
+        };
+        let it = &it[1..];
+        let end = it.bytes().take(LONGEST_NAME).position(|byte| matches!(byte, b' ' | b']' | b':'))?;
         let rest = it[end..].strip_prefix(closing)?;
-        (end > 0).then_some(Written { front, process: &it[..end], rest, is_bracketed })
+        (end > 0).then_some(Written { front, process: &it[..end], rest, is_bracketed: closing != " -" })
     })
 }
 

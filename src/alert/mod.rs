@@ -13,7 +13,6 @@ mod affected;
 mod condition;
 mod element;
 mod encoding;
-mod error;
 mod extract;
 mod fields;
 mod flatten;
@@ -30,7 +29,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub use affected::AffectedDynos;
 pub use condition::{Condition, Unmet};
-pub use error::ParseError;
 pub use states::Inactive;
 
 use crate::heroku::AppName;
@@ -66,6 +64,28 @@ pub struct Alert {
     pub error: Option<ParseError>,
 }
 
+/// The body is not understood. The alert counts all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum ParseError {
+    /// The body has too many bytes.
+    #[error("it is too large")]
+    TooLarge,
+    /// The body ended before its announced length.
+    #[error("it was cut off")]
+    CutOff,
+    /// The body is compressed in a way that is not supported, or the compressed data are broken.
+    #[error("it is compressed in a way that cannot be read")]
+    Compressed,
+    /// The body begins like JSON, but is invalid.
+    #[error("it is broken JSON, around line {line}, column {column}")]
+    BrokenJson {
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+    },
+}
+
 /// A field of a state, with a word that no rule knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownState {
@@ -90,18 +110,15 @@ impl Handshake {
 
     fn new(kind: FieldKind, name: &str, text: &str) -> Option<Self> {
         let is_plain = text.len() <= Self::MAX_LEN && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if !is_plain {
-            return None;
-        }
         if kind == FieldKind::ConfirmUrl {
-            return text.starts_with("https://").then(|| Self::OpenUrl(text.to_owned()));
+            return (is_plain && text.starts_with("https://")).then(|| Self::OpenUrl(text.to_owned()));
         }
         let answer = match name {
             "validationCode" => "validationResponse",
             "hub.challenge" => "",
             _ => "challenge",
         };
-        Some(Self::Answer(answer, text.to_owned()))
+        is_plain.then(|| Self::Answer(answer, text.to_owned()))
     }
 }
 

@@ -31,14 +31,16 @@ pub(super) fn repair(text: &str) -> String {
 impl Repair<'_> {
     fn token(&mut self) {
         let byte = self.bytes[self.at];
+        let is_bracket = matches!(byte, b'{' | b'[');
+        let begins_value = is_bracket || matches!(byte, b'"' | b'\'') || is_bare(byte);
+        let is_behind_value = !self.mended.is_empty() && !self.mended.ends_with(['{', '[', ':', ',']);
+        if begins_value && is_behind_value && (is_bracket || !self.open.is_empty()) {
+            self.mended.push(',');
+            self.is_value = false;
+        }
         match byte {
             b'{' | b'[' => {
-                if self.open.is_empty() {
-                    self.documents += 1;
-                    if self.documents > 1 {
-                        self.mended.push(',');
-                    }
-                }
+                self.documents += usize::from(self.open.is_empty());
                 self.open.push(byte);
                 self.punctuation(byte);
             }
@@ -58,6 +60,10 @@ impl Repair<'_> {
     }
 
     fn punctuation(&mut self, byte: u8) {
+        if matches!(byte, b',' | b'}') && self.mended.ends_with(':') {
+            // A template had nothing to fill in.
+            self.mended.push_str("null");
+        }
         self.mended.push(char::from(byte));
         self.is_value = false;
         self.at += 1;
@@ -75,15 +81,9 @@ impl Repair<'_> {
         self.at += word.len();
         match word {
             "NaN" | "Infinity" | "-Infinity" | "undefined" | "None" => self.mended.push_str("null"),
-            "True" => self.mended.push_str("true"),
-            "False" => self.mended.push_str("false"),
-            "true" | "false" | "null" => self.mended.push_str(word),
+            "true" | "false" | "null" | "True" | "False" => self.mended.push_str(&word.to_ascii_lowercase()),
             _ if serde_json::from_str::<serde_json::Number>(word).is_ok() => self.mended.push_str(word),
-            _ => {
-                self.mended.push('"');
-                self.mended.push_str(word);
-                self.mended.push('"');
-            }
+            _ => self.mended.extend(["\"", word, "\""]),
         }
     }
 
@@ -138,6 +138,8 @@ impl Repair<'_> {
                 let begins_name = matches!(after, Some(b'"' | b'\'' | b'}') | None);
                 (self.is_value && begins_name) || is_in_list
             }
+            // The comma at the end of a line is missing.
+            Some(b'"') => self.is_value && self.bytes[from] == b'\n',
             Some(_) => false,
             None => true,
         }
@@ -146,7 +148,11 @@ impl Repair<'_> {
     fn is_escape(&self, at: usize) -> bool {
         match self.bytes.get(at) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => true,
-            Some(b'u') => self.bytes.get(at + 1..at + 5).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)),
+            Some(b'u') => self.bytes.get(at + 1..at + 5).is_some_and(|hex| {
+                // A text may be cut between the halves of a surrogate pair.
+                let is_half = matches!(hex, [b'd' | b'D', b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F', ..]);
+                !is_half && hex.iter().all(u8::is_ascii_hexdigit)
+            }),
             _ => false,
         }
     }

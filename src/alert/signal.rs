@@ -4,10 +4,10 @@
 //! a recovery. Whole values count, and the words of a compound code in a field of a state. No sentence is searched: a log
 //! line may contain the word "resolved".
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::HeaderMap;
 
 use super::fields::FieldKind;
 use super::states::{CHANGES, HEADER_VALUES, Inactive, NEGATIONS, SUBJECTS, VALUES, WORDS};
@@ -33,35 +33,39 @@ pub(super) enum Signal {
 
 use Signal::{News, Nothing, Quiet, Told, Trouble, Unknown};
 
-/// The roles of a word in a compound code.
+/// How a tag, a mention or a link begins in a chat.
+const MARKUP: [&str; 6] = ["<b>", "<p>", "<strong>", "<!", "<@", "<http"];
+
+/// Where a word counts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Role {
+    /// As the whole value of a field.
+    Value(FieldKind),
+    /// In a compound code.
+    Part,
     Subject,
     Negation,
     Thing(usize),
     Change(usize),
 }
 
-static SIGNALS: LazyLock<HashMap<(FieldKind, Word), Signal, WordHash>> = LazyLock::new(|| {
-    let of_states = WORDS.iter().map(|(signal, row)| (FieldKind::State, *signal, *row));
-    let rows = VALUES.iter().copied().chain(of_states);
-    rows.flat_map(|(kind, signal, row)| words(row).map(move |word| ((kind, word), signal))).collect()
-});
-
-/// Of one word in a compound code.
-static PART_SIGNALS: LazyLock<HashMap<Word, Signal, WordHash>> =
-    LazyLock::new(|| WORDS.iter().flat_map(|(signal, row)| words(row).map(|word| (word, *signal))).collect());
-
-static ROLES: LazyLock<HashSet<(Role, Word), WordHash>> = LazyLock::new(|| {
-    let mut roles = HashSet::default();
-    let mut add = |role, row| roles.extend(words(row).map(|word| (role, word)));
-    add(Role::Subject, SUBJECTS);
-    add(Role::Negation, NEGATIONS);
-    for (index, (_, things, changes)) in CHANGES.iter().enumerate() {
-        add(Role::Thing(index), things);
-        add(Role::Change(index), changes);
+static TABLE: LazyLock<HashMap<(Role, Word), Signal, WordHash>> = LazyLock::new(|| {
+    let mut table = HashMap::default();
+    let mut add = |role, signal, row| table.extend(words(row).map(|word| ((role, word), signal)));
+    for (kind, signal, row) in VALUES {
+        add(Role::Value(*kind), *signal, row);
     }
-    roles
+    for (signal, row) in WORDS {
+        add(Role::Value(FieldKind::State), *signal, row);
+        add(Role::Part, *signal, row);
+    }
+    add(Role::Subject, Nothing, SUBJECTS);
+    add(Role::Negation, Nothing, NEGATIONS);
+    for (index, (reason, things, changes)) in CHANGES.iter().enumerate() {
+        add(Role::Thing(index), News(*reason), things);
+        add(Role::Change(index), News(*reason), changes);
+    }
+    table
 });
 
 impl Signal {
@@ -78,21 +82,18 @@ impl Signal {
                 Quiet(reason) | News(reason) => Told(reason),
                 other => other,
             },
-            FieldKind::Rule | FieldKind::Test | FieldKind::Heartbeat | FieldKind::Severity => {
-                of_value(kind, value).unwrap_or_default()
-            }
-            _ => Nothing,
+            FieldKind::Other => Nothing,
+            _ => of_value(kind, value).unwrap_or_default(),
         }
     }
 
     /// What the headers say.
     pub(super) fn of_headers(headers: &HeaderMap) -> Self {
-        let of_header = |(name, value): (&HeaderName, &HeaderValue)| {
-            let says =
-                |row: &str, word: &str| name.as_str() == row && value.as_bytes().eq_ignore_ascii_case(word.as_bytes());
-            HEADER_VALUES.iter().find(|(name, value, _)| says(name, value)).map(|(_, _, reason)| News(*reason))
+        let of_row = |(name, row, reason): &(&str, &str, Inactive)| {
+            let value = headers.get(*name)?.to_str().ok()?;
+            row.split(' ').any(|word| value.eq_ignore_ascii_case(word)).then_some(News(*reason))
         };
-        headers.iter().find_map(of_header).unwrap_or_default()
+        HEADER_VALUES.iter().find_map(of_row).unwrap_or_default()
     }
 
     /// Of two signals about the same alert, the one that counts.
@@ -112,9 +113,13 @@ impl Signal {
     }
 }
 
-/// `None` if the value is not in the table.
+/// `None` if the word is not in the table.
+fn lookup(role: Role, word: &str) -> Option<Signal> {
+    TABLE.get(&(role, Word::of(word)?)).copied()
+}
+
 fn of_value(kind: FieldKind, value: &str) -> Option<Signal> {
-    SIGNALS.get(&(kind, Word::of(value)?)).copied()
+    lookup(Role::Value(kind), value)
 }
 
 /// What the name of a kind of message or of a rule says: a person may have called a rule `Ping` or `Disk is down`, and
@@ -125,22 +130,20 @@ fn of_name(kind: FieldKind, value: &str) -> Signal {
     let counts = match (kind, signal) {
         (_, Quiet(Inactive::Recovered)) => true,
         (FieldKind::Type, News(_) | Quiet(Inactive::Test)) => parts().len() > 1,
+        // A program has named `PRIORITY_CHANGED`.
         (FieldKind::Trigger, News(_)) => {
-            is_constant(value) || parts().first().is_some_and(|part| has_role(part, Role::Subject))
+            let is_constant = value.contains('_') && !value.contains(|c: char| !c.is_ascii_uppercase() && c != '_');
+            is_constant || parts().first().is_some_and(|part| lookup(Role::Subject, part).is_some())
         }
         _ => false,
     };
     if counts { signal } else { Nothing }
 }
 
-/// Whether a program has named it, such as `PRIORITY_CHANGED`.
-fn is_constant(value: &str) -> bool {
-    value.contains('_') && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
-}
-
 /// What a value says in a field of a state.
 fn of_state(value: &str) -> Signal {
-    let value = undecorated(value);
+    // Without a remark behind it: `UP (200)`.
+    let value = undecorated(value.split_once(" (").map_or(value, |(value, _)| value));
     if let Some(known) = of_value(FieldKind::State, value) {
         return known;
     }
@@ -162,25 +165,21 @@ fn of_state(value: &str) -> Signal {
 }
 
 fn of_change(parts: &[&str]) -> Option<Signal> {
-    let row = |index: &usize| {
-        let has = |role| parts.iter().any(|part| has_role(part, role));
-        has(Role::Thing(*index)) && has(Role::Change(*index))
-    };
+    let find = |role| parts.iter().find_map(|part| lookup(role, part));
     // The rows further down are the more specific ones.
-    (0..CHANGES.len()).rev().find(row).map(|index| News(CHANGES[index].0))
+    (0..CHANGES.len()).rev().find_map(|row| find(Role::Thing(row)).and(find(Role::Change(row))))
 }
 
 fn of_parts(parts: &[&str]) -> Signal {
     if let Some(known) = behind_subjects(FieldKind::State, parts) {
         return known;
     }
-    if parts.iter().all(|part| has_role(part, Role::Subject)) {
+    if parts.iter().all(|part| lookup(Role::Subject, part).is_some()) {
         return Nothing;
     }
-    let signal_of = |part: &&str| PART_SIGNALS.get(&Word::of(part)?).copied();
-    let signals: Vec<_> = parts.iter().filter_map(signal_of).collect();
-    let is_negated = parts.iter().any(|part| has_role(part, Role::Negation));
-    let begins_resolved = parts[0].to_ascii_lowercase().ends_with("ed") && signal_of(&parts[0]).is_some();
+    let signals: Vec<_> = parts.iter().filter_map(|part| lookup(Role::Part, part)).collect();
+    let is_negated = parts.iter().any(|part| lookup(Role::Negation, part).is_some());
+    let begins_resolved = parts[0].to_ascii_lowercase().ends_with("ed") && lookup(Role::Part, parts[0]).is_some();
     let news = signals.iter().find(|signal| matches!(signal, News(_)));
     let last = if begins_resolved { signals.first() } else { signals.last() };
     let signal = news.or(last).filter(|signal| !is_negated || **signal == Trouble);
@@ -189,18 +188,14 @@ fn of_parts(parts: &[&str]) -> Signal {
 
 /// The signal of a whole value, without the subjects in front of it.
 fn behind_subjects(kind: FieldKind, parts: &[&str]) -> Option<Signal> {
-    let subjects = parts.iter().take_while(|part| has_role(part, Role::Subject)).count();
-    (0..=subjects).find_map(|start| SIGNALS.get(&(kind, Word::join(&parts[start..])?)).copied())
-}
-
-fn has_role(part: &str, role: Role) -> bool {
-    Word::of(part).is_some_and(|word| ROLES.contains(&(role, word)))
+    let subjects = parts.iter().take_while(|part| lookup(Role::Subject, part).is_some()).count();
+    (0..=subjects).find_map(|start| TABLE.get(&(Role::Value(kind), Word::join(&parts[start..])?)).copied())
 }
 
 /// The states with which a headline or a text for people begins: `[RESOLVED:1] ...`, `✅ [Recovered on host] ...`,
 /// `[TEST] [Recovered] ...`, `RESOLVED: ...`.
 fn of_beginning(text: &str) -> Signal {
-    let mut rest = text.trim_start_matches(is_decoration);
+    let mut rest = without_marks(text);
     while let Some((inside, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         let inside = undecorated(inside);
         let (word, is_whole) = inside.split_once([':', ' ']).map_or((inside, true), |(word, _)| (word, false));
@@ -209,18 +204,36 @@ fn of_beginning(text: &str) -> Signal {
         if known.is_some() || of_value(FieldKind::State, word) == Some(Trouble) {
             return known.unwrap_or_default();
         }
-        rest = after.trim_start_matches(is_decoration);
+        rest = without_marks(after);
     }
     let is_end = |&(at, c): &(usize, char)| match c {
-        ':' | '\n' | '!' | '|' => true,
+        ':' | '\n' | '!' | '|' | '<' => true,
         '-' | '–' | '—' => rest[..at].ends_with(' ') && rest[at + c.len_utf8()..].starts_with(' '),
         _ => false,
     };
     let known = match rest.char_indices().find(is_end) {
-        Some((end, _)) => parts(undecorated(&rest[..end])).and_then(|parts| behind_subjects(FieldKind::Text, &parts)),
+        Some((end, _)) => parts(undecorated(&rest[..end])).and_then(|parts| {
+            // `Resolved in 5m`
+            let time = parts.iter().position(|part| part.eq_ignore_ascii_case("in"));
+            behind_subjects(FieldKind::Text, &parts[..time.unwrap_or(parts.len())])
+        }),
         None => of_value(FieldKind::Title, undecorated(rest)),
     };
     known.unwrap_or_default()
+}
+
+/// Without what chats show in front of a text: emojis, tags, and the address of a link.
+fn without_marks(text: &str) -> &str {
+    let mut rest = text.trim_start_matches(is_decoration);
+    loop {
+        let end = match rest.as_bytes() {
+            [b':', ..] => rest[1..].find([':', ' ']).map(|end| end + 1).filter(|end| rest[*end..].starts_with(':')),
+            [b'<', ..] if MARKUP.iter().any(|mark| rest.starts_with(mark)) => rest.find(['>', '|']),
+            _ => None,
+        };
+        let Some(end) = end else { return rest };
+        rest = rest[end + 1..].trim_start_matches(is_decoration);
+    }
 }
 
 /// Without emojis and marks around it: `✅ **Resolved**`.

@@ -1,7 +1,10 @@
 //! The rules about values: which words in which fields say that something is wrong, or that it is not. Each word is there
 //! because some sender uses it. `signal` looks them up.
 
-use super::fields::FieldKind::{self, AlertType, Heartbeat, Rule, Severity, State, Test, Text, Title, Type};
+use super::fields::FieldKind::{
+    self, AlertType, EventUpdate, EventValue, Heartbeat, Resolved, Rule, Severity, State, Test, Text, Title, Type,
+    Version,
+};
 use super::signal::Signal::{self, News, Nothing, Quiet, Trouble};
 
 /// Why an alert asks for nothing.
@@ -31,62 +34,36 @@ use Inactive::{Acknowledged, Deploy, Handshake, NoAlert, Recovered};
 
 /// What a word says in a field of a state, alone or in a compound code. Of several words in a code, the last one counts.
 pub(super) const WORDS: &[(Signal, &str)] = &[
-    (
-        Quiet(Recovered),
-        "resolved resolve recovered recover recovery closed close cleared clear fixed ended solved restored",
-    ),
-    (
-        Trouble,
-        "firing alerting triggered trigger down critical problem error failed failing failure degraded outage offline \
-         unhealthy unreachable opened reopened started",
-    ),
+    (Quiet(Recovered), "resolved resolve recovered recover recovery closed close cleared clear fixed ended solved"),
+    (Quiet(Recovered), "restored mitigated"),
+    (Trouble, "firing alerting triggered trigger down critical problem error failed failing failure degraded outage"),
+    (Trouble, "offline unhealthy unreachable opened reopened started"),
     (News(Acknowledged), "acknowledged acknowledge acknowledgement unacknowledged unacknowledge"),
-    (
-        News(NoAlert),
-        "commented comment assigned assign unassigned reassigned annotated snoozed snooze escalated escalate delegated \
-         responder subscriber recipient cert certificate ssl",
-    ),
+    (News(NoAlert), "commented comment assigned assign unassigned reassigned annotated snoozed snooze escalated"),
+    (News(NoAlert), "escalate delegated responder subscriber recipient cert certificate ssl"),
 ];
 
 /// What a whole value says in fields of one kind.
 pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
-    (
-        State,
-        Quiet(Recovered),
-        "ok okay normal up end healthy inactive deactivated success successful succeeded pass passed passing online \
-         operational available good green stable check_in_reporting",
-    ),
-    (
-        State,
-        Quiet(Inactive::Test),
-        "test testing ping pagey_ping test_notification test_alert test_event test_message webhook_test",
-    ),
-    (
-        State,
-        Quiet(NoAlert),
-        "silenced paused suppressed disabled maintenance under_maintenance in_maintenance scheduled_maintenance \
-         unmonitored dismissed cancelled canceled deleted delete insufficient_data",
-    ),
-    (
-        State,
-        Trouble,
-        "open reopen fired fail crit fatal emergency warn warning re_warn no_data re_no_data unavailable unresolve \
-         unresolved breached violated crashed dead",
-    ),
+    (State, Quiet(Recovered), "ok okay normal up end healthy inactive deactivated success successful succeeded pass"),
+    (State, Quiet(Recovered), "passed passing online operational available good green stable running reachable"),
+    (State, Quiet(Recovered), "responding completed finished done autoresolved not_firing not_triggered not_alerting"),
+    (State, Quiet(Recovered), "no_longer_firing no_longer_active check_in_reporting"),
+    (State, Quiet(Inactive::Test), "test testing ping pagey_ping test_notification test_alert test_event test_message"),
+    (State, Quiet(Inactive::Test), "webhook_test"),
+    (State, Quiet(NoAlert), "silenced paused suspended suppressed disabled maintenance under_maintenance"),
+    (State, Quiet(NoAlert), "in_maintenance scheduled_maintenance unmonitored dismissed cancelled canceled deleted"),
+    (State, Quiet(NoAlert), "delete insufficient_data no_alert"),
+    (State, Trouble, "open reopen fired fail crit fatal emergency warn warning re_warn no_data re_no_data unavailable"),
+    (State, Trouble, "unresolve unresolved breached violated crashed dead"),
     (State, News(Acknowledged), "acknowledgment acked ack"),
-    (State, News(Deploy), "deployed deploy deployment"),
-    (
-        State,
-        News(NoAlert),
-        "delegate unsnoozed silence unsilence unsilenced muted unmuted ignored archived annotate note merged",
-    ),
+    (State, News(Deploy), "deployed deploy deployment release"),
+    (State, News(NoAlert), "delegate unsnoozed silence unsilence unsilenced muted unmuted ignored archived annotate"),
+    (State, News(NoAlert), "note merged downtime_start downtime_end downtime_removed downtime_cancelled"),
+    (State, News(NoAlert), "flapping_start flapping_end flapping_stop flapping_disabled"),
     // The words of messages about any change. Other fields say what has changed.
-    (
-        State,
-        Nothing,
-        "activated active created create updated changed state_change status_change new info notification log_alert \
-         metric_alert occurred",
-    ),
+    (State, Nothing, "activated active created create updated changed state_change status_change new info"),
+    (State, Nothing, "notification log_alert metric_alert occurred"),
     // 1 is down, 2 is up, 3 is about a certificate. The words of a state count too.
     (AlertType, Trouble, "1"),
     (AlertType, Quiet(Recovered), "2"),
@@ -95,6 +72,11 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
     (Heartbeat, Trouble, "0"),
     (Heartbeat, Quiet(Recovered), "1"),
     (Heartbeat, Quiet(NoAlert), "3"),
+    (EventValue, Trouble, "1"),
+    (EventValue, Quiet(Recovered), "0"),
+    (EventUpdate, News(NoAlert), "1"),
+    (Resolved, Quiet(Recovered), "true"),
+    (Version, News(Inactive::Test), "test"),
     // How bad it is, which an alert that has recovered may still say.
     (Severity, Quiet(Recovered), "ok okay clear cleared resolved recovered recovery"),
     (Type, News(Handshake), "url_verification subscribe unsubscribe_confirmation"),
@@ -102,13 +84,16 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
     // Verbs, which are the type of no monitor and of no error.
     (Type, Trouble, "unresolve"),
     (Type, News(Acknowledged), "acknowledge unacknowledge"),
-    (Type, News(NoAlert), "silence unsilence"),
-    // Only a few, for `[test]` may be the name of a stage, and `[closed]` of anything.
+    (Type, News(NoAlert), "silence unsilence comment"),
+    (Type, News(Deploy), "release"),
+    // Only a few, for `[test]` may be the name of a stage.
     (Title, Quiet(Recovered), "resolved recovered recovery ok"),
     (Title, News(Acknowledged), "acknowledged"),
     // Where nothing else is in the brackets, or a colon follows.
-    (Text, Quiet(Recovered), "resolved recovered recovery ok up online back_to_normal fixed"),
+    (Text, Quiet(Recovered), "resolved recovered recovery ok up online normal back_to_normal fixed closed cleared"),
+    (Text, Quiet(Recovered), "ended solved restored"),
     (Text, News(Acknowledged), "acknowledged"),
+    (Text, News(NoAlert), "updated_problem"),
     (Rule, News(Inactive::Test), "test_alert test_notification"),
     (Test, News(Inactive::Test), "true 1"),
 ];
@@ -117,19 +102,19 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
 pub(super) const CHANGES: &[(Inactive, &str, &str)] = &[
     (
         NoAlert,
-        "note priority assignee owner ownership tag tags description details severity field fields values \
+        "note notes priority assignee owner ownership tag tags description details severity field fields values \
          title type service workflow bridge conference link attachment message urgency status subscription",
         "add added update updated change changed edit edited set remove removed delete deleted posted published \
          replied completed",
     ),
     (NoAlert, "workflow invocation", "started succeeded failed terminated queued sent created"),
     (NoAlert, "service team", "created add"),
+    (NoAlert, "incident", "updated linked"),
+    (NoAlert, "task action membership follow", "granted revoked created updated completed"),
+    (NoAlert, "domain links content dns", "expires expiring expired found changed"),
     (NoAlert, "ownership", "take taken"),
-    (
-        Deploy,
-        "deploy deployment release",
-        "started succeeded success finished completed created failed updated notification",
-    ),
+    (Deploy, "deploy deployment release", "started succeeded success finished completed created failed"),
+    (Deploy, "deploy deployment release", "updated notification"),
     (Handshake, "subscription", "confirmation validation verification"),
 ];
 
@@ -143,8 +128,8 @@ pub(super) const NEGATIONS: &str = "not no never cannot still non";
 /// The values of headers that say that an alert asks for nothing.
 pub(super) const HEADER_VALUES: &[(&str, &str, Inactive)] = &[
     ("x-rapid7-event", "test", Inactive::Test),
-    ("sentry-hook-resource", "installation", NoAlert),
-    ("sentry-hook-resource", "comment", NoAlert),
-    ("sentry-hook-resource", "seer", NoAlert),
-    ("sentry-hook-resource", "preprod_artifact", NoAlert),
+    ("x-github-event", "ping", Inactive::Test),
+    ("x-github-event", "deployment deployment_status", Deploy),
+    ("x-github-event", "push", NoAlert),
+    ("sentry-hook-resource", "installation comment seer preprod_artifact", NoAlert),
 ];

@@ -25,7 +25,7 @@ async fn broken_bodies_are_ordinary_alerts_and_the_log_says_so() {
     let deep = |open: &str, close: &str| format!("{}1{}", open.repeat(10_000), close.repeat(10_000)).into_bytes();
     for body in [
         br#"{"status": "resol"#.to_vec(),
-        br#"{"status": }"#.to_vec(),
+        br#"{"status": ]"#.to_vec(),
         br#"["status", }"#.to_vec(),
         deep("[", "]"),
         deep(r#"{"a":"#, "}"),

@@ -13,17 +13,26 @@ async fn check_each(names: &str, message: impl Fn(&str) -> Value, expected: &str
 
 #[tokio::test(start_paused = true)]
 async fn a_state_is_read_from_each_of_its_fields() {
-    let names = "status state event eventType event_name trigger_type notification_type action alert_action actionGroup \
+    let names = "status state event health eventType event_name trigger_type notification_type action event_action \
+                 alert_action actionGroup actionGroupName state_name status_name current_alert_phase current_milestone \
                  transition alert_transition lifecycle monitorCondition NewStateValue level severity alert_type type trigger";
     check_each(names, |name| json!({ name: "Recovered" }), RECOVERED).await;
-    let of = "alert alarm check current event host incident issue monitor new notification problem service trigger";
+    let of = "alert alarm check current event health host incident issue monitor new notification overall problem service \
+              site to trigger";
     for last in ["status", "State", "event"] {
         check_each(of, |name| json!({ format!("{name}_{last}"): "Resolved" }), RECOVERED).await;
     }
-    check_each("old previous last", |name| json!({ format!("{name}_state"): "Resolved" }), ALL).await;
+    check_each("old previous last from", |name| json!({ format!("{name}_state"): "Resolved" }), ALL).await;
     check_each(of, |name| json!({ format!("{name}_title"): "RESOLVED: x" }), RECOVERED).await;
-    check_each("title subject text content message msg summary fallback", |name| json!({ name: "OK: x" }), RECOVERED)
-        .await;
+    check_each(
+        "title subject text content message msg summary fallback body",
+        |name| json!({ name: "OK: x" }),
+        RECOVERED,
+    )
+    .await;
+    check_each("value current new to", |name| json!({ "transition": { name: "resolved" } }), RECOVERED).await;
+    check_each("resolved is_resolved recovered isRecovered", |name| json!({ name: true }), RECOVERED).await;
+    check_each("resolved isRecovered", |name| json!({ name: [false, "1", 2, "web.1"] }), ALL).await;
     check_each("is_test test ssl_check triggered_by_user_test", |name| json!({ name: true }), TEST).await;
 }
 
@@ -46,8 +55,8 @@ async fn senders_that_have_a_name_of_their_own_for_the_state_are_read() {
 
 #[tokio::test(start_paused = true)]
 async fn the_state_of_an_alert_is_read_inside_each_of_its_wrappers() {
-    let names = "payload data attributes alert alert_group incident issue alarm check exception performance detail \
-                 essentials problem notification webhook_event_data status state event";
+    let names = "payload data attributes alert alert_group incident issue alarm check error exception performance \
+                 detail essentials problem notification snitch webhook_event_data status state event trigger body";
     check_each(names, |name| json!({ name: { "state": "resolved" } }), RECOVERED).await;
     let names = "alerts incidents messages attachments embeds";
     check_each(names, |name| json!({ name: [{ "state": "resolved" }] }), RECOVERED).await;
@@ -56,12 +65,21 @@ async fn the_state_of_an_alert_is_read_inside_each_of_its_wrappers() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dyno_is_read_from_each_of_its_fields() {
-    check_each("dyno dynos dyno_name herokuDyno", |name| json!({ name: "web.2", "source": "web.1" }), "web.1 web.2")
-        .await;
-    let names = "program ident source process proc_id pid ps entity impactedEntities";
+    check_each(
+        "dyno dynos dyno_name dyno_id herokuDyno heroku_dyno_name labels.dyno @dyno",
+        |name| json!({ name: "web.2", "source": "web.1" }),
+        "web.1 web.2",
+    )
+    .await;
+    let names = "program ident source process proc_id pid ps entity impactedEntities entity_display_name instance \
+                 container_name syslog.procid";
     check_each(names, |name| json!({ name: "web.2" }), "web.2").await;
+    check_each("dyno source", |name| json!({ name: "shop.web.2" }), "web.2").await;
+    check_each("heroku/web.2 heroku[web.2] shop/web.2", |name| json!({ "dyno": name }), "web.2").await;
     check_each("host hostname", |name| json!({ name: "shop.web.2" }), "web.2").await;
-    check_each("tags labels scope host_tags event_tags", |name| json!({ name: "dyno:web.2" }), "web.2").await;
+    let names = "tags labels scope alert_scope host_tags event_tags dimensions fields";
+    check_each(names, |name| json!({ name: "dyno:web.2" }), "web.2").await;
+    check_each(names, |name| json!({ name: [{ "value": "web.2", "name": "dyno" }] }), "web.2").await;
     check_each("violations", |name| json!({ name: { "web.2": [] } }), "web.2").await;
     // Of another alert.
     let names = "context query savedSearch search url x_uri edit_alert_link html_edit_url";

@@ -2,24 +2,33 @@
 
 use serde_json::json;
 
-use super::{ACKNOWLEDGED, ALL, RECOVERED, check, check_json, text};
+use super::{ACKNOWLEDGED, ALL, NO_ALERT, RECOVERED, check, check_json, text};
 
 #[tokio::test(start_paused = true)]
 async fn a_text_for_people_counts_by_its_beginning_if_nothing_else_gives_a_state() {
     let mut rows = Vec::new();
     for beginning in
         ["RESOLVED: x", "[Resolved] x", "✅ [Resolved] x", "✅ **Recovered** - x", "Monitor is UP: shop", "[✅ Up] x"]
+            .into_iter()
+            .chain(["Resolved in 1h 5m: x", ":white_check_mark: *RESOLVED*: x", "<!channel> :tada: [OK] x"])
+            .chain(["<https://x.example/1|RESOLVED: x>", "<b>Resolved</b>: x", "<strong>✅ OK</strong> x"])
+            .chain(["<p>Recovered</p>", "<@U123> Fixed!"])
     {
         for field in ["text", "content", "message", "title", "subject"] {
             rows.push((json!({ field: beginning }), RECOVERED));
         }
         rows.push((json!({ "attachments": [{ "title": beginning, "color": "good" }] }), RECOVERED));
+        let header = json!({ "type": "header", "text": { "type": "plain_text", "text": beginning } });
+        rows.push((json!({ "blocks": [header, { "type": "section", "text": { "text": "x" } }] }), RECOVERED));
+        rows.push((json!({ "attachments": [{ "content": { "body": [{ "text": beginning }] } }] }), RECOVERED));
         rows.push((json!({ "status": "firing", "title": beginning }), ALL));
         rows.push((json!({ "status": "wobbling", "text": beginning }), ALL));
         rows.push((json!({ "event": { "m": beginning, "text": beginning } }), ALL));
     }
     for other in
         ["DOWN: x", "[Firing] x", "🔥 [Triggered] Resolved: x", "Not resolved: x", "Resolved x", "shop is up: x", "up"]
+            .into_iter()
+            .chain(["<x>OK</x>", ":a b: c", ": OK", "<b", ":boom: Failing: x", "Updating in 5m: x"])
     {
         for field in ["text", "content", "message", "title"] {
             rows.push((json!({ field: other }), ALL));
@@ -49,7 +58,7 @@ async fn states_count_with_a_subject_in_front_and_only_a_few_in_brackets() {
         rows.push((json!({ "title": title }), RECOVERED));
     }
     rows.push((json!({ "subject": "[Acknowledged] x" }), ACKNOWLEDGED));
-    for title in ["[test] x", "[deploy] x", "[closed] x", "[up x", "x [RESOLVED]", "RESOLVED x"] {
+    for title in ["[test] x", "[deploy] x", "[closed x", "[up x", "x [RESOLVED]", "RESOLVED x"] {
         rows.push((json!({ "title": title }), ALL));
     }
     rows.push((json!({ "clear": false, "marker": "x", "labels": { "marker": {} } }), ALL));
@@ -62,10 +71,14 @@ async fn each_word_with_which_a_headline_or_a_text_may_begin_is_known() {
     let mut rows: Vec<_> = titles.map(|word| (json!({ "title": format!("[{word} on x] y") }), RECOVERED)).collect();
     rows.push((json!({ "title": "[Acknowledged on x] y" }), ACKNOWLEDGED));
     for end in [":", "\n", "!", " |", " -", " –", " —"] {
-        for word in ["Resolved", "Recovered", "Recovery", "OK", "Up", "Online", "Back to normal", "Fixed", "Back up"] {
+        for word in ["Resolved", "Recovered", "Recovery", "OK", "Up", "Online", "Back to normal", "Fixed", "Back up"]
+            .into_iter()
+            .chain(["Normal", "Closed", "Cleared", "Ended", "Solved", "Restored"])
+        {
             rows.push((json!({ "title": format!("{word}{end} y") }), RECOVERED));
         }
         rows.push((json!({ "text": format!("Acknowledged{end} y") }), ACKNOWLEDGED));
+        rows.push((json!({ "text": format!("Updated problem in 5m{end} y") }), NO_ALERT));
     }
     rows.push((json!({ "text": "Resolved-y: x" }), ALL));
     check_json(&rows).await;

@@ -1,6 +1,6 @@
 //! Trackers of incidents and of errors: they send news about an incident, too, which restarts nothing.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ACKNOWLEDGED, ALL, DEPLOY, NO_ALERT, RECOVERED, TEST, check, check_json, json, now};
 
@@ -28,6 +28,46 @@ async fn an_incident_restarts_dynos_only_when_it_opens() {
         ("AppSignal, closed", json(&json!({ "state": "closed", "trigger_name": "R14" })), RECOVERED),
         ("AppSignal, an exception", json(&json!({ "exception": { "exception": "NoMemoryError" } })), ALL),
         ("AppSignal, a deploy", json(&json!({ "marker": { "user": "ann", "revision": "3107ddc4" } })), DEPLOY),
+    ])
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_a_tracker_gives_as_an_object_is_news_or_a_recovery_or_an_alert() {
+    let bugsnag = |kind: &str, status: &str| json!({ "trigger": { "type": kind }, "error": { "status": status } });
+    let hydrant = |milestone: &str| json!({ "event": { "operation": "UPDATED" }, "data": { "incident": { "current_milestone": milestone } } });
+    let victor_ops =
+        |phase: &str, state: &str| json!({ "STATE": { "CURRENT_ALERT_PHASE": phase, "CURRENT_STATE": state } });
+    check_json(&[
+        (bugsnag("firstException", "open"), ALL),
+        (bugsnag("comment", "open"), NO_ALERT),
+        (bugsnag("errorStateManualChange", "fixed"), RECOVERED),
+        (bugsnag("release", ""), DEPLOY),
+        (hydrant("started"), ALL),
+        (hydrant("mitigated"), RECOVERED),
+        (victor_ops("UNACKED", "CRITICAL"), ALL),
+        (victor_ops("ACKED", "CRITICAL"), ACKNOWLEDGED),
+        (victor_ops("RESOLVED", "OK"), RECOVERED),
+        (json!({ "event_action": "resolve", "dedup_key": "x" }), RECOVERED),
+        (json!({ "event_action": "trigger", "payload": { "severity": "critical" } }), ALL),
+    ])
+    .await;
+}
+
+/// A webhook of Heroku about an app would restart dynos again for each restart.
+#[tokio::test(start_paused = true)]
+async fn platforms_tell_of_changes_which_are_no_alerts() {
+    let heroku = |resource: &str, data: Value| json!({ "action": "update", "resource": resource, "data": data, "webhook_metadata": { "attempt": {} } });
+    let github = |event, body: &Value| json(body).with("x-github-event", event);
+    check(vec![
+        ("a dyno of Heroku", json(&heroku("dyno", json!({ "name": "web.1", "state": "starting" }))), NO_ALERT),
+        ("a formation", json(&heroku("formation", json!({ "quantity": 3 }))), NO_ALERT),
+        ("GitHub's handshake", github("ping", &json!({ "zen": "Approachable" })), TEST),
+        ("a deployment", github("deployment", &json!({ "action": "created" })), DEPLOY),
+        ("a deployment that failed", github("deployment_status", &json!({ "state": "failure" })), DEPLOY),
+        ("a push", github("push", &json!({ "ref": "refs/heads/main" })), NO_ALERT),
+        ("another event", github("repository_dispatch", &json!({ "action": "restart" })), ALL),
+        ("a label of that name", json(&json!({ "labels": { "webhook_metadata": {} } })), ALL),
     ])
     .await;
 }

@@ -157,6 +157,31 @@ async fn a_recovery_is_recognised_in_the_words_and_fields_of_each_sender() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn zabbix_nagios_and_google_cloud_are_read() {
+    let zabbix = |value: &str, update: &str| json!({ "event_value": value, "event_update_status": update, "event_name": "memory" });
+    let google = |version: &str, state: &str| json!({ "version": version, "incident": { "state": state } });
+    let nagios = |kind: &str, state: &str| form(&[("NOTIFICATIONTYPE", kind), ("SERVICESTATE", state)]);
+    check(vec![
+        ("Zabbix", json(&zabbix("1", "0")), ALL),
+        ("Zabbix, recovered", json(&zabbix("0", "0")), RECOVERED),
+        ("Zabbix, by the trigger", json(&json!({ "trigger_value": 0 })), RECOVERED),
+        ("Zabbix, acknowledged", json(&zabbix("1", "1")), NO_ALERT),
+        ("Google Cloud", json(&google("1.2", "open")), ALL),
+        ("Google Cloud, closed", json(&google("1.2", "closed")), RECOVERED),
+        ("Google Cloud's test", json(&google("test", "OPEN")), TEST),
+        ("Nagios", nagios("PROBLEM", "CRITICAL"), ALL),
+        ("Nagios, recovered", nagios("RECOVERY", "OK"), RECOVERED),
+        ("Nagios, a downtime", nagios("DOWNTIMESTART", "CRITICAL"), NO_ALERT),
+        (
+            "Icinga, flapping",
+            json(&json!({ "notification": { "type": "FlappingStart" }, "state": "CRITICAL" })),
+            NO_ALERT,
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_text_of_a_group_does_not_name_a_dyno_that_has_recovered() {
     let alerts = json!([{ "status": "firing", "labels": { "team": "blue" } }, { "status": "resolved", "labels": { "dyno": "web.2" } }]);
     check_json(&[(

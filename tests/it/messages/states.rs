@@ -19,13 +19,15 @@ async fn check_words(words: &str, [alone, with_recovery, with_trouble]: [&str; 3
 
 #[tokio::test(start_paused = true)]
 async fn trouble_outweighs_a_word_of_recovery_or_of_a_test() {
-    let recovered = "resolved resolve recovered recover recovery closed close cleared clear fixed ended solved restored ok \
-                     okay normal up end healthy inactive deactivated success successful succeeded pass passed passing \
-                     online operational available good green stable check_in_reporting";
+    let recovered = "resolved resolve recovered recover recovery closed close cleared clear fixed ended solved restored \
+                     mitigated ok okay normal up end healthy inactive deactivated success successful succeeded pass passed passing \
+                     online operational available good green stable running reachable responding completed finished done \
+                     autoresolved not_firing not_triggered not_alerting no_longer_firing no_longer_active \
+                     check_in_reporting";
     check_words(recovered, [RECOVERED, RECOVERED, ALL]).await;
     let test = "test testing ping pagey.ping test_notification test_alert test_event test_message webhook_test";
     check_words(test, [TEST, RECOVERED, ALL]).await;
-    let silent = "silenced paused suppressed disabled maintenance under_maintenance in_maintenance \
+    let silent = "silenced paused suspended no_alert suppressed disabled maintenance under_maintenance in_maintenance \
                   scheduled_maintenance unmonitored dismissed cancelled canceled deleted delete insufficient_data";
     check_words(silent, [NO_ALERT, RECOVERED, ALL]).await;
     let trouble = "firing alerting triggered trigger down critical problem error failed failing failure degraded outage \
@@ -39,10 +41,11 @@ async fn trouble_outweighs_a_word_of_recovery_or_of_a_test() {
 async fn news_outweighs_trouble_and_recoveries() {
     let acknowledged = "acknowledged acknowledge acknowledgement acknowledgment acked ack unacknowledged unacknowledge";
     check_words(acknowledged, [ACKNOWLEDGED; 3]).await;
-    check_words("deployed deploy deployment", [DEPLOY; 3]).await;
+    check_words("deployed deploy deployment release", [DEPLOY; 3]).await;
     let news = "commented comment assigned assign unassigned reassigned annotated snoozed snooze escalated escalate \
                 delegated responder subscriber recipient cert certificate ssl delegate unsnoozed silence unsilence \
-                unsilenced muted unmuted ignored archived annotate note merged";
+                unsilenced muted unmuted ignored archived annotate note merged downtime_start downtime_end \
+                downtime_removed downtime_cancelled flapping_start flapping_end flapping_stop flapping_disabled";
     check_words(news, [NO_ALERT; 3]).await;
 }
 
@@ -63,6 +66,7 @@ async fn a_word_of_any_change_and_a_word_that_is_not_known_are_outweighed_by_any
 async fn a_state_is_read_in_a_code_of_several_words() {
     let recovered = "X_CLOSE_Y fooRecoveredBar problem-resolved alarm.cleared recovered_from_failure CRITICAL_TO_OK \
                      resolved_error auto_resolved back_to_normal resolved_critical";
+    check_json(&[(json!({ "status": "UP (200)" }), RECOVERED), (json!({ "status": "DOWN (500, was OK)" }), ALL)]).await;
     check_words(recovered, [RECOVERED, RECOVERED, ALL]).await;
     let trouble = "OK_TO_CRITICAL resolved_to_triggered dns_resolve_failed incident.reopened HTTPDown check.failed \
                    recovery_failed re_triggered major_outage";
@@ -82,7 +86,7 @@ async fn a_state_is_read_in_a_code_of_several_words() {
 async fn a_code_that_names_a_thing_and_what_happened_to_it_is_news() {
     for (things, changes, expected) in [
         (
-            "note priority assignee owner ownership tag tags description details severity field fields values title type \
+            "note notes priority assignee owner ownership tag tags description details severity field fields values title type \
              service workflow bridge conference link attachment message urgency status subscription",
             "updated add added update change changed edit edited set remove removed delete deleted posted published \
              replied completed",
@@ -91,6 +95,9 @@ async fn a_code_that_names_a_thing_and_what_happened_to_it_is_news() {
         ("workflow invocation", "started succeeded failed terminated queued sent created", NO_ALERT),
         ("service team", "created add", NO_ALERT),
         ("ownership", "take taken", NO_ALERT),
+        ("incident", "updated linked", NO_ALERT),
+        ("task action membership follow", "granted revoked created updated completed", NO_ALERT),
+        ("domain links content dns", "expires expiring expired found changed", NO_ALERT),
         (
             "deploy deployment release",
             "started succeeded success finished completed created failed updated notification",
@@ -122,6 +129,8 @@ async fn a_type_and_a_severity_are_states_in_a_few_words_only() {
         (json!({ "type": "acknowledge" }), ACKNOWLEDGED),
         (json!({ "type": "unacknowledge" }), ACKNOWLEDGED),
         (json!({ "type": "silence" }), NO_ALERT),
+        (json!({ "type": "comment" }), NO_ALERT),
+        (json!({ "type": "release" }), DEPLOY),
         (json!({ "type": "unsilence" }), NO_ALERT),
         (json!({ "alert_name": "Test Alert" }), TEST),
         (json!({ "rule_name": "Test notification" }), TEST),

@@ -53,6 +53,26 @@ async fn uptime_robot_gives_the_state_as_a_number_in_the_url_a_form_or_json() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn snitches_and_warnings_about_domains_and_links_are_read() {
+    let snitch = |status: &str, before: &str| {
+        json(
+            &json!({ "type": "snitch.changed", "data": { "snitch": { "status": status, "previous_status": before } } }),
+        )
+    };
+    let oh_dear = |kind: &str| json(&json!({ "type": format!("{kind}Notification"), "site": { "url": "x" } }));
+    check(vec![
+        ("Dead Man's Snitch", snitch("missing", "healthy"), ALL),
+        ("Dead Man's Snitch, reporting again", snitch("healthy", "missing"), RECOVERED),
+        ("Dead Man's Snitch, paused", snitch("paused", "healthy"), NO_ALERT),
+        ("Oh Dear, cron", oh_dear("cronCheckFailed"), ALL),
+        ("Oh Dear, links", oh_dear("brokenLinksFound"), NO_ALERT),
+        ("Oh Dear, DNS", oh_dear("dnsRecordsChanged"), NO_ALERT),
+        ("Oh Dear, a domain", oh_dear("domainExpiresSoon"), NO_ALERT),
+    ])
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn uptime_kuma_sends_its_heartbeat_in_the_url_too() {
     let kuma = |heartbeat: &str| {
         let fields = [("msg", "front page"), ("heartbeat", heartbeat)];
