@@ -58,6 +58,7 @@ use restart::{Restarter, Workers};
 use shutdown::{PanicAlarm, Switch};
 use store::Postgres;
 pub use util::dedup::SeenIds;
+use util::secrets::Secrets;
 pub use util::text::with_causes;
 
 /// How long the apps' tasks may take to end. They wait for restarts in progress for [`shutdown::GRACE`] (25 s), and Heroku
@@ -97,6 +98,7 @@ pub struct Service {
     workers: Workers,
     switch: Switch,
     router: Router,
+    secrets: Secrets,
     panics: PanicAlarm,
     silence: SilenceWatch,
     notifications: Notifications,
@@ -179,9 +181,9 @@ impl Service {
         };
         let notifications = Notifications { task: notifier.into_iter().map(run).collect(), silences };
         let silence = drains.silence();
-        let panics = PanicAlarm::default();
+        let (panics, secrets) = (PanicAlarm::default(), config.keys.secrets().clone());
         let router = router::router(restarter.clone(), drains, config.keys, counts, &panics);
-        Ok(Self { restarter, workers, switch, router, panics, silence, notifications })
+        Ok(Self { restarter, workers, switch, router, secrets, panics, silence, notifications })
     }
 
     /// Takes triggers directly, and has the reports on the latest passes.
@@ -196,10 +198,10 @@ impl Service {
     /// When the task of an app ends unexpectedly, or the code of a request panics. The process must exit then, because nobody
     /// would act on the alerts that it accepts; the other apps' restarts in progress are waited for first.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { mut workers, switch, router, panics, silence, mut notifications, .. } = self;
+        let Self { mut workers, switch, router, secrets, panics, silence, mut notifications, .. } = self;
         let silences = notifications.silences.clone();
         let (work_is_done, no_more_requests) = oneshot::channel::<()>();
-        let serving = listener::serve(listener, router, panics.clone(), async {
+        let serving = listener::serve(listener, router, secrets, panics.clone(), async {
             // An error means that the sender was dropped, which is the signal.
             no_more_requests.await.ok();
         });

@@ -21,6 +21,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::util::secrets::{ConcealingWriter, Secrets};
 use crate::util::text::printable;
 
 /// How many lines may wait to be written. At 200 bytes a line, that is less than 1 MB.
@@ -61,6 +62,8 @@ pub struct Settings {
     pub(crate) format: Format,
     /// Which lines.
     pub(crate) filter: Targets,
+    /// What no line may show.
+    pub(crate) secrets: Secrets,
 }
 
 /// The format of a log line.
@@ -90,6 +93,8 @@ pub fn init(settings: &Settings) -> LogThread {
     let (writer, worker) = queue.finish(stdout());
     // It is set once, because this is called once.
     LOST.set(writer.error_counter()).ok();
+    let secrets = settings.secrets.clone();
+    let writer = move || ConcealingWriter { writer: writer.clone(), secrets: secrets.clone() };
     let log = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(writer);
     match settings.format {
         Format::Text => {

@@ -16,6 +16,7 @@ use crate::http::auth::{Keys, NamedKey};
 use crate::http::listener::Listen;
 use crate::notify::WebhookUrl;
 use crate::restart::{AppName, Policy};
+use crate::util::secrets::Secrets;
 use crate::{drain, heroku, store, telemetry};
 
 /// The settings of each part.
@@ -54,12 +55,6 @@ struct ConfigError {
     example: &'static str,
 }
 
-/// What the service needs to know of the keys, and never a key itself.
-struct ParsedKeys {
-    keys: Keys,
-    weak: Vec<String>,
-}
-
 impl Config {
     /// Reads the environment through `lookup`, which returns the value of a variable. An empty value counts as not set.
     ///
@@ -79,11 +74,7 @@ impl Config {
         let apps = env.required("APP_NAME", "shop", |text| parse::list(text, parse::app));
         let is_token = |key: &str| token.as_ref().is_some_and(|token: &SecretString| token.expose_secret() == key);
         let keys = env.required("RESTART_WEBHOOK_KEY", "the output of `openssl rand -hex 32`", |text| {
-            let keys = parse::keys(text, is_token)?;
-            Ok(ParsedKeys {
-                weak: weak_keys(&keys),
-                keys: Keys::new(keys.iter().map(|(name, secret)| NamedKey { name: name.as_deref(), secret })),
-            })
+            parse::keys(text, is_token)
         });
         let listen = env.listen();
         let process_types =
@@ -113,15 +104,19 @@ impl Config {
 
         // Heroku sets it, and nobody else needs to: it is not in the list of the variables.
         let dyno = env.text("DYNO").ok().flatten();
+        let urls = ["DATABASE_URL", "NOTIFY_URL"].map(|variable| env.text(variable).ok().flatten());
         let variables = env.variables;
         let invalid = ConfigErrors(variables.iter().filter_map(ConfigError::of).collect());
         let config = || {
-            let ParsedKeys { keys, weak: weak_keys } = keys?;
+            let (token, keys) = (token?, keys?);
+            let secrets = keys.iter().map(|(_, key)| key).chain(urls.iter().flatten()).map(String::as_str);
+            let secrets = Secrets::new(secrets.chain([token.expose_secret()]));
+            let named_keys = keys.iter().map(|(name, secret)| NamedKey { name: name.as_deref(), secret });
             Some(Self {
-                heroku: heroku::Settings { api_url: api_url?, token: token? },
+                heroku: heroku::Settings { api_url: api_url?, token },
                 apps: apps?,
-                keys,
-                weak_keys,
+                keys: Keys::new(named_keys, secrets.clone()),
+                weak_keys: weak_keys(&keys),
                 listen: listen?,
                 policy: Policy {
                     process_types: process_types?,
@@ -138,7 +133,7 @@ impl Config {
                 },
                 store: database?.map(|url| store::Settings { url, dyno, timing: store::Timing::default() }),
                 notify: notify_url?,
-                log: telemetry::Settings { format: format?, filter: filter? },
+                log: telemetry::Settings { format: format?, filter: filter?, secrets },
             })
         };
         (config().filter(|_| invalid.0.is_empty()).ok_or(invalid), variables)

@@ -50,19 +50,19 @@ impl AlertLog {
 
     /// An alert was delivered before.
     pub(super) fn repeated(&self, caller: &Caller<'_>, app: Option<&AppName>) {
-        self.recent.add("repeated", app, caller.key(), "it was delivered again and counts once".to_owned());
+        self.recent.add("repeated", app, caller.key(), "it was delivered again and counts once");
         self.tell("repeated", app, caller, || "was delivered again and counts once".to_owned());
     }
 
     /// An alert asks for nothing.
     pub(super) fn ignored(&self, caller: &Caller<'_>, app: Option<&AppName>, reason: &str) {
-        self.recent.add("ignored", app, caller.key(), reason.to_owned());
+        self.recent.add("ignored", app, caller.key(), reason);
         self.tell("ignored", app, caller, || format!("was ignored: {reason}"));
     }
 
     /// An alert asks only what would be restarted.
     pub(super) fn dry_run(&self, caller: &Caller<'_>, app: &AppName, asked: &str) {
-        self.recent.add("dry run", Some(app), caller.key(), format!("it asks for {asked}, and nothing is restarted"));
+        self.recent.add("dry run", Some(app), caller.key(), &format!("it asks for {asked}, and nothing is restarted"));
         self.tell("dry_run", Some(app), caller, || format!("is a dry run and asks for {asked}: nothing is restarted"));
     }
 

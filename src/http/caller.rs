@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{HeaderName, USER_AGENT};
 
 use super::auth::Authorized;
+use crate::util::secrets::Secrets;
 use crate::util::text::printable;
 
 /// Heroku's router appends the address that called it. What stands in front of that is the caller's word.
@@ -21,11 +22,12 @@ const MAX_LEN: usize = 80;
 pub(super) struct Caller<'a> {
     authorized: &'a Authorized,
     headers: &'a HeaderMap,
+    secrets: &'a Secrets,
 }
 
 impl<'a> Caller<'a> {
-    pub(super) fn new(authorized: &'a Authorized, headers: &'a HeaderMap) -> Self {
-        Self { authorized, headers }
+    pub(super) fn new(authorized: &'a Authorized, headers: &'a HeaderMap, secrets: &'a Secrets) -> Self {
+        Self { authorized, headers, secrets }
     }
 
     /// The name of the key, or its place in `RESTART_WEBHOOK_KEY`.
@@ -35,17 +37,22 @@ impl<'a> Caller<'a> {
 
     /// The user name beside the key.
     pub(super) fn user(&self) -> Option<String> {
-        self.authorized.user().map(|user| printable(user, MAX_LEN))
+        self.authorized.user().map(|user| self.shown(user))
     }
 
     /// The program.
     pub(super) fn agent(&self) -> Option<String> {
-        self.header(USER_AGENT).map(|agent| printable(agent, MAX_LEN))
+        self.header(USER_AGENT).map(|agent| self.shown(agent))
     }
 
     /// The address from which Heroku's router was called.
     pub(super) fn address(&self) -> Option<IpAddr> {
         self.header(FORWARDED_FOR)?.rsplit(',').next()?.trim().parse().ok()
+    }
+
+    /// A secret is concealed before the text is cut: a part of it would not be recognised.
+    fn shown(&self, text: &str) -> String {
+        printable(&self.secrets.conceal(text), MAX_LEN)
     }
 
     /// The last header of this name.

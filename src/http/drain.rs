@@ -72,7 +72,7 @@ async fn receive_batch(State(route): State<Arc<DrainRoute>>, request: Request) -
 impl DrainRoute {
     /// Only the log tells that the lines are lost: Heroku drops them silently.
     fn refuse(&self, problem: &str) -> Response {
-        self.keys.recent().add("refused", None, "", format!("a log drain: {problem}"));
+        self.keys.recent().add("refused", None, "", &format!("a log drain: {problem}"));
         self.refused.log(&problem.to_owned(), |problem, times| {
             warn!(
                 count = times.count(),
@@ -84,7 +84,7 @@ impl DrainRoute {
     }
 
     fn reject(&self, key: &str, error: &ParamError) -> Response {
-        self.keys.recent().add("not acted on", None, key, format!("a log drain: {error}"));
+        self.keys.recent().add("not acted on", None, key, &format!("a log drain: {error}"));
         self.misdirected.log(&error.to_string(), |problem, times| {
             warn!(count = times.count(), "a log drain was not read: {problem}{times}. Correct the URL of the drain");
         });

@@ -26,8 +26,10 @@ use super::body::Lingering;
 use super::connections::{Connection, Connections};
 use super::first_head;
 use super::request_id::RequestId;
+use super::respond::without_secrets;
 use crate::shutdown::{PanicAlarm, PanicGuard};
 use crate::util::log_throttle::LogThrottle;
+use crate::util::secrets::Secrets;
 
 /// Heroku's router keeps an idle connection for 90 s and may send the next request on it. Closing the connection later
 /// than the router does avoids a race. hyper has only one timeout, so the same limit holds for the head of a request.
@@ -92,7 +94,13 @@ fn bind_to(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves until `end`, then lets the requests in progress finish. A panic in the code of a request raises the alarm.
-pub(crate) async fn serve(listener: TcpListener, router: Router, panics: PanicAlarm, end: impl Future<Output = ()>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    secrets: Secrets,
+    panics: PanicAlarm,
+    end: impl Future<Output = ()>,
+) {
     let service = TowerToHyperService::new(router);
     let connections = Connections::within_open_files();
     let graceful = GracefulShutdown::new();
@@ -109,7 +117,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, panics: PanicAl
         };
         let connection = Arc::new(Connection::new(&connections));
         let (service, handle, panics) = (service.clone(), Arc::clone(&connection), panics.clone());
-        let respond = service_fn(move |request| answer(&service, &handle, panics.guard(), request));
+        let secrets = secrets.clone();
+        let respond = service_fn(move |request| answer(&service, &handle, secrets.clone(), panics.guard(), request));
         let (http, watcher, mut stopped) = (http.clone(), graceful.watcher(), stopped.clone());
         let serving = async move {
             // A connection without a request needs no orderly end.
@@ -138,6 +147,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, panics: PanicAl
 fn answer(
     service: &TowerToHyperService<Router>,
     connection: &Arc<Connection>,
+    secrets: Secrets,
     panic_guard: PanicGuard,
     mut request: hyper::Request<Incoming>,
 ) -> impl Future<Output = Result<axum::response::Response, std::convert::Infallible>> + use<> {
@@ -157,6 +167,7 @@ fn answer(
         if connection.is_room_short() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        let response = without_secrets(response, &secrets).await;
         connection.was_answered();
         Ok(response)
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::restart::AppName;
 use crate::util::clock::Clock;
+use crate::util::secrets::Secrets;
 
 /// How many are kept.
 const MOST: usize = 30;
@@ -18,6 +19,7 @@ const MOST: usize = 30;
 #[derive(Clone, Debug)]
 pub(crate) struct RecentAlerts {
     clock: Clock,
+    secrets: Secrets,
     alerts: Arc<Mutex<VecDeque<RecentAlert>>>,
     /// Those that came to other replicas.
     others: Arc<Mutex<Vec<RecentAlert>>>,
@@ -43,13 +45,13 @@ pub(crate) struct RecentAlert {
     pub(crate) count: u64,
 }
 
-impl Default for RecentAlerts {
-    fn default() -> Self {
-        Self { clock: Clock::start(), alerts: Arc::default(), others: Arc::default(), counts: Arc::default() }
-    }
-}
-
 impl RecentAlerts {
+    /// Other replicas and people read the alerts, without the secrets.
+    pub(crate) fn new(secrets: Secrets) -> Self {
+        let (alerts, others, counts) = Default::default();
+        Self { clock: Clock::start(), secrets, alerts, others, counts }
+    }
+
     /// Counts a request.
     pub(crate) fn count(&self, outcome: &'static str, app: Option<&AppName>) {
         *self.lock_counts().entry((app.cloned(), outcome)).or_default() += 1;
@@ -65,8 +67,9 @@ impl RecentAlerts {
     }
 
     /// Counts and adds a request. Those of the same kind become one entry with a count.
-    pub(crate) fn add(&self, outcome: &'static str, app: Option<&AppName>, key: &str, reason: String) {
+    pub(crate) fn add(&self, outcome: &'static str, app: Option<&AppName>, key: &str, reason: &str) {
         self.count(outcome, app);
+        let reason = self.secrets.conceal(reason).into_owned();
         let mut alerts = self.alerts.lock().unwrap_or_else(PoisonError::into_inner);
         let known =
             alerts.iter().rposition(|known| known.is_same(outcome, app, key, &reason)).and_then(|at| alerts.remove(at));

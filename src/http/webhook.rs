@@ -161,7 +161,7 @@ impl AlertIntake {
 
     /// Logs why a request with a valid key was not acted on: its sender may ignore the response, but somebody set it up.
     pub(crate) fn log_misdirected(&self, key: &str, problem: fmt::Arguments<'_>) {
-        self.keys.recent().add("not acted on", None, key, problem.to_string());
+        self.keys.recent().add("not acted on", None, key, &problem.to_string());
         self.misdirected.log(&problem.to_string(), |problem, times| {
             warn!(count = times.count(), "{problem}{times}. Correct the URL that the sender calls");
         });
@@ -169,7 +169,7 @@ impl AlertIntake {
 
     /// Logs that a log drain has the URL for alerts: Heroku ignores the response.
     pub(crate) fn log_log_drain(&self, key: &str) {
-        self.keys.recent().add("not acted on", None, key, "a log drain delivers to /restart_web_dynos".to_owned());
+        self.keys.recent().add("not acted on", None, key, "a log drain delivers to /restart_web_dynos");
         self.log_drains.log(&(), |(), times| {
             warn!(
                 count = times.count(),
@@ -182,7 +182,7 @@ impl AlertIntake {
     fn act_on(&self, alert: IncomingAlert, received: ReceivedBody) -> Result<Next, IntakeError> {
         let IncomingAlert { access, params, head, arrived } = alert;
         let (authorized, received) = access.with_body(received, &self.keys)?;
-        let caller = Caller::new(&authorized, &head.headers);
+        let caller = Caller::new(&authorized, &head.headers, self.keys.secrets());
         if self.restarter.is_stopping() && !params.dry_run {
             return Err(IntakeError::Stopping);
         }
@@ -299,7 +299,7 @@ impl AlertIntake {
     ) -> Result<Next, IntakeError> {
         match triggers.pop_first() {
             Some((app, trigger)) if triggers.is_empty() => {
-                self.log.dry_run(&Caller::new(&authorized, &headers), &app, &describe(&trigger));
+                self.log.dry_run(&Caller::new(&authorized, &headers, self.keys.secrets()), &app, &describe(&trigger));
                 let nonce = nonce_id(&authorized);
                 let dry_run = (app, trigger);
                 if nonce.is_none() || !self.restarter.has_database() {

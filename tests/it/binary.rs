@@ -22,7 +22,7 @@ pub(crate) async fn start(heroku: &simulator::Heroku) -> (Child, Lines<BufReader
 }
 
 /// The same with these variables. A JSON line has a quote and a brace behind the address.
-async fn start_with(
+pub(crate) async fn start_with(
     heroku: &simulator::Heroku,
     changes: &[(&str, &str)],
 ) -> (Child, Lines<BufReader<ChildStdout>>, String) {
@@ -42,7 +42,7 @@ async fn listening(command: &mut Command) -> (Child, Lines<BufReader<ChildStdout
 }
 
 /// Sends SIGTERM and waits, with a limit: a binary that does not exit must not hang the test.
-async fn terminate(child: &mut Child) -> ExitStatus {
+pub(crate) async fn terminate(child: &mut Child) -> ExitStatus {
     let kill = format!("kill -TERM {}", child.id().expect("it runs"));
     // The `kill` of the shell, because not every machine has a program of that name.
     Command::new("sh").args(["-c", &kill]).status().await.expect("there is a shell");

@@ -34,6 +34,7 @@ use super::recent::RecentAlerts;
 use super::respond::ResponseFormat;
 use crate::util::log_throttle::LogThrottle;
 use crate::util::own_url::OwnUrl;
+use crate::util::secrets::Secrets;
 
 /// The configured keys.
 #[derive(Clone, Debug)]
@@ -42,6 +43,7 @@ pub(crate) struct Keys {
     refusals: LogThrottle<String>,
     recent: RecentAlerts,
     own_url: OwnUrl,
+    secrets: Secrets,
 }
 
 /// Proof that a request may ask for a restart. Only this module can make one.
@@ -77,14 +79,15 @@ pub(crate) const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Basic real
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 impl Keys {
-    /// Accepts any of these keys, so that a key can be rotated without a gap.
+    /// Accepts any of these keys, so that a key can be rotated without a gap. Nothing shows the secrets.
     #[must_use]
-    pub(crate) fn new<'a>(keys: impl IntoIterator<Item = NamedKey<'a>>) -> Self {
+    pub(crate) fn new<'a>(keys: impl IntoIterator<Item = NamedKey<'a>>, secrets: Secrets) -> Self {
         Self {
             all: (1..).zip(keys).map(|(number, key)| Key::new(number, &key)).collect(),
             refusals: LogThrottle::default(),
-            recent: RecentAlerts::default(),
+            recent: RecentAlerts::new(secrets.clone()),
             own_url: OwnUrl::default(),
+            secrets,
         }
     }
 
@@ -154,6 +157,11 @@ impl Keys {
         &self.recent
     }
 
+    /// What nothing may show.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
     /// The URL of the page, as requests with a valid key name it.
     pub(crate) fn own_url(&self) -> &OwnUrl {
         &self.own_url
@@ -168,7 +176,7 @@ impl Keys {
 
     /// Logs why a request was refused, at most twice a minute for each reason.
     pub(crate) fn log_refusal(&self, problem: &str) {
-        self.recent.add("refused", None, "", problem.to_owned());
+        self.recent.add("refused", None, "", problem);
         self.refusals.log(&problem.to_owned(), |problem, times| {
             warn!(count = times.count(), "refused a request: {problem}{times}");
         });

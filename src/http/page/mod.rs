@@ -226,7 +226,7 @@ impl Page {
     /// A request that does not come from a button: somebody may have set up a sender with this URL.
     fn no_form(&self, key: &str) -> Response {
         let text = "Alerts go to POST /restart_web_dynos, log drains to POST /drain";
-        self.keys.recent().add("not acted on", None, key, format!("it was sent to the page. {text}"));
+        self.keys.recent().add("not acted on", None, key, &format!("it was sent to the page. {text}"));
         self.misdirected.log(&(), move |(), times| {
             warn!(
                 count = times.count(),

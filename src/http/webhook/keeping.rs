@@ -30,7 +30,7 @@ impl AlertIntake {
     pub(super) async fn keep(&self, alert: AlertToKeep) -> Result<AlertOutcome, IntakeError> {
         let AlertToKeep { authorized, headers, app, ids, triggers, dry_run } = alert;
         let kept = self.restarter.keep(ids.clone(), &triggers).await;
-        let caller = Caller::new(&authorized, &headers);
+        let caller = Caller::new(&authorized, &headers, self.keys.secrets());
         match (kept, dry_run) {
             (Kept::New, Some((app, trigger))) => Ok(AlertOutcome::DryRun(app, trigger)),
             (Kept::InMemoryOnly, Some(dry_run)) => self.note_dry_run(ids, dry_run),
