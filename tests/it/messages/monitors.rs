@@ -163,6 +163,7 @@ async fn zabbix_nagios_and_google_cloud_are_read() {
     let nagios = |kind: &str, state: &str| form(&[("NOTIFICATIONTYPE", kind), ("SERVICESTATE", state)]);
     check(vec![
         ("Zabbix", json(&zabbix("1", "0")), ALL),
+        ("Zabbix, whatever its severity says", json(&json!({ "event_value": 1, "severity": "ok" })), ALL),
         ("Zabbix, recovered", json(&zabbix("0", "0")), RECOVERED),
         ("Zabbix, by the trigger", json(&json!({ "trigger_value": 0 })), RECOVERED),
         ("Zabbix, acknowledged", json(&zabbix("1", "1")), NO_ALERT),

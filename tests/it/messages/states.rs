@@ -98,11 +98,8 @@ async fn a_code_that_names_a_thing_and_what_happened_to_it_is_news() {
         ("incident", "updated linked", NO_ALERT),
         ("task action membership follow", "granted revoked created updated completed", NO_ALERT),
         ("domain links content dns", "expires expiring expired found changed", NO_ALERT),
-        (
-            "deploy deployment release",
-            "started succeeded success finished completed created failed updated notification",
-            DEPLOY,
-        ),
+        ("deploy deployment release", "started succeeded success finished completed created failed", DEPLOY),
+        ("deploy deployment release", "updated notification", DEPLOY),
         ("subscription", "confirmation validation verification", HANDSHAKE),
     ] {
         let (first_thing, first_change) = (things.split(' ').next(), changes.split(' ').next());
