@@ -223,7 +223,8 @@ impl Extraction {
         let app = &mut self.element().app;
         if app.is_none() {
             // In the fields of syslog, these are the platform and the app itself.
-            *app = AppName::parse(name.trim()).filter(|name| !matches!(name.as_str(), "heroku" | "app"));
+            *app = AppName::parse(&name.trim().to_ascii_lowercase())
+                .filter(|name| !matches!(name.as_str(), "heroku" | "app"));
         }
     }
 

@@ -33,7 +33,7 @@ struct DrainRoute {
 /// Whether a request is a delivery of a log drain, wherever it was sent.
 pub(super) fn is_log_drain(headers: &HeaderMap) -> bool {
     let is_of_logplex = |name: &HeaderName| name.as_str().starts_with("logplex-");
-    content_type(headers).is_some_and(|value| value.starts_with("application/logplex"))
+    content_type(headers).is_some_and(|value| value.to_ascii_lowercase().starts_with("application/logplex"))
         || headers.keys().any(is_of_logplex)
 }
 

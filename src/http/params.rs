@@ -95,7 +95,19 @@ pub(crate) struct Name(String);
 const SIMILAR: [&str; 6] = ["apps", "dynos", "scopes", "forced", "dry", "if_only"];
 
 /// Other words for `dry_run`, from tools that people know.
-const WORDS_FOR_DRY_RUN: [&str; 5] = ["noop", "preview", "simulate", "testrun", "whatif"];
+const WORDS_FOR_DRY_RUN: [&str; 11] = [
+    "checkonly",
+    "dontrestart",
+    "noop",
+    "norestart",
+    "pretend",
+    "preview",
+    "simulate",
+    "simulated",
+    "simulation",
+    "testrun",
+    "whatif",
+];
 
 impl RestartParams {
     /// Parses a query.
@@ -143,8 +155,8 @@ impl RestartParams {
 }
 
 impl Name {
-    /// Nobody gives a parameter a longer name.
-    const MAX_LEN: usize = 20;
+    /// A key has at least 16 characters.
+    const MAX_LEN: usize = 15;
 
     /// Only a plain word is repeated: what stands there may be a key without its `key=`.
     pub(crate) fn new(name: &str) -> Self {
@@ -203,8 +215,8 @@ fn is_dry_run(name: &str) -> bool {
     name.contains(&dry_run) || WORDS_FOR_DRY_RUN.contains(&name) || strsim::osa_distance(name, &dry_run) <= 1
 }
 
-/// The parameter of ours that is a part of this parameter, because its author separated them with `&amp;`, `;` or `%26`.
-/// Texts with spaces or quotation marks are left alone: a log line and JSON may contain `; app=`.
+/// The parameter of ours that is a part of this parameter, because its author separated them with `&amp;`, `;` or `%26`, or
+/// wrote `mode=dry_run`. A comma or a question mark separates only a `dry_run=`: in other texts, they are quite common. Texts with spaces or quotation marks are left alone: a log line and JSON may contain `; app=`.
 fn hidden_parameter(name: &str, value: &str) -> Option<&'static str> {
     if value.contains([' ', '"']) {
         return None;
@@ -214,7 +226,11 @@ fn hidden_parameter(name: &str, value: &str) -> Option<&'static str> {
         position(name).map(|at| PARAMETERS[at])
     };
     let parts = |text: &'static [char], of: &str| of.split(text).skip(1).find_map(begins_anew);
-    parts(&[';', '&'], name).or_else(|| parts(&[';', '&'], value))
+    let is_dry_run = |part: &str| normalized(part) == normalized(DRY_RUN);
+    let names_dry_run =
+        value.split([',', '?', '|']).any(|part| part.split_once('=').is_some_and(|(name, _)| is_dry_run(name)));
+    let by_value = || (names_dry_run || is_dry_run(value)).then_some(DRY_RUN);
+    parts(&[';', '&'], name).or_else(|| parts(&[';', '&'], value)).or_else(by_value)
 }
 
 /// A name without what people confuse: `dryRun` and `dry-run` are both meant to be `dry_run`.

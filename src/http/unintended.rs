@@ -8,37 +8,54 @@ use axum::http::{HeaderMap, Method};
 /// Parts of the `User-Agent`, in lower case, of programs that fetch a link to preview or index it. Those that call
 /// themselves a preview or `...bot` need no row. From the documentation of each product, and from
 /// <https://github.com/monperrus/crawler-user-agents>.
-const LINK_FETCHERS: [&str; 26] = [
+const LINK_FETCHERS: [&str; 43] = [
+    "-google",
+    "archiver",
+    "bot.html",
     "cardyb",
+    "chatgpt-user",
+    "claude-user",
     "crawler",
     "embedly",
     "externalagent",
     "externalfetcher",
-    "facebookexternalhit",
+    "facebook",
     "flipboard",
     "github-camo",
+    "google-inspectiontool",
     "google-pagerenderer",
     "google-read-aloud",
     "googleimageproxy",
     "googleother",
     "iframely",
     "kakaotalk",
+    "lighthouse",
     "line-poker",
     "mastodon",
+    "matrix-media-repo",
     "matrix-org/synapse",
     "mattermost-bot",
     "metadataretriever",
+    "metainspector",
+    "misskey",
     "notionembedder",
+    "opengraph",
+    "perplexity-user",
+    "pleroma",
     "rocket.chat",
     "slack-imgproxy",
     "spider",
     "teams",
+    "unfurl",
     "viber",
+    "vkshare",
     "whatsapp",
+    "xing-contenttabreceiver",
+    "yahoomailproxy",
 ];
 
 /// Words in the `User-Agent` of monitoring services. Some of them call themselves `...bot` and do send alerts.
-const MONITORING: [&str; 4] = ["monitor", "ping", "status", "uptime"];
+const MONITORING: [&str; 6] = ["alert", "betterstack", "monitor", "ping", "status", "uptime"];
 
 /// The headers by which a browser says that no person has asked for the page yet: the one of today
 /// (<https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Purpose>) and those of older browsers.

@@ -50,6 +50,24 @@ async fn a_link_preview_restarts_nothing() {
         "Rocket.Chat OEmbed Client/7.0",
         "Baiduspider/2.0",
         "Viber/17.0",
+        "facebookcatalog/1.0",
+        "Mediapartners-Google",
+        "ia_archiver (+http://www.alexa.com/site/help/webmasters; crawl@alexa.com)",
+        "Pinterest/0.2 (+http://www.pinterest.com/bot.html)",
+        "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; ChatGPT-User/1.0; +https://openai.com/x)",
+        "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Claude-User/1.0; +Claude-User@anthropic.com)",
+        "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Perplexity-User/1.0)",
+        "Mozilla/5.0 (compatible; Google-InspectionTool/1.0;)",
+        "Mozilla/5.0 (Linux; Android 11) Chrome/119.0.0.0 Mobile Safari/537.36 Chrome-Lighthouse",
+        "matrix-media-repo",
+        "MetaInspector/5.0 (+https://github.com/jaimeiniesta/metainspector)",
+        "Misskey/2024.5.0 (https://misskey.example)",
+        "opengraph-scraper",
+        "Pleroma 2.5.0; https://pleroma.example <ann@example.com>",
+        "unfurl.js",
+        "Mozilla/5.0 (compatible; vkShare; +http://vk.com/dev/Share)",
+        "XING-contenttabreceiver/2.0",
+        "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html",
     ] {
         let (status, text) = answer(&service, Method::GET, ("user-agent", agent)).await;
         assert!(status == 200 && text.starts_with("Ignored: it is no alert: "), "{agent}: {status} {text}");
@@ -94,6 +112,8 @@ async fn a_monitoring_service_a_browser_and_curl_restart() {
         "WebsiteMonitorBot/1.0",
         "Uptimebot/1.0 (+http://www.uptime.com/uptimebot)",
         "Google-Cloud-Scheduler",
+        "AlertBot/1.0",
+        "BetterStackBot/1.0",
         "",
     ] {
         assert_eq!(answer(&service, Method::GET, ("user-agent", agent)).await.0, 202, "{agent}");
@@ -108,7 +128,12 @@ async fn a_monitoring_service_a_browser_and_curl_restart() {
 async fn a_log_drain_at_the_url_for_alerts_is_rejected_and_the_log_tells_its_right_url() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    for header in [("content-type", "application/logplex-1"), ("logplex-msg-count", "1"), ("Logplex-Frame-Id", "F1")] {
+    for header in [
+        ("content-type", "application/logplex-1"),
+        ("logplex-msg-count", "1"),
+        ("Logplex-Frame-Id", "F1"),
+        ("content-type", "Application/Logplex-1"),
+    ] {
         let (status, text) = answer(&service, Method::POST, header).await;
         assert_eq!((status, text.as_str()), (400, "This is the URL for alerts; a log drain delivers to /drain"));
     }

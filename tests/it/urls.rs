@@ -39,6 +39,20 @@ async fn a_wish_not_to_restart_is_rejected_in_every_spelling_but_the_right_one()
         "only_if=status:firing;dry_run=true",
         "x=1%26dry_run=true",
         "scope=all;dry_runs=true",
+        "scope=all|dry_run=true",
+        "x=1,dry_run=true",
+        "x=1%3Fdry-run=true",
+        "mode=dry_run",
+        "action=dryRun",
+        "check_only=1",
+        "dont-restart=true",
+        "no_restart=true",
+        "pretend=1",
+        "preview=1",
+        "simulate=1",
+        "simulated=1",
+        "simulation=1",
+        "test_run=1",
     ] {
         let (status, text) = post(&service, &format!("/restart_web_dynos?{query}")).await;
         assert_eq!(status, 400, "{query}: {text}");
@@ -65,7 +79,13 @@ async fn a_dyno_that_is_not_separated_by_an_ampersand_does_not_become_all_dynos(
 async fn parameters_that_a_sender_adds_by_itself_are_ignored() {
     let (heroku, _) = shop(1).await;
     let service = Service::start(&heroku).await;
-    for query in ["monitorID=7&alertType=1", "score=3&source=a&rerun=1", "text=at%3Derror;%20dyno=web.1%20x", "&&"] {
+    for query in [
+        "monitorID=7&alertType=1",
+        "score=3&source=a&rerun=1",
+        "text=at%3Derror;%20dyno=web.1%20x",
+        "&&",
+        "x=a,app=b?c=dry",
+    ] {
         assert_eq!(post(&service, &format!("/restart_web_dynos?{query}")).await.0, 202, "{query}");
     }
     service.stop().await;

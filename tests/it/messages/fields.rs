@@ -92,7 +92,9 @@ async fn an_app_is_read_from_each_of_its_fields() {
     heroku.create_app("blog").with("web", 1);
     let service = Service::with(&heroku, &[("APP_NAME", "shop,blog")]).await;
     for name in ["app", "appName", "application", "heroku_app", "heroku_app_name", "source_name"] {
-        assert_eq!(super::decision(&service, json(&json!({ name: "shop" }))).await, ALL, "{name}");
+        for app in ["shop", "Shop "] {
+            assert_eq!(super::decision(&service, json(&json!({ name: app }))).await, ALL, "{name}");
+        }
     }
     service.stop().await;
 }
