@@ -140,13 +140,13 @@ async fn converse(mut stream: TcpStream, request: Arc<[u8]>, status: u16, alerts
     outcome
 }
 
-async fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) async fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).await.expect("the server listens");
     stream.set_nodelay(true).expect("TCP has the option");
     stream
 }
 
-async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> io::Result<Answer> {
+pub(crate) async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> io::Result<Answer> {
     stream.write_all(request).await?;
     buffer.clear();
     while stream.read_buf(buffer).await? > 0 {

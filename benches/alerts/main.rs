@@ -5,6 +5,7 @@
 //! cargo bench                  # about three minutes
 //! cargo bench --bench alerts -- instructions    # only how many instructions an alert takes, in a few seconds
 //! cargo bench --bench alerts -- database        # only alerts that are written to a database, in a minute
+//! cargo bench --bench alerts -- attacks     # only alerts beside attacks, in a minute
 //! cargo test --bench alerts    # the same in a few seconds: checks that it works, measures nothing
 //! ```
 //!
@@ -22,6 +23,7 @@
 
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
+mod attacks;
 mod instructions;
 mod load;
 #[path = "../logplex/log.rs"]
@@ -94,6 +96,9 @@ fn main() {
     if is_asked_for("database") {
         return with_database(&plan);
     }
+    if is_asked_for("attacks") {
+        return attacks::measure(1);
+    }
     if is_bench {
         instructions::print();
     }
@@ -106,6 +111,7 @@ fn main() {
     memory(&plan);
     starts(&plan);
     size();
+    attacks::measure(if is_bench { 1 } else { 50 });
 }
 
 fn throughput(plan: &Plan) {
