@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use restarter::Restarter;
 use screen::{Panel, Screen, print_log, say, state_of};
-use simulator::{App, Heroku, Requests};
+use simulator::{App, Heroku, RequestCounts};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 /// The web dynos that are up at the start, and the others.
@@ -73,8 +73,8 @@ async fn show_an_alert() -> Result<(), String> {
         before = demo.send_an_alert_and_see_it_through(&heroku, &twin) => before,
     };
     let after = SERVING.map(|dyno| state_of(&demo.shop, dyno));
-    let Requests { served, failed, .. } = demo.shop.requests();
-    let at_once = twin.requests();
+    let RequestCounts { served, failed, .. } = demo.shop.request_counts();
+    let at_once = twin.request_counts();
     println!("\n                            shop, with dyno-restarter    twin, with heroku ps:restart");
     for ((dyno, before), after) in SERVING.iter().zip(&before).zip(&after) {
         println!(
@@ -144,7 +144,7 @@ async fn serve<T>() -> T {
 fn create_app(heroku: &Heroku, name: &str) -> App {
     let app = heroku.create_app(name).with("web", 4).with("worker", 1).boot_time(BOOT_TIME).runtime_metrics();
     app.dyno("web.4").crashes_on_boot().crash();
-    app.watch();
+    app.reset_fewest_up();
     app.leak("web", 240.0);
     for (dyno, seconds) in SERVING.into_iter().zip([52, 49, 46]) {
         app.dyno(dyno).has_leaked_for(Duration::from_secs(seconds));

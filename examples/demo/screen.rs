@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use dyno_restarter::telemetry::text_fields;
-use simulator::{App, Requests};
+use simulator::{App, RequestCounts};
 use tokio::time::Instant;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -24,12 +24,12 @@ pub(crate) struct Panel {
     app: App,
     dynos: &'static [&'static str],
     /// At the latest row.
-    requests: Requests,
+    requests: RequestCounts,
 }
 
 impl Panel {
     pub(crate) fn new(title: &'static str, app: &App, dynos: &'static [&'static str]) -> Self {
-        Self { title, app: app.clone(), dynos, requests: app.requests() }
+        Self { title, app: app.clone(), dynos, requests: app.request_counts() }
     }
 
     fn head(&self) -> String {
@@ -40,7 +40,7 @@ impl Panel {
     /// those since the row before.
     fn row(&mut self) -> String {
         let dynos = self.cells(|dyno| state_of(&self.app, dyno));
-        let (now, before) = (self.app.requests(), self.requests);
+        let (now, before) = (self.app.request_counts(), self.requests);
         self.requests = now;
         let served = u32::try_from(now.served - before.served).unwrap_or(u32::MAX);
         let answer = match now.service_time.saturating_sub(before.service_time).checked_div(served) {

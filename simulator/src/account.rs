@@ -1,4 +1,4 @@
-//! The account behind the token: whether the token is good, what it may do, how many calls it has left.
+//! The account of the token: the validity and the scope of the token, and the rate limit.
 
 use std::time::Duration;
 
@@ -10,67 +10,70 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 
 use crate::TOKEN;
-use crate::answers::Problem;
 use crate::clock::since;
+use crate::responses::ApiError;
 
-/// The bucket of the rate limit: 4500 calls an account, 75 more each minute.
-const BUCKET: u32 = 4500;
-const REFILL: Duration = Duration::from_millis(800);
+/// The size of the rate limit's token bucket: 4500 calls for each account.
+const BUCKET_SIZE: u32 = 4500;
 
-/// The scopes that may read, and of them those that may write, as `Oauth-Scope-Accepted` lists them.
-const READERS: &str = "global read read-protected write write-protected";
-const WRITERS: &str = "global write write-protected";
-const IDENTIFIERS: &str = "global identity";
+/// How long it takes until one more call is allowed: 75 calls a minute.
+const REFILL_INTERVAL: Duration = Duration::from_millis(800);
+
+// These are the scopes that a request accepts, in the format of the header `Oauth-Scope-Accepted`.
+const READ_SCOPES: &str = "global read read-protected write write-protected";
+const WRITE_SCOPES: &str = "global write write-protected";
+const ACCOUNT_SCOPES: &str = "global identity";
 
 pub(crate) struct Account {
     pub(crate) any_token: bool,
     pub(crate) revoked: bool,
-    /// `suspended_at` or `delinquent_at`, where the account is that.
-    pub(crate) trouble: Option<&'static str>,
+    /// The field that is set in the JSON of the account, if any: `suspended_at` or `delinquent_at`.
+    pub(crate) restricted_by: Option<&'static str>,
     pub(crate) scope: Vec<String>,
-    /// When the bucket will be full again; the only thing a leaky bucket has to remember.
+    /// When the bucket will be full again. The number of calls left follows from it.
     full_at: Timestamp,
 }
 
 impl Account {
     pub(crate) fn new(now: Timestamp) -> Account {
-        Account { any_token: false, revoked: false, trouble: None, scope: vec!["write".to_owned()], full_at: now }
+        Account { any_token: false, revoked: false, restricted_by: None, scope: vec!["write".to_owned()], full_at: now }
     }
 
+    /// Returns how many calls the rate limit still allows.
     pub(crate) fn remaining(&self, now: Timestamp) -> u32 {
-        let missing = since(now, self.full_at).as_millis().div_ceil(REFILL.as_millis());
-        BUCKET.saturating_sub(u32::try_from(missing).unwrap_or(BUCKET))
+        let missing = since(now, self.full_at).as_millis().div_ceil(REFILL_INTERVAL.as_millis());
+        BUCKET_SIZE.saturating_sub(u32::try_from(missing).unwrap_or(BUCKET_SIZE))
     }
 
-    pub(crate) fn set_remaining(&mut self, now: Timestamp, tokens: u32) {
-        self.full_at = now + REFILL * BUCKET.saturating_sub(tokens);
+    pub(crate) fn set_remaining(&mut self, now: Timestamp, calls: u32) {
+        self.full_at = now + REFILL_INTERVAL * BUCKET_SIZE.saturating_sub(calls);
     }
 
-    /// The header `Oauth-Scope`: what the token of this request may do. Any other token than ours may do all.
+    /// Returns the scope of the token in this request, in the format of the header `Oauth-Scope`.
     pub(crate) fn scope(&self, request: &Parts) -> String {
-        if self.any_token && !is_ours(request) { "global".to_owned() } else { self.scope.join(" ") }
+        if self.any_token && !has_our_token(request) { "global".to_owned() } else { self.scope.join(" ") }
     }
 
-    /// What the platform checks before it looks at the path: the token, the calls left, the
-    /// `Accept` header, the scope.
-    pub(crate) fn admit(&mut self, now: Timestamp, request: &Parts) -> Result<(), Problem> {
+    /// Checks the token, the rate limit, the `Accept` header and the scope, in this order. Heroku checks them before it
+    /// looks for the app.
+    pub(crate) fn check(&mut self, now: Timestamp, request: &Parts) -> Result<(), ApiError> {
         self.authenticate(request)?;
         if request.uri.path() != "/account/rate-limits" {
             if self.remaining(now) == 0 {
-                return Err(Problem::rate_limit());
+                return Err(ApiError::rate_limit());
             }
-            self.full_at = self.full_at.max(now) + REFILL;
+            self.full_at = self.full_at.max(now) + REFILL_INTERVAL;
         }
         if !is_version_3(request) {
-            return Err(Problem::new(
+            return Err(ApiError::new(
                 StatusCode::NOT_ACCEPTABLE,
                 "not_acceptable",
                 "An `Accept` header of `application/vnd.heroku+json; version=3` must be provided.",
             ));
         }
         let accepted = accepted_scopes(request);
-        if !self.scope(request).split(' ').any(|scope| accepted.split(' ').any(|a| a == scope)) {
-            return Err(Problem::new(
+        if !self.scope(request).split(' ').any(|scope| accepted.split(' ').any(|accepted| accepted == scope)) {
+            return Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 "forbidden",
                 "The scope of this OAuth authorization does not allow access to this resource.",
@@ -79,38 +82,39 @@ impl Account {
         Ok(())
     }
 
-    fn authenticate(&self, request: &Parts) -> Result<(), Problem> {
-        if given(request).is_none() {
-            return Err(Problem::unauthorized(
+    fn authenticate(&self, request: &Parts) -> Result<(), ApiError> {
+        if credentials(request).is_none() {
+            return Err(ApiError::unauthorized(
                 "There were no credentials in your `Authorization` header. Try `Authorization: Bearer <OAuth access token>` or `Authorization: Basic <base64-encoded email + \":\" + password>`.",
             ));
         }
-        if self.revoked || !(self.any_token || is_ours(request)) {
-            return Err(Problem::unauthorized("Invalid credentials provided."));
+        if self.revoked || !(self.any_token || has_our_token(request)) {
+            return Err(ApiError::unauthorized("Invalid credentials provided."));
         }
         Ok(())
     }
 }
 
-fn given(request: &Parts) -> Option<&str> {
+fn credentials(request: &Parts) -> Option<&str> {
     request.headers.get(AUTHORIZATION)?.to_str().ok()
 }
 
-fn is_ours(request: &Parts) -> bool {
-    let basic = BASE64_STANDARD.encode(format!(":{TOKEN}"));
-    given(request).is_some_and(|given| given == format!("Bearer {TOKEN}") || given == format!("Basic {basic}"))
+fn has_our_token(request: &Parts) -> bool {
+    let bearer = format!("Bearer {TOKEN}");
+    let basic = format!("Basic {}", BASE64_STANDARD.encode(format!(":{TOKEN}")));
+    credentials(request).is_some_and(|credentials| credentials == bearer || credentials == basic)
 }
 
-/// The header `Oauth-Scope-Accepted`.
+/// Returns the scopes that the request accepts, in the format of the header `Oauth-Scope-Accepted`.
 pub(crate) fn accepted_scopes(request: &Parts) -> &'static str {
     match (request.uri.path(), &request.method) {
-        ("/account", _) => IDENTIFIERS,
-        (_, &Method::GET | &Method::HEAD) => READERS,
-        _ => WRITERS,
+        ("/account", _) => ACCOUNT_SCOPES,
+        (_, &Method::GET | &Method::HEAD) => READ_SCOPES,
+        _ => WRITE_SCOPES,
     }
 }
 
-/// `version=3`, or a variant of it such as `version=3.sdk`.
+/// Returns whether the request accepts version 3 of the API, or a variant such as `version=3.sdk`.
 fn is_version_3(request: &Parts) -> bool {
     request
         .headers

@@ -1,6 +1,6 @@
-//! The Platform API: its routes.
+//! The routes of the Platform API.
 //!
-//! Who may come in at all is checked before, by the server and the account.
+//! The modules `server` and `account` authenticate the requests.
 
 mod apps;
 mod dynos;
@@ -15,9 +15,9 @@ use axum::response::Response;
 use axum::routing::{delete, get, post};
 use serde_json::Value;
 
-use crate::agenda::Agenda;
-use crate::answers::Problem;
 use crate::app_state::AppState;
+use crate::event_queue::EventQueue;
+use crate::responses::ApiError;
 use crate::simulation::Simulation;
 
 pub(crate) fn router(simulation: Arc<Simulation>) -> Router {
@@ -41,39 +41,39 @@ pub(crate) fn router(simulation: Arc<Simulation>) -> Router {
         .with_state(simulation)
 }
 
-/// What a handler comes to.
-type Answer = Result<Response, Problem>;
+/// The result of a handler.
+type ApiResult = Result<Response, ApiError>;
 
-/// Does something with an app, if there is one of this name or id.
+/// Calls `act` with the app that has this name or id.
 fn with_app<T>(
     simulation: &Simulation,
     app: &str,
-    act: impl FnOnce(&mut AppState, &mut Agenda) -> Result<T, Problem>,
-) -> Result<T, Problem> {
+    act: impl FnOnce(&mut AppState, &mut EventQueue) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
     simulation.with(|state| {
-        let (app, agenda) = state.world.app(app).ok_or(Problem::not_found("Couldn't find that app."))?;
-        act(app, agenda)
+        let (app, queue) = state.platform.app(app).ok_or(ApiError::not_found("Couldn't find that app."))?;
+        act(app, queue)
     })
 }
 
-/// As [`with_app`], and wakes the tasks that wait for changes.
+/// Does the same as [`with_app`], and notifies the tasks that wait for a change.
 fn change_app<T>(
     simulation: &Simulation,
     app: &str,
-    act: impl FnOnce(&mut AppState, &mut Agenda) -> Result<T, Problem>,
-) -> Result<T, Problem> {
+    act: impl FnOnce(&mut AppState, &mut EventQueue) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
     let result = with_app(simulation, app, act);
-    simulation.tell();
+    simulation.notify();
     result
 }
 
-fn parse(body: &Bytes) -> Result<Value, Problem> {
+fn parse_json(body: &Bytes) -> Result<Value, ApiError> {
     serde_json::from_slice(body)
-        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "bad_request", "Unable to parse the JSON body."))
+        .map_err(|_| ApiError::new(StatusCode::BAD_REQUEST, "bad_request", "Unable to parse the JSON body."))
 }
 
-async fn unknown_endpoint() -> Problem {
-    Problem::not_found(
+async fn unknown_endpoint() -> ApiError {
+    ApiError::not_found(
         "The requested API endpoint was not found. Are you using the right HTTP verb (i.e. `GET` vs. `POST`), and did you specify your intended version with the `Accept` header?",
     )
 }

@@ -1,14 +1,14 @@
-//! What an app is set to: who owns it and who may use it, its features, the size of its dynos. The simulation shows these
-//! settings and does not act on them, except for the runtime metrics.
+//! The settings of an app: its owner, its collaborators, its features, the size of its dynos. The API shows them. Only
+//! the runtime metrics have an effect on the simulation.
 
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::app_state::{AppState, OWNER, SIZE};
+use crate::app_state::{AppState, DEFAULT_SIZE, OWNER};
 use crate::drain::Drain;
-use crate::logs::whole_seconds;
+use crate::logs::seconds_text;
 
-/// An account that owns an app or has access to it, and is not the one of the token.
+/// The id of an account other than the account of the token.
 const ANOTHER_ACCOUNT: &str = "7c1d9e3f-2b4a-4f60-8d15-90ab3c72e648";
 
 pub(crate) struct AppSettings {
@@ -17,7 +17,7 @@ pub(crate) struct AppSettings {
     space: bool,
     team: bool,
     owner: &'static str,
-    /// The features that are on, besides the runtime metrics.
+    /// The enabled features, without the runtime metrics.
     features: Vec<&'static str>,
     collaborators: Vec<Value>,
 }
@@ -25,7 +25,7 @@ pub(crate) struct AppSettings {
 impl Default for AppSettings {
     fn default() -> AppSettings {
         AppSettings {
-            size: SIZE.to_owned(),
+            size: DEFAULT_SIZE.to_owned(),
             maintenance: false,
             space: false,
             team: false,
@@ -37,7 +37,7 @@ impl Default for AppSettings {
 }
 
 impl AppSettings {
-    /// Adds its part to the JSON of the app.
+    /// Adds the settings to the JSON of the app.
     pub(crate) fn add_to(&self, app: &mut Value) {
         let team = json!({ "id": ANOTHER_ACCOUNT, "name": "the-team" });
         let email = if self.owner == OWNER { "owner@example.com" } else { "another@example.com" };
@@ -55,7 +55,7 @@ impl AppSettings {
 
 impl AppState {
     pub(crate) fn features_json(&self) -> Vec<Value> {
-        let created = whole_seconds(self.created_at);
+        let created = seconds_text(self.created_at);
         let feature = |name: &str, enabled: bool| {
             json!({
                 "created_at": created,
@@ -82,27 +82,28 @@ impl AppState {
 }
 
 impl App {
-    /// Its dynos have this size, such as `Eco`; `Standard-1X` at first. That changes what is shown, not the memory.
+    /// Sets the size of the dynos that the API shows, such as `Eco`. The default is `Standard-1X`. The memory quota
+    /// stays the same.
     pub fn size(self, size: &str) -> App {
         self.set(|settings| size.clone_into(&mut settings.size))
     }
 
-    /// Switches preboot on. That is shown, and restarts are as before.
+    /// Enables preboot in the list of features. Restarts stay the same.
     pub fn preboot(self) -> App {
         self.set(|settings| settings.features.push("preboot"))
     }
 
-    /// Puts it into maintenance mode.
+    /// Puts the app into maintenance mode.
     pub fn maintenance(self) -> App {
         self.set(|settings| settings.maintenance = true)
     }
 
-    /// It runs in a Private Space.
+    /// Puts the app into a Private Space.
     pub fn in_space(self) -> App {
         self.set(|settings| settings.space = true)
     }
 
-    /// It belongs to a team.
+    /// Makes a team the owner of the app.
     pub fn in_team(self) -> App {
         self.set(|settings| {
             settings.team = true;
@@ -110,25 +111,25 @@ impl App {
         })
     }
 
-    /// It belongs to another account than the one of the token.
+    /// Makes an account other than the account of the token the owner of the app.
     pub fn owned_by_another(self) -> App {
         self.set(|settings| settings.owner = ANOTHER_ACCOUNT)
     }
 
-    /// The account of the token is a collaborator with this role and these permissions.
+    /// Makes the account of the token a collaborator with this role and these permissions.
     pub fn collaborator(self, role: &str, permissions: &[&str]) -> App {
-        let named = |name: &&str| json!({ "name": name, "description": format!("Can {name}.") });
-        let permissions: Vec<Value> = permissions.iter().map(named).collect();
+        let permission = |name: &&str| json!({ "name": name, "description": format!("Can {name}.") });
+        let permissions: Vec<Value> = permissions.iter().map(permission).collect();
         let user = json!({ "email": "owner@example.com", "federated": false, "id": OWNER });
         let collaborator = json!({ "id": OWNER, "permissions": permissions, "role": role, "user": user });
         self.set(|settings| settings.collaborators.push(collaborator))
     }
 
-    /// Lists a log drain with this URL, of any scheme, to which nothing is shipped.
+    /// Adds a log drain that the API lists. Nothing is shipped to it, so its URL may have any scheme.
     pub fn list_drain(self, url: &str) -> App {
-        self.change(|app, agenda| {
-            let drain = Drain::new(agenda, url);
-            app.unshipped_drains.push(drain);
+        self.change(|app, queue| {
+            let drain = Drain::new(queue, url);
+            app.listed_only_drains.push(drain);
         });
         self
     }

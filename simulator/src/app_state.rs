@@ -1,6 +1,6 @@
-//! One app of the world: its dynos, its formation, and statistics about them.
+//! The state of an app: its dynos, its formation, its log.
 //!
-//! What happens to them in time is in `lifecycle`.
+//! The module `lifecycle` changes the dynos.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,24 +8,24 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::agenda::Agenda;
 use crate::app_settings::AppSettings;
 use crate::drain::Drain;
 use crate::dyno::{Dyno, Release};
-use crate::logs::{Line, Log, whole_seconds};
+use crate::event_queue::EventQueue;
+use crate::logs::{Line, Log, seconds_text};
 use crate::traffic::Traffic;
 
-/// Process types that are no part of the formation: one-off dynos, the release phase, Heroku Scheduler.
-const ONE_OFF: [&str; 3] = ["run", "release", "scheduler"];
+/// Process types that are not in the formation: one-off dynos, the release phase, Heroku Scheduler.
+const ONE_OFF_TYPES: [&str; 3] = ["run", "release", "scheduler"];
 
-/// The size of a dyno unless another is shown, and what `Process running mem=` is measured against.
-pub(crate) const SIZE: &str = "Standard-1X";
+/// The default size of dynos. Every dyno has the memory quota of this size.
+pub(crate) const DEFAULT_SIZE: &str = "Standard-1X";
 
 pub(crate) struct AppState {
     pub(crate) id: String,
     pub(crate) name: String,
-    /// Only the runtime metrics show it.
-    pub(crate) number: u64,
+    /// The number of the app in the lines of the runtime metrics.
+    pub(crate) metrics_number: u64,
     pub(crate) created_at: Timestamp,
     pub(crate) fir: bool,
     pub(crate) release: Release,
@@ -33,25 +33,24 @@ pub(crate) struct AppState {
     pub(crate) restart_lag: Duration,
     pub(crate) formation: BTreeMap<String, Formation>,
     pub(crate) dynos: Vec<Dyno>,
-    /// The fewest dynos that were up at any moment, by process type.
-    pub(crate) fewest: BTreeMap<String, usize>,
-    /// Names of the dynos restarted through the API.
+    /// The lowest number of dynos that were up at the same time, by process type.
+    pub(crate) fewest_up: BTreeMap<String, usize>,
+    /// The names of the dynos that were restarted through the API.
     pub(crate) restarts: Vec<String>,
     /// Megabytes a minute, by process type.
     pub(crate) leaks: BTreeMap<String, f64>,
-    /// How long after its restart a dyno over its quota is still complained of.
+    /// How long after its replacement the last R14 of a dyno arrives; `None` if there is no late R14.
     pub(crate) r14_lag: Option<Duration>,
-    /// Whether the metrics of its dynos are logged.
     pub(crate) runtime_metrics: bool,
     pub(crate) traffic: Traffic,
     pub(crate) log: Log,
     pub(crate) drains: Vec<Drain>,
-    /// Drains that are listed and no more.
-    pub(crate) unshipped_drains: Vec<Drain>,
+    /// Drains that the API lists and to which nothing is shipped.
+    pub(crate) listed_only_drains: Vec<Drain>,
     pub(crate) settings: AppSettings,
 }
 
-/// One process type and how many dynos of it there should be.
+/// A process type, with the number of dynos that it should have.
 pub(crate) struct Formation {
     id: String,
     pub(crate) quantity: usize,
@@ -60,19 +59,19 @@ pub(crate) struct Formation {
 }
 
 impl AppState {
-    pub(crate) fn new(agenda: &mut Agenda, name: &str) -> AppState {
+    pub(crate) fn new(queue: &mut EventQueue, name: &str) -> AppState {
         AppState {
-            id: agenda.uuid(),
+            id: queue.ids.uuid(),
             name: name.to_owned(),
-            number: 2_808_254 + agenda.count(),
-            created_at: agenda.now,
+            metrics_number: 2_808_254 + queue.ids.next_number(),
+            created_at: queue.now,
             fir: false,
-            release: Release::new(agenda, 42),
+            release: Release::new(queue, 42),
             boot_time: Duration::from_secs(5),
             restart_lag: Duration::ZERO,
             formation: BTreeMap::new(),
             dynos: Vec::new(),
-            fewest: BTreeMap::new(),
+            fewest_up: BTreeMap::new(),
             restarts: Vec::new(),
             leaks: BTreeMap::new(),
             r14_lag: None,
@@ -80,7 +79,7 @@ impl AppState {
             traffic: Traffic::default(),
             log: Log::default(),
             drains: Vec::new(),
-            unshipped_drains: Vec::new(),
+            listed_only_drains: Vec::new(),
             settings: AppSettings::default(),
         }
     }
@@ -102,29 +101,28 @@ impl AppState {
         self.dynos.iter().filter(is_up).count()
     }
 
-    /// To be called after every change to the dynos: lowers the minimum where it must be.
-    pub(crate) fn count(&mut self) {
-        let types: Vec<String> = self.dynos.iter().map(|d| d.process_type.clone()).collect();
-        for process_type in types.into_iter().chain(self.fewest.keys().cloned().collect::<Vec<_>>()) {
+    /// Lowers `fewest_up` if fewer dynos are up now. It must be called after every change to the dynos.
+    pub(crate) fn update_fewest_up(&mut self) {
+        let types: Vec<String> = self.dynos.iter().map(|dyno| dyno.process_type.clone()).collect();
+        for process_type in types.into_iter().chain(self.fewest_up.keys().cloned().collect::<Vec<_>>()) {
             let up = self.up(&process_type);
-            let fewest = self.fewest.entry(process_type).or_insert(up);
+            let fewest = self.fewest_up.entry(process_type).or_insert(up);
             *fewest = up.min(*fewest);
         }
     }
 
-    /// Starts the minimum anew.
-    pub(crate) fn watch(&mut self) {
-        self.fewest.clear();
-        self.count();
+    pub(crate) fn reset_fewest_up(&mut self) {
+        self.fewest_up.clear();
+        self.update_fewest_up();
     }
 
-    pub(crate) fn set_quantity(&mut self, agenda: &mut Agenda, process_type: &str, quantity: usize) {
-        if ONE_OFF.contains(&process_type) {
+    pub(crate) fn set_quantity(&mut self, queue: &mut EventQueue, process_type: &str, quantity: usize) {
+        if ONE_OFF_TYPES.contains(&process_type) {
             return;
         }
-        let now = agenda.now;
+        let now = queue.now;
         let row = self.formation.entry(process_type.to_owned()).or_insert_with(|| Formation {
-            id: agenda.uuid(),
+            id: queue.ids.uuid(),
             quantity,
             created_at: now,
             updated_at: now,
@@ -133,21 +131,21 @@ impl AppState {
         row.updated_at = now;
     }
 
-    /// Adds a line of this moment to the log and to every drain.
+    /// Adds a line that is written now to the log and to every drain.
     pub(crate) fn log(&mut self, now: Timestamp, source: &'static str, process: &str, text: impl Into<String>) {
-        let at = self.log.stamp(now);
-        self.log_late(Line { at, source, process: process.to_owned(), text: text.into() });
+        let at = self.log.unique_time(now);
+        self.log_line(Line { at, source, process: process.to_owned(), text: text.into() });
     }
 
     /// Adds a line that may have been written earlier to the log and to every drain.
-    pub(crate) fn log_late(&mut self, line: Line) {
+    pub(crate) fn log_line(&mut self, line: Line) {
         for drain in &mut self.drains {
             drain.push(line.clone());
         }
-        self.log.keep(line);
+        self.log.push(line);
     }
 
-    /// Where its web dynos would be reached.
+    /// Returns the host name of the app.
     pub(crate) fn host(&self) -> String {
         format!("{}-{}.herokuapp.com", self.name, &self.id[24..])
     }
@@ -156,7 +154,7 @@ impl AppState {
         let AppState { id, name, .. } = self;
         let generation = if self.fir { "fir" } else { "cedar" };
         let stack = json!({ "id": id, "name": if self.fir { "cnb" } else { "heroku-24" } });
-        let created = whole_seconds(self.created_at);
+        let created = seconds_text(self.created_at);
         let mut json = json!({
             "acm": false,
             "archived_at": null,
@@ -186,13 +184,13 @@ impl AppState {
         Some(json!({
             "app": { "id": self.id, "name": self.name },
             "command": command(process_type),
-            "created_at": whole_seconds(row.created_at),
+            "created_at": seconds_text(row.created_at),
             "dyno_size": { "id": OWNER, "name": self.settings.size },
             "id": row.id,
             "quantity": row.quantity,
             "size": self.settings.size,
             "type": process_type,
-            "updated_at": whole_seconds(row.updated_at),
+            "updated_at": seconds_text(row.updated_at),
         }))
     }
 
@@ -201,16 +199,16 @@ impl AppState {
             "app": { "id": self.id, "name": self.name },
             "attach_url": null,
             "command": command(&dyno.process_type),
-            "created_at": whole_seconds(dyno.created_at),
+            "created_at": seconds_text(dyno.created_at),
             "id": dyno.id,
             "name": dyno.name,
             "release": { "id": self.release.id, "version": self.release.version },
             "size": self.settings.size,
             "state": dyno.state,
             "type": dyno.process_type,
-            "updated_at": whole_seconds(dyno.updated_at),
+            "updated_at": seconds_text(dyno.updated_at),
         });
-        for (field, value) in &dyno.edits {
+        for (field, value) in &dyno.json_overrides {
             match (value, json.as_object_mut()) {
                 (Some(value), Some(object)) => {
                     object.insert((*field).to_owned(), value.clone());
@@ -218,17 +216,17 @@ impl AppState {
                 (None, Some(object)) => {
                     object.remove(*field);
                 }
-                (_, None) => unreachable!("a dyno is an object"),
+                (_, None) => unreachable!("the JSON of a dyno is an object"),
             }
         }
         json
     }
 }
 
-/// The account that owns everything.
+/// The id of the account of the token. By default, it owns all apps.
 pub(crate) const OWNER: &str = "0f5e1c2a-7b3d-4c68-a9e4-2d6b8f013579";
 
-/// The line of the Procfile.
+/// Returns the command of the process type in the Procfile.
 pub(crate) fn command(process_type: &str) -> String {
     match process_type {
         "web" => "bin/rails server -p ${PORT:-5000} -e production".to_owned(),

@@ -1,7 +1,6 @@
-//! The simulated wall clock: the system time at the start, shifted if a test asks for it, plus what tokio's clock says has
-//! passed.
+//! The simulated clock. It starts at the system time plus an offset that a test can set, and follows tokio's clock.
 //!
-//! With tokio's clock paused, time is virtual and every run is the same run.
+//! When tokio's clock is paused, time is virtual, and every run of a test is the same.
 
 use std::time::Duration;
 
@@ -10,34 +9,34 @@ use tokio::time::Instant;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Clock {
-    began: Instant,
-    wall: Timestamp,
+    started: Instant,
+    start_time: Timestamp,
 }
 
 impl Clock {
-    /// Starts at a whole second, so that times cut to whole seconds, as the API shows them,
-    /// do not depend on the moment at which a test happens to run.
-    pub(crate) fn start(ahead: SignedDuration) -> Clock {
-        let system = Timestamp::now() + ahead;
-        let wall = Timestamp::from_second(system.as_second()).expect("the second of a valid time is a valid time");
-        Clock { began: Instant::now(), wall }
+    /// Starts the clock at a whole second. The API shows times in whole seconds, and the start must not change how they
+    /// are rounded from one run to the next.
+    pub(crate) fn start(offset: SignedDuration) -> Clock {
+        let time = Timestamp::now() + offset;
+        let start_time = Timestamp::from_second(time.as_second()).expect("the second of a valid time is a valid time");
+        Clock { started: Instant::now(), start_time }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
-        self.began.elapsed()
+        self.started.elapsed()
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.wall + self.elapsed()
+        self.start_time + self.elapsed()
     }
 
-    /// The moment on tokio's clock that shows as `at` on the simulated one.
+    /// Converts a time of the simulated clock to an instant of tokio's clock.
     pub(crate) fn instant(&self, at: Timestamp) -> Instant {
-        self.began + since(self.wall, at)
+        self.started + since(self.start_time, at)
     }
 }
 
-/// How long after `start` is `end`; zero when it is not after it.
+/// Returns the time from `start` to `end`, or zero if `end` is not after `start`.
 pub(crate) fn since(start: Timestamp, end: Timestamp) -> Duration {
     Duration::try_from(end.duration_since(start)).unwrap_or(Duration::ZERO)
 }

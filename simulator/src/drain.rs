@@ -1,62 +1,66 @@
-//! A log drain: the lines of an app that wait to be shipped, and the batches they are shipped in.
+//! A log drain: a buffer of log lines, and the batches in which they are shipped.
 
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::agenda::Agenda;
-use crate::logs::{Line, precise, whole_seconds};
+use crate::event_queue::EventQueue;
+use crate::logs::{Line, microseconds_text, seconds_text};
 
-/// The numbers of logplex: messages that wait, octets of a batch.
-const BUFFER: usize = 1024;
-const BATCH: usize = 102_400;
+/// How many messages logplex keeps in the buffer of a drain.
+const BUFFER_LINES: usize = 1024;
 
-/// What waits to be shipped.
+/// How many bytes logplex puts into a batch.
+const BATCH_BYTES: usize = 102_400;
+
 pub(crate) struct Drain {
     pub(crate) id: String,
     token: String,
     url: String,
     created_at: Timestamp,
+    /// The lines that are not shipped yet.
     buffer: VecDeque<Line>,
-    /// How many lines it has been given so far.
-    pub(crate) given: u64,
-    /// While a batch is under way: how many lines came before it.
-    before_batch: Option<u64>,
-    lost: usize,
-    lost_since: Timestamp,
+    /// How many lines were logged since the drain was added.
+    pub(crate) logged: u64,
+    /// How many lines were logged before the first line of the batch in delivery; `None` if no batch is in delivery.
+    logged_before_batch: Option<u64>,
+    /// How many lines were dropped and not reported yet.
+    dropped: usize,
+    /// When the first of these lines was dropped.
+    dropped_since: Timestamp,
 }
 
-/// One request of a drain.
+/// A request of a drain.
 pub(crate) struct Batch {
     pub(crate) token: String,
     pub(crate) frame_id: String,
     pub(crate) body: String,
-    /// Frames in the body.
+    /// The number of messages in the body.
     pub(crate) messages: usize,
-    /// How many of them are lines of the app.
+    /// The number of log lines among the messages.
     lines: usize,
-    /// How many lost lines it reports.
-    lost: usize,
+    /// The number of dropped lines that the first message reports; 0 if no message reports dropped lines.
+    reported: usize,
 }
 
 impl Drain {
-    pub(crate) fn new(agenda: &mut Agenda, url: &str) -> Drain {
+    pub(crate) fn new(queue: &mut EventQueue, url: &str) -> Drain {
         Drain {
-            id: agenda.uuid(),
-            token: format!("d.{}", agenda.uuid()),
+            id: queue.ids.uuid(),
+            token: format!("d.{}", queue.ids.uuid()),
             url: url.to_owned(),
-            created_at: agenda.now,
+            created_at: queue.now,
             buffer: VecDeque::new(),
-            given: 0,
-            before_batch: None,
-            lost: 0,
-            lost_since: agenda.now,
+            logged: 0,
+            logged_before_batch: None,
+            dropped: 0,
+            dropped_since: queue.now,
         }
     }
 
     pub(crate) fn json(&self) -> Value {
-        let created = whole_seconds(self.created_at);
+        let created = seconds_text(self.created_at);
         json!({
             "addon": null,
             "created_at": created,
@@ -68,52 +72,54 @@ impl Drain {
     }
 
     pub(crate) fn push(&mut self, line: Line) {
-        if self.buffer.len() == BUFFER {
+        if self.buffer.len() == BUFFER_LINES {
             self.buffer.pop_front();
-            self.lose(line.at, 1);
+            self.count_dropped(line.at, 1);
         }
         self.buffer.push_back(line);
-        self.given += 1;
+        self.logged += 1;
     }
 
-    /// How many of the oldest lines have arrived or been lost.
-    pub(crate) fn done(&self) -> u64 {
-        self.before_batch.unwrap_or(self.given - self.buffer.len() as u64)
+    /// Returns how many of the logged lines were delivered or dropped.
+    pub(crate) fn settled(&self) -> u64 {
+        self.logged_before_batch.unwrap_or(self.logged - self.buffer.len() as u64)
     }
 
-    /// Lost lines are reported once; lines that did not arrive are lost.
-    pub(crate) fn settle(&mut self, now: Timestamp, batch: &Batch, arrived: bool) {
-        self.before_batch = None;
-        if arrived {
-            self.lost -= batch.lost;
+    /// Ends the delivery of a batch. If it was delivered, the dropped lines that it reports are not reported again.
+    /// Otherwise its lines are dropped.
+    pub(crate) fn finish_batch(&mut self, now: Timestamp, batch: &Batch, delivered: bool) {
+        self.logged_before_batch = None;
+        if delivered {
+            self.dropped -= batch.reported;
         } else {
-            self.lose(now, batch.lines);
+            self.count_dropped(now, batch.lines);
         }
     }
 
-    fn lose(&mut self, now: Timestamp, lines: usize) {
-        if self.lost == 0 {
-            self.lost_since = now;
+    fn count_dropped(&mut self, now: Timestamp, lines: usize) {
+        if self.dropped == 0 {
+            self.dropped_since = now;
         }
-        self.lost += lines;
+        self.dropped += lines;
     }
 
-    /// Takes what there is, up to the size of a batch, led by the word of what has been lost.
-    pub(crate) fn take(&mut self, agenda: &mut Agenda) -> Option<Batch> {
+    /// Moves lines from the buffer to a batch until the batch is full. If lines were dropped, the first message of the
+    /// batch reports them.
+    pub(crate) fn take_batch(&mut self, queue: &mut EventQueue) -> Option<Batch> {
         let first = self.buffer.front()?;
-        self.before_batch = Some(self.done());
+        self.logged_before_batch = Some(self.settled());
         let mut batch = Batch {
             token: self.token.clone(),
-            frame_id: agenda.hex().to_uppercase(),
+            frame_id: queue.ids.hex().to_uppercase(),
             body: String::new(),
             messages: 0,
             lines: 0,
-            lost: 0,
+            reported: 0,
         };
-        self.tell_losses(first.at, &mut batch);
+        self.report_dropped(first.at, &mut batch);
         while let Some(line) = self.buffer.front() {
-            let frame = line.frame();
-            if batch.lines > 0 && batch.body.len() + frame.len() > BATCH {
+            let frame = line.to_frame();
+            if batch.lines > 0 && batch.body.len() + frame.len() > BATCH_BYTES {
                 break;
             }
             batch.body.push_str(&frame);
@@ -124,21 +130,21 @@ impl Drain {
         Some(batch)
     }
 
-    /// Leads the batch with the word of what has been lost, unless it has one. A batch that is
-    /// repeated may so gain a message and keep its id, as with logplex.
-    pub(crate) fn tell_losses(&self, now: Timestamp, batch: &mut Batch) {
-        if self.lost == 0 || batch.lost > 0 {
+    /// Inserts a first message that reports the dropped lines, unless the batch has such a message. When a batch is
+    /// sent again, it may have this additional message under the same id. Logplex does so, too.
+    pub(crate) fn report_dropped(&self, now: Timestamp, batch: &mut Batch) {
+        if self.dropped == 0 || batch.reported > 0 {
             return;
         }
-        let since = precise(self.lost_since);
-        let word = Line {
+        let since = microseconds_text(self.dropped_since);
+        let report = Line {
             at: now,
             source: "heroku",
             process: "logplex".to_owned(),
-            text: format!("Error L10 (output buffer overflow): {} messages dropped since {since}.", self.lost),
+            text: format!("Error L10 (output buffer overflow): {} messages dropped since {since}.", self.dropped),
         };
-        batch.body.insert_str(0, &word.frame());
+        batch.body.insert_str(0, &report.to_frame());
         batch.messages += 1;
-        batch.lost = self.lost;
+        batch.reported = self.dropped;
     }
 }

@@ -1,20 +1,20 @@
-//! The handle of one dyno: a test changes it, and sets how it behaves at its restarts.
+//! The handle of a dyno. A test changes the dyno with it, and sets what happens at restarts.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::agenda::Agenda;
 use crate::app::App;
 use crate::app_state::AppState;
-use crate::dyno::{Boot, Dyno};
-use crate::lifecycle::Cause;
+use crate::dyno::{BootOutcome, Dyno};
+use crate::event_queue::EventQueue;
+use crate::lifecycle::ReplaceCause;
 
-/// One process of an app. The handle stays with the process when a restart changes the dyno's name.
+/// The handle of a dyno. It stays valid when a restart changes the name of the dyno.
 ///
 /// # Panics
 ///
-/// Every method panics when the dyno has vanished.
+/// Every method panics if the dyno was removed.
 #[derive(Clone)]
 pub struct DynoControl {
     pub(crate) app: App,
@@ -23,89 +23,88 @@ pub struct DynoControl {
 }
 
 impl DynoControl {
-    /// Now: its process ends, and it stays `crashed` until it is restarted.
+    /// Crashes the process now. The dyno is `crashed` until it is restarted.
     pub fn crash(self) -> Self {
         self.act(AppState::crash)
     }
 
-    /// Now: its process hangs, and the router logs H12 for each of its requests in the traffic,
-    /// until a new instance takes its place.
+    /// Makes the process hang now. The router logs H12 for each of its requests until the dyno is restarted.
     pub fn hang(self) -> Self {
         self.edit(|dyno| dyno.hangs = true)
     }
 
-    /// Now: this state.
+    /// Sets the state now.
     pub fn set_state(self, state: &str) -> Self {
-        self.act(|app, agenda, slot| app.set_state(agenda, slot, state))
+        self.act(|app, queue, slot| app.set_state(queue, slot, state))
     }
 
-    /// It was created this long ago.
+    /// Sets the creation time to this long ago.
     pub fn age(self, age: Duration) -> Self {
-        self.act(|app, agenda, slot| app.set_age(agenda, slot, age))
+        self.act(|app, queue, slot| app.set_age(queue, slot, age))
     }
 
-    /// Its instance has leaked for this long already, if its type leaks.
+    /// Sets for how long the current instance has leaked. It has an effect only if [`App::leak`] is set for its type.
     pub fn has_leaked_for(self, time: Duration) -> Self {
-        self.act(|app, agenda, slot| {
+        self.act(|app, queue, slot| {
             if let Some(dyno) = app.dyno_mut(slot) {
-                dyno.leaks_since = agenda.now - time;
+                dyno.leaks_since = queue.now - time;
             }
         })
     }
 
-    /// After its next restarts it stays `starting`.
+    /// Makes the dyno stay `starting` after the next restarts.
     pub fn never_boots(self) -> Self {
-        self.edit(|dyno| dyno.habits.boot = Boot::NeverEnds)
+        self.edit(|dyno| dyno.boot_outcome = BootOutcome::StaysStarting)
     }
 
-    /// After its next restarts it is `crashed` when it should be up.
+    /// Makes the dyno crash at the end of its boot after the next restarts.
     pub fn crashes_on_boot(self) -> Self {
-        self.edit(|dyno| dyno.habits.boot = Boot::Crashes)
+        self.edit(|dyno| dyno.boot_outcome = BootOutcome::Crashed)
     }
 
-    /// Undoes [`DynoControl::never_boots`] and [`DynoControl::crashes_on_boot`] for later restarts.
-    pub fn boots_again(self) -> Self {
-        self.edit(|dyno| dyno.habits.boot = Boot::ComesUp)
+    /// Ends the effect of [`DynoControl::never_boots`] and [`DynoControl::crashes_on_boot`] on the next restarts.
+    pub fn boots_normally(self) -> Self {
+        self.edit(|dyno| dyno.boot_outcome = BootOutcome::Up)
     }
 
-    /// Now: up, as the same instance, like a slow boot that ends at last.
+    /// Sets the state to `up` now, as at the end of a slow boot. The instance stays the same.
     pub fn comes_up(self) -> Self {
         self.set_state("up")
     }
 
-    /// After a restart its record is gone for good; the formation's quantity stays.
+    /// Makes the next restart remove the dyno. The quantity in the formation stays the same.
     pub fn vanishes_on_restart(self) -> Self {
-        self.edit(|dyno| dyno.habits.vanishes = true)
+        self.edit(|dyno| dyno.vanishes_on_restart = true)
     }
 
-    /// Now: its record is gone; the formation's quantity stays.
+    /// Removes the dyno now. The quantity in the formation stays the same.
     pub fn vanish(self) {
         self.act(|app, _, slot| app.remove(slot));
     }
 
-    /// A new instance at once, as the daily cycling makes one. It is not in [`App::restarts`].
+    /// Replaces the instance now, as Heroku does once a day (cycling). [`App::restarts`] does not contain it.
     pub fn restart_from_outside(self) {
-        self.act(|app, agenda, slot| app.replace(agenda, slot, Cause::Cycling));
+        self.act(|app, queue, slot| app.replace(queue, slot, ReplaceCause::Cycling));
     }
 
-    /// From now on its JSON lacks this field.
+    /// Removes this field from the JSON of the dyno.
     pub fn without(self, field: &'static str) -> Self {
-        self.edit(|dyno| dyno.edits.push((field, None)))
+        self.edit(|dyno| dyno.json_overrides.push((field, None)))
     }
 
-    /// From now on its JSON has this value in this field.
+    /// Sets this field in the JSON of the dyno to this value.
     pub fn with_field(self, field: &'static str, value: Value) -> Self {
-        self.edit(|dyno| dyno.edits.push((field, Some(value))))
+        self.edit(|dyno| dyno.json_overrides.push((field, Some(value))))
     }
 
     fn edit(self, edit: impl FnOnce(&mut Dyno)) -> Self {
-        self.act(|app, _, slot| edit(app.dyno_mut(slot).expect("`act` has found it")))
+        self.act(|app, _, slot| edit(app.dyno_mut(slot).expect("`act` has checked that the dyno exists")))
     }
 
-    fn act(self, act: impl FnOnce(&mut AppState, &mut Agenda, u64)) -> Self {
-        self.app.change(|app, agenda| {
-            assert!(app.dyno(self.slot).is_some(), "{} of {} has vanished", self.name, app.name);
-            act(app, agenda, self.slot);
+    fn act(self, act: impl FnOnce(&mut AppState, &mut EventQueue, u64)) -> Self {
+        self.app.change(|app, queue| {
+            assert!(app.dyno(self.slot).is_some(), "{} of {} was removed", self.name, app.name);
+            act(app, queue, self.slot);
         });
         self
     }

@@ -1,4 +1,4 @@
-//! Misbehaviour on request: what can go wrong, and when it is to.
+//! The faults that a test can inject, and the queue of the injected faults.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -11,9 +11,9 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Bytes, Frame};
 
-use crate::answers::Problem;
+use crate::responses::ApiError;
 
-/// Which requests a fault is for.
+/// The requests that a fault affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum On {
     /// `GET /apps/{app}/dynos`
@@ -36,43 +36,43 @@ pub enum On {
     Any,
 }
 
-/// What goes wrong.
+/// What goes wrong with a request.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// An answer of this status with the body that Heroku gives it: JSON for 4xx, a page for 5xx.
+    /// The response has this status and a body like Heroku's: JSON for 4xx, an HTML page for 5xx.
     Status(u16),
-    /// Any other answer, verbatim: no header is added to these.
+    /// The response has exactly this content. The usual headers of the API are not added.
     Answer {
         /// The status code.
         status: u16,
-        /// All headers but those of the transfer itself.
+        /// The headers, without those that HTTP itself needs, such as `Content-Length`.
         headers: Vec<(&'static str, String)>,
         /// The body.
         body: String,
     },
-    /// 429 with this `Retry-After` header.
+    /// The response is 429 with this `Retry-After` header.
     RetryAfter(&'static str),
-    /// Takes the request and never answers; nothing happens.
+    /// The request has no effect, and there is no response. The connection stays open.
     Stall,
-    /// The connection is dropped before anything happens.
+    /// The request has no effect, and the connection is closed without a response.
     Reset,
-    /// The request takes effect, then the connection is dropped without an answer.
+    /// The request takes effect, and the connection is closed without a response.
     LoseAnswer,
-    /// The request takes effect and is never answered.
+    /// The request takes effect, and there is no response. The connection stays open.
     StallAfterEffect,
-    /// The request takes effect, and is answered this long after.
+    /// The request takes effect, and the response is sent after this delay.
     Delay(Duration),
-    /// A restart is answered 202 and `{}`, and nothing happens. Other requests are not affected.
-    Lie,
-    /// 200 with half a JSON array.
+    /// The restart of a dyno is accepted with 202 and has no effect. Other requests are not affected.
+    AcceptWithoutEffect,
+    /// The response is 200 with an incomplete JSON array.
     BrokenJson,
-    /// 200 with a proxy's HTML page.
+    /// The response is 200 with the HTML page of a proxy.
     Html,
-    /// Each page of a list says that there is a next page.
+    /// Every page of a list has a `Next-Range` header.
     EndlessList,
-    /// 200 with a body that never ends.
+    /// The response is 200 with a body that never ends.
     HugeBody,
-    /// 302 to this location.
+    /// The response is 302 to this location.
     Redirect(String),
 }
 
@@ -90,10 +90,10 @@ impl Faults {
         self.queue.clear();
     }
 
-    /// The fault that this request gets, if any.
+    /// Returns the fault for this request, if there is one, and counts this use of it.
     pub(crate) fn take(&mut self, method: &Method, path: &str) -> Option<Fault> {
-        let hit = |(on, _, times): &&mut (On, Fault, usize)| *times > 0 && on.matches(method, path);
-        let (_, fault, times) = self.queue.iter_mut().find(hit)?;
+        let matches = |(on, _, times): &&mut (On, Fault, usize)| *times > 0 && on.matches(method, path);
+        let (_, fault, times) = self.queue.iter_mut().find(matches)?;
         if *times != usize::MAX {
             *times -= 1;
         }
@@ -119,29 +119,29 @@ impl On {
     }
 }
 
-/// Whether the request is the restart of one dyno.
+/// Returns whether the request restarts a single dyno.
 pub(crate) fn is_restart(method: &Method, path: &[&str]) -> bool {
     method == Method::DELETE && matches!(path, ["apps", _, "dynos", _])
 }
 
-/// The answer of a fault that does not look at the world; None for one that does.
-pub(crate) fn answer(fault: Fault) -> Option<Response> {
+/// Returns the response of the fault; `None` if it depends on the request.
+pub(crate) fn response(fault: Fault) -> Option<Response> {
     let response = match fault {
         Fault::Status(status) => with_status(status),
         Fault::Answer { status, headers, body } => verbatim(status, headers, body),
-        Fault::RetryAfter(value) => ([(RETRY_AFTER, value)], Problem::rate_limit()).into_response(),
+        Fault::RetryAfter(value) => ([(RETRY_AFTER, value)], ApiError::rate_limit()).into_response(),
         Fault::BrokenJson => {
             ([JSON], r#"[{"attach_url":null,"command":"bin/rails server","created_at":"2026-01-0"#).into_response()
         }
         Fault::Html => page(StatusCode::OK, "Please sign in to the network"),
-        Fault::HugeBody => ([JSON], Body::new(Endless { begun: false })).into_response(),
+        Fault::HugeBody => ([JSON], Body::new(EndlessBody { started: false })).into_response(),
         Fault::Redirect(location) => (StatusCode::FOUND, [(LOCATION, location)]).into_response(),
         Fault::Stall
         | Fault::Reset
         | Fault::LoseAnswer
         | Fault::StallAfterEffect
         | Fault::Delay(_)
-        | Fault::Lie
+        | Fault::AcceptWithoutEffect
         | Fault::EndlessList => {
             return None;
         }
@@ -164,11 +164,11 @@ fn with_status(status: u16) -> Response {
         412 => ("precondition_failed", "The resource has changed."),
         416 => ("requested_range_not_satisfiable", "The requested range is not satisfiable."),
         422 => ("invalid_params", "Invalid parameters."),
-        429 => return Problem::rate_limit().into_response(),
+        429 => return ApiError::rate_limit().into_response(),
         500.. => return page(status, "Application Error"),
-        _ => ("unknown", "Something is not as it should be."),
+        _ => ("unknown", "The request failed."),
     };
-    Problem::new(status, id, message).into_response()
+    ApiError::new(status, id, message).into_response()
 }
 
 fn page(status: StatusCode, text: &str) -> Response {
@@ -189,24 +189,24 @@ fn verbatim(status: u16, headers: Vec<(&'static str, String)>, body: String) -> 
     response
 }
 
-/// Marks an answer to which no header is added.
+/// Marks a response to which no headers are added.
 #[derive(Clone, Copy)]
 pub(crate) struct Verbatim;
 
-/// A JSON array of dynos that goes on for as long as somebody reads.
-struct Endless {
-    begun: bool,
+/// A JSON array of dynos that never ends.
+struct EndlessBody {
+    started: bool,
 }
 
-impl hyper::body::Body for Endless {
+impl hyper::body::Body for EndlessBody {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let opening = if self.begun { "," } else { "[" };
-        self.begun = true;
+        let separator = if self.started { "," } else { "[" };
+        self.started = true;
         let dyno = r#"{"name":"web.1","type":"web","state":"up","id":"01234567-89ab-cdef-0123-456789abcdef"}"#;
-        let chunk = format!("{opening}{}", [dyno; 100].join(","));
+        let chunk = format!("{separator}{}", [dyno; 100].join(","));
         Poll::Ready(Some(Ok(Frame::data(Bytes::from(chunk)))))
     }
 }

@@ -11,11 +11,11 @@ use crate::app_state::AppState;
 use crate::faults::{Fault, On};
 use crate::record::Call;
 use crate::server::serve;
-use crate::simulation::{Simulation, run_engine};
+use crate::simulation::{Simulation, run_event_loop};
 
-/// A simulated Heroku. Cheap to clone; clones share the world.
+/// A simulated Heroku. Cloning it is cheap, and all clones are the same Heroku.
 ///
-/// It lives as long as the runtime that it was started in.
+/// It runs until its tokio runtime ends.
 #[derive(Clone)]
 pub struct Heroku {
     simulation: Arc<Simulation>,
@@ -26,39 +26,39 @@ impl Heroku {
     /// The OAuth token that the API accepts.
     pub const TOKEN: &str = crate::TOKEN;
 
-    /// Serves on a free port of this machine.
+    /// Starts a server on a free port of this machine.
     ///
     /// # Panics
     ///
-    /// When there is no free port.
+    /// Panics if there is no free port.
     pub async fn start() -> Heroku {
         Heroku::start_on(0).await.expect("the machine has a free port")
     }
 
-    /// The same, with a clock that is ahead of the system's, or behind it.
+    /// Starts a server on a free port. Its clock differs from the system's clock by this offset.
     ///
     /// # Panics
     ///
-    /// When there is no free port.
-    pub async fn start_ahead(ahead: SignedDuration) -> Heroku {
-        Heroku::serve(0, ahead).await.expect("the machine has a free port")
+    /// Panics if there is no free port.
+    pub async fn start_with_clock_offset(offset: SignedDuration) -> Heroku {
+        Heroku::serve(0, offset).await.expect("the machine has a free port")
     }
 
-    /// Serves on this port of this machine; 0 is a free one.
+    /// Starts a server on this port of this machine. Port 0 stands for any free port.
     pub async fn start_on(port: u16) -> io::Result<Heroku> {
         Heroku::serve(port, SignedDuration::ZERO).await
     }
 
-    async fn serve(port: u16, ahead: SignedDuration) -> io::Result<Heroku> {
+    async fn serve(port: u16, clock_offset: SignedDuration) -> io::Result<Heroku> {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let port = listener.local_addr()?.port();
-        let simulation = Arc::new(Simulation::new(ahead));
-        tokio::spawn(run_engine(Arc::clone(&simulation)));
+        let simulation = Arc::new(Simulation::new(clock_offset));
+        tokio::spawn(run_event_loop(Arc::clone(&simulation)));
         tokio::spawn(serve(listener, Arc::clone(&simulation)));
         Ok(Heroku { simulation, port })
     }
 
-    /// The base URL of the API.
+    /// Returns the base URL of the API.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -68,89 +68,90 @@ impl Heroku {
     ///
     /// # Panics
     ///
-    /// When there is an app of this name.
+    /// Panics if an app of this name exists.
     pub fn create_app(&self, name: &str) -> App {
         self.simulation.change(|state| {
-            let world = &mut state.world;
-            assert!(!world.apps.contains_key(name), "there is an app {name} already");
-            let app = AppState::new(&mut world.agenda, name);
-            world.apps.insert(name.to_owned(), app);
+            let platform = &mut state.platform;
+            assert!(!platform.apps.contains_key(name), "an app {name} exists already");
+            let app = AppState::new(&mut platform.queue, name);
+            platform.apps.insert(name.to_owned(), app);
         });
         self.app(name)
     }
 
-    /// The app of this name.
+    /// Returns the app of this name.
     ///
     /// # Panics
     ///
-    /// When there is none.
+    /// Panics if no app has this name.
     pub fn app(&self, name: &str) -> App {
-        let known = self.simulation.with(|state| state.world.apps.contains_key(name));
-        assert!(known, "there is no app {name}");
+        let exists = self.simulation.with(|state| state.platform.apps.contains_key(name));
+        assert!(exists, "there is no app {name}");
         App::new(Arc::clone(&self.simulation), name)
     }
 
-    /// The next `times` requests that match get the fault; `usize::MAX` is for ever. Several calls
-    /// queue up: the later fault begins when the earlier one has been used up.
+    /// Injects the fault into the next `times` matching requests. `usize::MAX` means all requests until
+    /// [`Heroku::behave`]. If two faults match a request, the one that was added first is used until its `times` are
+    /// used up.
     pub fn misbehave(&self, on: On, fault: Fault, times: usize) {
         self.simulation.change(|state| state.faults.add(on, fault, times));
     }
 
-    /// Forgets all faults.
+    /// Removes all faults.
     pub fn behave(&self) {
         self.simulation.change(|state| state.faults.clear());
     }
 
-    /// Every request, in order of arrival, with the status of its answer once it has one.
+    /// Returns all requests so far, in the order of their arrival.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.simulation.with(|state| state.record.calls.clone())
     }
 
-    /// The simulated wall clock.
+    /// Returns the current time of the simulated clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.simulation.clock.now()
     }
 
-    /// How many calls are left in the account's bucket of 4500; it gains 75 a minute.
+    /// Sets how many calls the rate limit still allows. The number grows by 75 a minute, up to 4500.
     pub fn set_rate_limit_remaining(&self, tokens: u32) {
-        self.simulation.change(|state| state.account.set_remaining(state.world.agenda.now, tokens));
+        self.simulation.change(|state| state.account.set_remaining(state.platform.queue.now, tokens));
     }
 
-    /// The scope of the token, `write` at first. `read` alone does not allow a restart.
+    /// Sets the scope of the token. The default is `write`. `read` alone does not allow a restart.
     pub fn set_token_scope(&self, scope: &[&str]) {
         let scope = scope.iter().map(|&scope| scope.to_owned()).collect();
         self.simulation.change(|state| state.account.scope = scope);
     }
 
-    /// From now on the token is refused.
+    /// Revokes the token. From now on, requests with this token get 401.
     pub fn revoke_token(&self) {
         self.simulation.change(|state| state.account.revoked = true);
     }
 
-    /// The account is suspended. It says so, and is let in as before.
+    /// Sets `suspended_at` of the account. Requests are accepted as before.
     pub fn suspend_account(&self) {
-        self.simulation.change(|state| state.account.trouble = Some("suspended_at"));
+        self.simulation.change(|state| state.account.restricted_by = Some("suspended_at"));
     }
 
-    /// A bill of the account was not paid.
-    pub fn leave_bill_unpaid(&self) {
-        self.simulation.change(|state| state.account.trouble = Some("delinquent_at"));
+    /// Sets `delinquent_at` of the account, as Heroku does when a bill was not paid. Requests are accepted as before.
+    pub fn make_account_delinquent(&self) {
+        self.simulation.change(|state| state.account.restricted_by = Some("delinquent_at"));
     }
 
-    /// Accepts other tokens, too, with global scope, as the Heroku CLI needs it.
+    /// Accepts every token. A token other than [`Heroku::TOKEN`] has the scope `global`, which the Heroku CLI needs.
     pub fn accept_any_token(&self) {
         self.simulation.change(|state| state.account.any_token = true);
     }
 
-    /// Waits until the condition holds. Checks it at each change.
+    /// Waits until the condition is true. Checks it after each change.
     ///
     /// # Panics
     ///
-    /// When the condition does not hold within an hour.
-    pub async fn until(&self, what: impl Fn(&Heroku) -> bool) {
-        let so = self.simulation.until(|| what(self)).await;
-        assert!(so, "the condition did not hold within an hour; the calls so far: {:#?}", self.calls());
+    /// Panics if the condition is not true within an hour.
+    pub async fn until(&self, condition: impl Fn(&Heroku) -> bool) {
+        let is_true = self.simulation.wait_until(|| condition(self)).await;
+        assert!(is_true, "the condition was not true within an hour; the calls so far: {:#?}", self.calls());
     }
 }

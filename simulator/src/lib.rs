@@ -1,10 +1,10 @@
-//! A simulated Heroku: the Platform API in front of dynos that boot, crash, leak and log.
+//! A simulated Heroku: the Platform API, and dynos that boot, crash, leak memory and write logs.
 //!
-//! It serves tests, a demo and a benchmark. It knows at every moment how many dynos are up,
-//! keeps a record of every request, and misbehaves when it is told to. It is no model of what
-//! Heroku costs, builds or routes: its router logs requests that nobody sent.
+//! It is made for tests, a demo and a benchmark. It counts the dynos that are up at every moment, records every
+//! request, and injects faults on request. It does not build or route anything: its router only logs requests, and no
+//! client sends them.
 //!
-//! Time is tokio's. With the clock paused everything is virtual and each run is the same:
+//! It uses tokio's clock. When the clock is paused, time is virtual, and every run of a test is the same:
 //!
 //! ```
 //! use simulator::{Fault, Heroku, On};
@@ -25,33 +25,34 @@
 #![expect(
     clippy::must_use_candidate,
     clippy::return_self_not_must_use,
-    reason = "the handles act at once; what they return may be dropped"
+    reason = "the methods of handles take effect at once, so their results may be ignored"
 )]
 
 mod app;
 mod dyno_control;
 mod heroku;
 
-mod agenda;
 mod app_settings;
 mod app_state;
 mod clock;
 mod drain;
 mod dyno;
+mod event_queue;
+mod ids;
 mod lifecycle;
 mod logs;
 mod memory;
 mod metrics;
+mod platform;
 mod simulation;
 mod traffic;
-mod world;
 
 mod account;
-mod answers;
 mod api;
 mod faults;
-mod page;
+mod pagination;
 mod record;
+mod responses;
 mod server;
 mod shipping;
 
@@ -60,7 +61,7 @@ pub use dyno_control::DynoControl;
 pub use faults::{Fault, On};
 pub use heroku::Heroku;
 pub use record::Call;
-pub use traffic::Requests;
+pub use traffic::RequestCounts;
 
 /// The OAuth token of the account that owns all apps.
 const TOKEN: &str = "HRKU-01234567-89ab-cdef-0123-456789abcdef";

@@ -1,38 +1,38 @@
-//! What the platform logs of load and memory with `log-runtime-metrics`.
+//! The log lines about load and memory that `log-runtime-metrics` adds.
 //!
-//! How much memory a dyno uses, and when the platform looks, is in `memory`.
+//! The module `memory` calculates the memory of a dyno, and schedules the measurements.
 
-use crate::agenda::Agenda;
 use crate::app_state::AppState;
 use crate::dyno::Dyno;
+use crate::event_queue::EventQueue;
 use crate::memory::QUOTA;
 
-/// Megabytes of the page cache, as in the sample of the documentation.
+/// The size of the page cache in megabytes, as in the example of Heroku's documentation.
 const CACHE: f64 = 4.55;
 
-/// Pages of 4 kB in a megabyte.
-const PAGES: f64 = 256.0;
+/// The number of pages of 4 kB in a megabyte.
+const PAGES_PER_MEGABYTE: f64 = 256.0;
 
 impl AppState {
-    /// From now on there are metrics whenever the platform looks at a dyno.
-    pub(crate) fn switch_on_metrics(&mut self, agenda: &mut Agenda) {
+    /// Makes each measurement of the memory log metrics.
+    pub(crate) fn enable_metrics(&mut self, queue: &mut EventQueue) {
         if self.runtime_metrics {
             return;
         }
-        // It looks at those that leak already.
-        let unmeasured = |dyno: &&Dyno| self.leak_of(dyno) <= 0.0;
+        // Dynos that leak are measured already.
+        let unmeasured = |dyno: &&Dyno| self.leak_rate(dyno) <= 0.0;
         let slots: Vec<u64> = self.dynos.iter().filter(unmeasured).map(|dyno| dyno.slot).collect();
         self.runtime_metrics = true;
         for slot in slots {
-            self.plan_measurement(agenda, slot);
+            self.schedule_measurement(queue, slot);
         }
     }
 
-    /// Two lines on a dyno that uses this many megabytes. What is over the quota has been swapped out.
-    pub(crate) fn log_metrics(&mut self, agenda: &Agenda, slot: u64, used: f64) {
+    /// Logs the load and the memory of a dyno that uses this many megabytes. The memory over the quota is swap.
+    pub(crate) fn log_metrics(&mut self, queue: &EventQueue, slot: u64, used: f64) {
         let Some(dyno) = self.dyno(slot) else { return };
         let name = dyno.name.clone();
-        let whose = format!("source={name} dyno=heroku.{}.{}", self.number, dyno.id);
+        let source = format!("source={name} dyno=heroku.{}.{}", self.metrics_number, dyno.id);
         let swap = (used - QUOTA).max(0.0);
         let rss = used - swap - CACHE;
         let load = "sample#load_avg_1m=0.46 sample#load_avg_5m=0.36 sample#load_avg_15m=0.29";
@@ -40,10 +40,10 @@ impl AppState {
             "sample#memory_total={used:.2}MB sample#memory_rss={rss:.2}MB sample#memory_cache={CACHE:.2}MB \
              sample#memory_swap={swap:.2}MB sample#memory_pgpgin={:.0}pages sample#memory_pgpgout={:.0}pages \
              sample#memory_quota={QUOTA:.2}MB",
-            used * PAGES,
-            swap * PAGES,
+            used * PAGES_PER_MEGABYTE,
+            swap * PAGES_PER_MEGABYTE,
         );
-        self.log(agenda.now, "heroku", &name, format!("{whose} {load}"));
-        self.log(agenda.now, "heroku", &name, format!("{whose} {memory}"));
+        self.log(queue.now, "heroku", &name, format!("{source} {load}"));
+        self.log(queue.now, "heroku", &name, format!("{source} {memory}"));
     }
 }

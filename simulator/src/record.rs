@@ -1,4 +1,4 @@
-//! The record of every request, in order of arrival.
+//! The record of all requests, in the order of their arrival.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HeaderName, RANGE, USER_AGENT};
 use axum::http::request::Parts;
 
-/// One request that arrived, and the status it was answered with once it has been.
+/// A request that arrived, with the status of its response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Since the start of the simulation, on tokio's clock.
+    /// When it arrived: the time since the start of the simulation.
     pub at: Duration,
-    /// `GET`, `DELETE`, ...
+    /// The method, such as `GET`.
     pub method: String,
-    /// The path as it was sent, percent-encoding included.
+    /// The path as it was sent, without decoding.
     pub path: String,
-    /// What follows the `?`.
+    /// The query string, without the `?`.
     pub query: Option<String>,
     /// The `Range` header.
     pub range: Option<String>,
@@ -23,7 +23,7 @@ pub struct Call {
     pub user_agent: Option<String>,
     /// The `Authorization` header.
     pub authorization: Option<String>,
-    /// None while the request is being answered, and for ever when it was not.
+    /// The status of the response; `None` if no response was sent.
     pub status: Option<u16>,
 }
 
@@ -33,8 +33,8 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Notes an arrival; the number it returns is for [`Record::answered`].
-    pub(crate) fn arrived(&mut self, at: Duration, request: &Parts) -> usize {
+    /// Adds a request. Returns its number for [`Record::set_status`].
+    pub(crate) fn add(&mut self, at: Duration, request: &Parts) -> usize {
         self.calls.push(Call {
             at,
             method: request.method.to_string(),
@@ -48,7 +48,7 @@ impl Record {
         self.calls.len() - 1
     }
 
-    pub(crate) fn answered(&mut self, number: usize, status: u16) {
+    pub(crate) fn set_status(&mut self, number: usize, status: u16) {
         self.calls[number].status = Some(status);
     }
 }

@@ -1,8 +1,8 @@
-//! Ships what waits in a drain, as logplex does.
+//! Ships the lines of a drain, as logplex does.
 //!
-//! One POST at a time over one connection, each with as many lines as there are, and with the same
-//! `Logplex-Frame-Id` when it has to be repeated. So the order of the lines stays, however slow the
-//! receiver is. Plain http only.
+//! Each POST contains all lines of the buffer that fit into a batch. The next one is sent on the same connection, and
+//! only after the response, so the lines stay in order if the receiver is slow. A repeated POST has the same
+//! `Logplex-Frame-Id`. HTTPS is not supported.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,18 +17,18 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::agenda::Agenda;
 use crate::drain::{Batch, Drain};
+use crate::event_queue::EventQueue;
 use crate::simulation::Simulation;
 
-/// The numbers of logplex: attempts, patience.
+// These are the limits of logplex.
 const ATTEMPTS: usize = 3;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_BACKOFF: Duration = Duration::from_millis(10);
 const LARGEST_BACKOFF_POWER: u32 = 10;
 
-/// Where a drain ships to.
+/// The URL of a drain, parsed.
 pub(crate) struct Target {
     host: String,
     address: (String, u16),
@@ -36,15 +36,16 @@ pub(crate) struct Target {
     authorization: Option<HeaderValue>,
 }
 
-enum Delivery {
-    Done,
-    /// Refused for good: it is not repeated.
-    Refused,
+enum DeliveryResult {
+    Delivered,
+    /// The receiver rejected the batch, so it is not sent again.
+    Rejected,
+    /// The batch may be sent again.
     Failed,
 }
 
 impl Target {
-    /// None when it is no http URL with a host.
+    /// Returns `None` if it is not an `http://` URL with a host.
     pub(crate) fn parse(url: &str) -> Option<Target> {
         let uri: Uri = url.parse().ok()?;
         if uri.scheme_str() != Some("http") {
@@ -57,35 +58,35 @@ impl Target {
             host: format!("{}:{port}", authority.host()),
             address: (authority.host().trim_matches(['[', ']']).to_owned(), port),
             path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
-            authorization: user_info.and_then(basic),
+            authorization: user_info.and_then(basic_credentials),
         })
     }
 }
 
-/// Logplex splits at the colon and forgets an empty half: the password of `:secret@` arrives
-/// as the user name.
-fn basic(user_info: &str) -> Option<HeaderValue> {
-    let mut halves = user_info.split(':').filter(|half| !half.is_empty());
-    let user = halves.next()?;
-    let password = halves.next().unwrap_or_default();
+/// Returns the `Authorization` header. Logplex splits the user info at the colon and ignores an empty part, so the
+/// password of `:secret@` becomes the user name.
+fn basic_credentials(user_info: &str) -> Option<HeaderValue> {
+    let mut parts = user_info.split(':').filter(|part| !part.is_empty());
+    let user = parts.next()?;
+    let password = parts.next().unwrap_or_default();
     let credentials = BASE64_STANDARD.encode(format!("{user}:{password}"));
     HeaderValue::from_str(&format!("Basic {credentials}")).ok()
 }
 
-/// Ships the lines of one drain for as long as the drain is there.
+/// Ships the lines of a drain. It never returns.
 pub(crate) async fn ship(simulation: Arc<Simulation>, app: String, id: String, target: Target) {
-    let mut changes = simulation.changes();
-    let mut shipper = Shipper { simulation, app, id, target, connection: None, failures: 0 };
+    let mut changes = simulation.subscribe();
+    let mut shipper = Shipper { simulation, app, id, target, connection: None, consecutive_failures: 0 };
     loop {
         changes.borrow_and_update();
-        let Some(mut batch) = shipper.drain(Drain::take).flatten() else {
-            // The sender lives in `simulation`, so this cannot fail.
+        let Some(mut batch) = shipper.with_drain(Drain::take_batch).flatten() else {
+            // `simulation` owns the sender, so `changed` cannot fail.
             changes.changed().await.ok();
             continue;
         };
-        let arrived = shipper.deliver(&mut batch).await;
-        shipper.drain(|drain, agenda| drain.settle(agenda.now, &batch, arrived));
-        shipper.simulation.tell();
+        let delivered = shipper.deliver(&mut batch).await;
+        shipper.with_drain(|drain, queue| drain.finish_batch(queue.now, &batch, delivered));
+        shipper.simulation.notify();
     }
 }
 
@@ -95,39 +96,38 @@ struct Shipper {
     id: String,
     target: Target,
     connection: Option<SendRequest<Body>>,
-    /// In a row.
-    failures: u32,
+    consecutive_failures: u32,
 }
 
 impl Shipper {
-    fn drain<T>(&self, act: impl FnOnce(&mut Drain, &mut Agenda) -> T) -> Option<T> {
+    fn with_drain<T>(&self, act: impl FnOnce(&mut Drain, &mut EventQueue) -> T) -> Option<T> {
         self.simulation.with(|state| {
-            let (app, agenda) = state.world.app(&self.app)?;
+            let (app, queue) = state.platform.app(&self.app)?;
             let drain = app.drains.iter_mut().find(|drain| drain.id == self.id)?;
-            Some(act(drain, agenda))
+            Some(act(drain, queue))
         })
     }
 
-    /// Tries a batch up to three times; says whether it has arrived.
+    /// Sends a batch up to three times. Returns whether it was delivered.
     async fn deliver(&mut self, batch: &mut Batch) -> bool {
         for _ in 0..ATTEMPTS {
-            if self.failures > 0 {
-                let power = (self.failures - 1).min(LARGEST_BACKOFF_POWER);
+            if self.consecutive_failures > 0 {
+                let power = (self.consecutive_failures - 1).min(LARGEST_BACKOFF_POWER);
                 tokio::time::sleep(FIRST_BACKOFF * 2_u32.pow(power)).await;
             }
-            self.drain(|drain, agenda| drain.tell_losses(agenda.now, batch));
+            self.with_drain(|drain, queue| drain.report_dropped(queue.now, batch));
             match post(&self.target, &mut self.connection, batch).await {
-                Delivery::Done => {
-                    self.failures = 0;
+                DeliveryResult::Delivered => {
+                    self.consecutive_failures = 0;
                     return true;
                 }
-                Delivery::Refused => {
-                    self.failures = 0;
+                DeliveryResult::Rejected => {
+                    self.consecutive_failures = 0;
                     return false;
                 }
-                Delivery::Failed => {
+                DeliveryResult::Failed => {
                     self.connection = None;
-                    self.failures += 1;
+                    self.consecutive_failures += 1;
                 }
             }
         }
@@ -135,22 +135,24 @@ impl Shipper {
     }
 }
 
-async fn post(target: &Target, connection: &mut Option<SendRequest<Body>>, batch: &Batch) -> Delivery {
+async fn post(target: &Target, connection: &mut Option<SendRequest<Body>>, batch: &Batch) -> DeliveryResult {
     if connection.as_ref().is_none_or(SendRequest::is_closed) {
         *connection = timeout(CONNECT_TIMEOUT, connect(target)).await.ok().flatten();
     }
     let Some(sender) = connection else {
-        return Delivery::Failed;
+        return DeliveryResult::Failed;
     };
-    let exchange = async {
+    let status = async {
         sender.ready().await.ok()?;
         let response = sender.send_request(request(target, batch)).await.ok()?;
         Some(response.status())
     };
-    match timeout(RESPONSE_TIMEOUT, exchange).await {
-        Ok(Some(status)) if status.is_success() => Delivery::Done,
-        Ok(Some(status)) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => Delivery::Refused,
-        _ => Delivery::Failed,
+    match timeout(RESPONSE_TIMEOUT, status).await {
+        Ok(Some(status)) if status.is_success() => DeliveryResult::Delivered,
+        Ok(Some(status)) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
+            DeliveryResult::Rejected
+        }
+        _ => DeliveryResult::Failed,
     }
 }
 
@@ -158,7 +160,7 @@ async fn connect(target: &Target) -> Option<SendRequest<Body>> {
     let stream = TcpStream::connect(target.address.clone()).await.ok()?;
     stream.set_nodelay(true).ok();
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-    // It ends when the sender is dropped, or tells the sender why it ended.
+    // The task ends when the sender is dropped or the connection fails. The sender gets the error.
     tokio::spawn(async move { connection.await.ok() });
     Some(sender)
 }
@@ -175,5 +177,5 @@ fn request(target: &Target, batch: &Batch) -> Request<Body> {
         .header("Logplex-Drain-Token", &batch.token)
         .header(USER_AGENT, "Logplex/v72")
         .body(Body::from(batch.body.clone()))
-        .expect("every part of it has been parsed before")
+        .expect("the parts of the request are valid")
 }

@@ -1,7 +1,7 @@
-//! The one lock, the notification of every change, and the engine that lets time pass.
+//! The state of the simulation behind a lock, the notification of changes, and the loop that applies events.
 //!
-//! Taking the lock brings the world up to the present: every event that is due has happened, each at
-//! its own time. The engine does the same when nobody takes the lock.
+//! Whoever takes the lock applies all events that are due, each at its own time. The event loop does so as well, so
+//! that events are applied on time when nothing else takes the lock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,20 +13,20 @@ use tokio::time::timeout;
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::faults::Faults;
-use crate::page::Issued;
+use crate::pagination::IssuedRanges;
+use crate::platform::Platform;
 use crate::record::Record;
-use crate::world::World;
 
-/// How long a test waits for something, in what may be virtual time.
-const PATIENCE: Duration = Duration::from_secs(3600);
+/// How long a test waits for a condition, in real or virtual time.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// Everything that changes.
+/// The state that the lock protects.
 pub(crate) struct State {
-    pub(crate) world: World,
+    pub(crate) platform: Platform,
     pub(crate) account: Account,
     pub(crate) faults: Faults,
     pub(crate) record: Record,
-    pub(crate) issued: Issued,
+    pub(crate) issued_ranges: IssuedRanges,
 }
 
 pub(crate) struct Simulation {
@@ -36,73 +36,74 @@ pub(crate) struct Simulation {
 }
 
 impl Simulation {
-    pub(crate) fn new(ahead: SignedDuration) -> Simulation {
-        let clock = Clock::start(ahead);
+    pub(crate) fn new(clock_offset: SignedDuration) -> Simulation {
+        let clock = Clock::start(clock_offset);
         Simulation {
             clock,
             state: Mutex::new(State {
-                world: World::new(clock.now()),
+                platform: Platform::new(clock.now()),
                 account: Account::new(clock.now()),
                 faults: Faults::default(),
                 record: Record::default(),
-                issued: Issued::new(),
+                issued_ranges: IssuedRanges::new(),
             }),
             changed: watch::Sender::new(()),
         }
     }
 
-    /// Changes the state and wakes all waiting tasks.
+    /// Changes the state, and notifies the tasks that wait for a change.
     pub(crate) fn change<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let result = self.with(act);
-        self.tell();
+        self.notify();
         result
     }
 
-    /// Wakes all tasks that wait for a change.
-    pub(crate) fn tell(&self) {
+    /// Notifies the tasks that wait for a change.
+    pub(crate) fn notify(&self) {
         self.changed.send_replace(());
     }
 
-    /// Reads the state, or changes a part that no task waits for.
+    /// Reads the state, or changes a part of it that no task waits for.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.present())
+        act(&mut self.lock_and_advance())
     }
 
-    /// A receiver that is notified of each change from now on.
-    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+    /// Returns a receiver that is notified of all later changes.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// Waits until the condition holds, and checks it at each change; false after an hour.
-    pub(crate) async fn until(&self, what: impl Fn() -> bool) -> bool {
-        let mut changes = self.changes();
-        let so = async {
-            // The sender lives in `self`, so `changed` cannot fail.
-            while !what() {
+    /// Waits until the condition is true, and checks it after each change. Returns false if it takes more than an hour.
+    pub(crate) async fn wait_until(&self, condition: impl Fn() -> bool) -> bool {
+        let mut changes = self.subscribe();
+        let wait = async {
+            // `self` owns the sender, so `changed` cannot fail.
+            while !condition() {
                 changes.changed().await.ok();
             }
         };
-        timeout(PATIENCE, so).await.is_ok()
+        timeout(WAIT_TIMEOUT, wait).await.is_ok()
     }
 
-    /// A panic in a test's closure, or for an unknown name, must not hide behind a poisoned lock.
-    fn present(&self) -> MutexGuard<'_, State> {
+    /// Takes the lock and applies the events that are due. It ignores that the lock is poisoned: if a closure panics,
+    /// the test should fail with the message of this panic.
+    fn lock_and_advance(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.world.advance(self.clock.now()) {
+        if state.platform.advance(self.clock.now()) {
             self.changed.send_replace(());
         }
         state
     }
 }
 
-/// Makes each event happen on time, and wakes the tasks that wait for it.
-pub(crate) async fn run_engine(simulation: Arc<Simulation>) {
-    let mut changes = simulation.changes();
+/// Applies each event on time, and notifies the tasks that wait for a change.
+pub(crate) async fn run_event_loop(simulation: Arc<Simulation>) {
+    let mut changes = simulation.subscribe();
     loop {
         changes.borrow_and_update();
-        let next = simulation.with(|state| state.world.agenda.next());
-        // The sender lives in `simulation`, so `changed` cannot fail.
-        let Some(at) = next else {
+        let next_time = simulation.with(|state| state.platform.queue.next_time());
+        // `simulation` owns the sender, so `changed` cannot fail.
+        let Some(at) = next_time else {
             changes.changed().await.ok();
             continue;
         };

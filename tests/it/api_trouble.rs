@@ -71,7 +71,7 @@ async fn a_restart_whose_answer_is_lost_is_not_repeated_when_it_took_effect() {
 async fn a_restart_that_is_accepted_and_does_nothing_is_unconfirmed_and_the_pass_goes_on() {
     let (heroku, shop) = shop(3).await;
     let service = Service::start(&heroku).await;
-    heroku.misbehave(On::Restart, Fault::Lie, 1);
+    heroku.misbehave(On::Restart, Fault::AcceptWithoutEffect, 1);
     service.alert_and_pass("").await;
     assert_eq!(service.outcome("web.1"), Outcome::Unconfirmed);
     service.stop().await;

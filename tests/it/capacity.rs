@@ -29,7 +29,7 @@ async fn max_unavailable_holds_although_the_list_shows_a_restart_late() {
 async fn dynos_that_were_down_before_the_pass_do_not_count() {
     let (heroku, shop) = shop(4).await;
     shop.dyno("web.2").crash();
-    shop.watch();
+    shop.reset_fewest_up();
     let service = Service::start(&heroku).await;
     service.alert_and_pass("").await;
     service.stop().await;

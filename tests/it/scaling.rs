@@ -12,7 +12,7 @@ async fn scaling_down_during_the_pass_does_not_stop_it() {
     service.alert().await;
     heroku.until(|_| shop.restarts() == ["web.1"]).await;
     shop.scale("web", 2);
-    shop.watch();
+    shop.reset_fewest_up();
     service.passes(1).await;
     for dyno in ["web.3", "web.4"] {
         assert_eq!(service.outcome(dyno), Outcome::Skipped(Skip::Gone));
@@ -38,7 +38,7 @@ async fn scaling_down_beside_a_crashed_dyno_does_not_stop_the_pass() {
 async fn scaling_away_a_dyno_that_was_down_does_not_lower_the_number_that_must_run() {
     let (heroku, shop) = shop(5).await;
     shop.dyno("web.5").crash();
-    shop.watch();
+    shop.reset_fewest_up();
     let service = Service::start(&heroku).await;
     service.alert().await;
     heroku.until(|_| shop.restarts() == ["web.1"]).await;

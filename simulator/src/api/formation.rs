@@ -1,4 +1,4 @@
-//! The formation: how many dynos of each process type there should be; restart and stop by type.
+//! The formation: reads it, scales it, and restarts or stops all dynos of a process type.
 
 use std::sync::Arc;
 
@@ -7,103 +7,111 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use super::{Answer, change_app, parse, with_app};
-use crate::agenda::Agenda;
-use crate::answers::{Problem, accepted, answer};
+use super::{ApiResult, change_app, parse_json, with_app};
 use crate::app_state::AppState;
+use crate::event_queue::EventQueue;
+use crate::responses::{ApiError, accepted, json_response};
 use crate::simulation::Simulation;
 
-type Simulated = State<Arc<Simulation>>;
+type SharedSimulation = State<Arc<Simulation>>;
 
-pub(super) async fn list(simulation: Simulated, Path(app): Path<String>) -> Answer {
+pub(super) async fn list(simulation: SharedSimulation, Path(app): Path<String>) -> ApiResult {
     with_app(&simulation, &app, |app, _| {
         let rows = app.formation.keys().filter_map(|process_type| app.formation_json(process_type));
-        Ok(answer(StatusCode::OK, &Value::Array(rows.collect())))
+        Ok(json_response(StatusCode::OK, &Value::Array(rows.collect())))
     })
 }
 
-pub(super) async fn info(simulation: Simulated, Path((app, process_type)): Path<(String, String)>) -> Answer {
+pub(super) async fn info(simulation: SharedSimulation, Path((app, process_type)): Path<(String, String)>) -> ApiResult {
     with_app(&simulation, &app, |app, _| {
-        let row = app.formation_json(&process_type).ok_or(NO_TYPE)?;
-        Ok(answer(StatusCode::OK, &row))
+        let row = app.formation_json(&process_type).ok_or(TYPE_NOT_FOUND)?;
+        Ok(json_response(StatusCode::OK, &row))
     })
 }
 
-/// `{"quantity": 3}`
+/// Scales a process type. The body is `{"quantity": 3}`.
 pub(super) async fn scale(
-    simulation: Simulated,
+    simulation: SharedSimulation,
     Path((app, process_type)): Path<(String, String)>,
     body: Bytes,
-) -> Answer {
-    let update = parse(&body)?;
-    change_app(&simulation, &app, |app, agenda| {
-        let row = scale_one(app, agenda, &process_type, &update)?;
-        Ok(answer(StatusCode::OK, &row))
+) -> ApiResult {
+    let update = parse_json(&body)?;
+    change_app(&simulation, &app, |app, queue| {
+        let row = scale_one(app, queue, &process_type, &update)?;
+        Ok(json_response(StatusCode::OK, &row))
     })
 }
 
-/// `{"updates": [{"type": "web", "quantity": 3}]}`
-pub(super) async fn scale_several(simulation: Simulated, Path(app): Path<String>, body: Bytes) -> Answer {
-    let body = parse(&body)?;
-    let updates = body["updates"].as_array().ok_or(Problem::invalid("Require params: updates."))?;
-    change_app(&simulation, &app, |app, agenda| {
-        let scaled: Result<Vec<Value>, Problem> = updates
+/// Scales several process types. The body is `{"updates": [{"type": "web", "quantity": 3}]}`.
+pub(super) async fn scale_several(simulation: SharedSimulation, Path(app): Path<String>, body: Bytes) -> ApiResult {
+    let body = parse_json(&body)?;
+    let updates = body["updates"].as_array().ok_or(ApiError::invalid("Require params: updates."))?;
+    change_app(&simulation, &app, |app, queue| {
+        let scaled: Result<Vec<Value>, ApiError> = updates
             .iter()
             .map(|update| {
-                let process_type = update["type"].as_str().ok_or(Problem::invalid("Require params: type."))?;
-                scale_one(app, agenda, process_type, update)
+                let process_type = update["type"].as_str().ok_or(ApiError::invalid("Require params: type."))?;
+                scale_one(app, queue, process_type, update)
             })
             .collect();
-        Ok(answer(StatusCode::OK, &Value::Array(scaled?)))
+        Ok(json_response(StatusCode::OK, &Value::Array(scaled?)))
     })
 }
 
-pub(super) async fn restart(simulation: Simulated, Path((app, process_type)): Path<(String, String)>) -> Answer {
-    change_app(&simulation, &app, |app, agenda| {
+pub(super) async fn restart(
+    simulation: SharedSimulation,
+    Path((app, process_type)): Path<(String, String)>,
+) -> ApiResult {
+    change_app(&simulation, &app, |app, queue| {
         for slot in slots(app, &process_type)? {
-            app.restart(agenda, slot);
+            app.restart(queue, slot);
         }
         Ok(accepted())
     })
 }
 
-pub(super) async fn stop(simulation: Simulated, Path((app, process_type)): Path<(String, String)>) -> Answer {
-    change_app(&simulation, &app, |app, agenda| {
+pub(super) async fn stop(simulation: SharedSimulation, Path((app, process_type)): Path<(String, String)>) -> ApiResult {
+    change_app(&simulation, &app, |app, queue| {
         for slot in slots(app, &process_type)? {
-            app.stop(agenda, slot);
+            app.stop(queue, slot);
         }
         Ok(accepted())
     })
 }
 
-const NO_TYPE: Problem = Problem::not_found("Couldn't find that process type.");
+const TYPE_NOT_FOUND: ApiError = ApiError::not_found("Couldn't find that process type.");
 
-/// Sets the quantity, where one is given, and says how it is now.
-fn scale_one(app: &mut AppState, agenda: &mut Agenda, process_type: &str, update: &Value) -> Result<Value, Problem> {
-    let present = app.formation.get(process_type).ok_or(NO_TYPE)?.quantity;
-    if let Some(asked) = update.get("quantity") {
-        let wanted = quantity(asked, present);
-        app.scale(agenda, process_type, wanted.ok_or(Problem::invalid("Quantity must be a number."))?);
+/// Sets the quantity if the update has one. Returns the updated row of the formation.
+fn scale_one(
+    app: &mut AppState,
+    queue: &mut EventQueue,
+    process_type: &str,
+    update: &Value,
+) -> Result<Value, ApiError> {
+    let current = app.formation.get(process_type).ok_or(TYPE_NOT_FOUND)?.quantity;
+    if let Some(requested) = update.get("quantity") {
+        let quantity = parse_quantity(requested, current).ok_or(ApiError::invalid("Quantity must be a number."))?;
+        app.scale(queue, process_type, quantity);
     }
-    app.formation_json(process_type).ok_or(NO_TYPE)
+    app.formation_json(process_type).ok_or(TYPE_NOT_FOUND)
 }
 
-/// `3`, or as the CLI sends it `"3"`, `"+1"` and `"-1"`.
-fn quantity(asked: &Value, present: usize) -> Option<usize> {
-    if let Some(number) = asked.as_u64() {
+/// Parses a quantity such as `3`, or a text such as `"3"`, `"+1"` or `"-1"` as the Heroku CLI sends it.
+fn parse_quantity(requested: &Value, current: usize) -> Option<usize> {
+    if let Some(number) = requested.as_u64() {
         return usize::try_from(number).ok();
     }
-    let text = asked.as_str()?;
+    let text = requested.as_str()?;
     match (text.strip_prefix('+'), text.strip_prefix('-')) {
-        (Some(more), _) => present.checked_add(more.parse().ok()?),
-        (_, Some(less)) => present.checked_sub(less.parse().ok()?),
+        (Some(more), _) => current.checked_add(more.parse().ok()?),
+        (_, Some(fewer)) => current.checked_sub(fewer.parse().ok()?),
         _ => text.parse().ok(),
     }
 }
 
-fn slots(app: &AppState, process_type: &str) -> Result<Vec<u64>, Problem> {
+fn slots(app: &AppState, process_type: &str) -> Result<Vec<u64>, ApiError> {
     if !app.formation.contains_key(process_type) {
-        return Err(NO_TYPE);
+        return Err(TYPE_NOT_FOUND);
     }
     let of_type = app.dynos.iter().filter(|dyno| dyno.process_type == process_type);
     Ok(of_type.map(|dyno| dyno.slot).collect())

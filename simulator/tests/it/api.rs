@@ -1,4 +1,4 @@
-//! The rules of the Platform API: who is let in, what is answered.
+//! The Platform API: authentication, errors, headers, and the effects of requests.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use simulator::{App, Heroku};
 use tokio::time::advance;
 
-use crate::client::{bare, delete, get, request, send, send_json, try_send};
+use crate::client::{delete, get, request, request_without_headers, send, send_json, try_send};
 
 const V3: &str = "application/vnd.heroku+json; version=3";
 
@@ -20,9 +20,9 @@ async fn shop() -> (Heroku, App) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_the_token_is_let_in() {
+async fn only_requests_with_the_token_are_accepted() {
     let (heroku, _) = shop().await;
-    let request = || bare(Method::GET, "/apps/shop").header("Accept", V3);
+    let request = || request_without_headers(Method::GET, "/apps/shop").header("Accept", V3);
     let none = send(&heroku, request()).await;
     assert_eq!(none.status, 401);
     assert_eq!(none.json()["id"], "unauthorized");
@@ -41,15 +41,15 @@ async fn a_revoked_token_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_token_is_let_in_where_that_was_asked_for() {
+async fn any_token_is_accepted_after_accept_any_token() {
     let (heroku, _) = shop().await;
     heroku.accept_any_token();
-    let any = bare(Method::GET, "/account").header("Accept", V3);
+    let any = request_without_headers(Method::GET, "/account").header("Accept", V3);
     assert_eq!(send(&heroku, any.header("Authorization", "Bearer any")).await.status, 200);
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_version_3_is_acceptable() {
+async fn only_version_3_of_the_api_is_accepted() {
     let (heroku, _) = shop().await;
     for (accept, status) in [
         ("*/*", 406),
@@ -59,7 +59,7 @@ async fn only_version_3_is_acceptable() {
         (V3, 200),
         ("application/vnd.heroku+json; version=3.sdk", 200),
     ] {
-        let request = bare(Method::GET, "/apps/shop").header("Accept", accept);
+        let request = request_without_headers(Method::GET, "/apps/shop").header("Accept", accept);
         let request = request.header("Authorization", format!("Bearer {}", Heroku::TOKEN));
         assert_eq!(send(&heroku, request).await.status, status, "{accept}");
     }
@@ -76,7 +76,7 @@ async fn a_delete_with_a_body_is_a_bad_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_there_is_not_found() {
+async fn an_unknown_app_dyno_type_or_endpoint_is_not_found() {
     let (heroku, _) = shop().await;
     for (path, message) in [
         ("/apps/nope/dynos", "Couldn't find that app."),
@@ -92,7 +92,7 @@ async fn what_is_not_there_is_not_found() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_may_read_may_not_restart() {
+async fn a_token_with_the_scope_read_may_not_restart() {
     let (heroku, shop) = shop().await;
     heroku.set_token_scope(&["read"]);
     let list = get(&heroku, "/apps/shop/dynos").await;
@@ -103,7 +103,7 @@ async fn a_token_that_may_read_may_not_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_bucket_is_429_until_it_is_refilled() {
+async fn a_call_over_the_rate_limit_gets_429_until_more_calls_are_allowed() {
     let (heroku, _) = shop().await;
     heroku.set_rate_limit_remaining(1);
     let last = get(&heroku, "/apps/shop").await;
@@ -114,7 +114,7 @@ async fn an_empty_bucket_is_429_until_it_is_refilled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn asking_for_the_rate_limit_costs_nothing() {
+async fn a_request_for_the_rate_limit_does_not_count_as_a_call() {
     let (heroku, _) = shop().await;
     heroku.set_rate_limit_remaining(0);
     for _ in 0..2 {
@@ -124,7 +124,7 @@ async fn asking_for_the_rate_limit_costs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_answer_has_the_headers_of_the_platform() {
+async fn every_response_has_the_headers_of_heroku() {
     let (heroku, _) = shop().await;
     for path in ["/apps/shop/dynos", "/apps/nope"] {
         let answer = get(&heroku, path).await;
@@ -137,7 +137,7 @@ async fn every_answer_has_the_headers_of_the_platform() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_date_follows_the_clock_of_tokio() {
+async fn the_date_header_follows_the_clock_of_tokio() {
     let (heroku, _) = shop().await;
     let before = heroku.now();
     advance(Duration::from_secs(86_400)).await;
@@ -166,7 +166,7 @@ async fn a_restart_by_id_is_accepted_and_does_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restart_is_accepted_with_an_empty_object() {
+async fn an_accepted_restart_is_answered_with_an_empty_object() {
     let (heroku, shop) = shop().await;
     let answer = delete(&heroku, "/apps/shop/dynos/web%2E1").await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (202, "{}"));
@@ -174,14 +174,14 @@ async fn a_restart_is_accepted_with_an_empty_object() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn deleting_a_one_off_dyno_kills_it_for_good() {
+async fn restarting_a_one_off_dyno_removes_it() {
     let (heroku, shop) = shop().await;
     assert_eq!(delete(&heroku, "/apps/shop/dynos/run.1").await.status, 202);
     assert_eq!(shop.state("run.1"), "gone");
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_dynos_or_those_of_a_type_can_be_restarted_but_one_offs_are_spared() {
+async fn all_dynos_or_those_of_a_type_can_be_restarted_except_one_off_dynos() {
     let (heroku, shop) = shop().await;
     let shop = shop.with("worker", 1);
     assert_eq!(delete(&heroku, "/apps/shop/formations/worker").await.status, 202);
@@ -219,7 +219,7 @@ async fn the_formation_can_be_read_and_scaled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_quantity_may_be_text_and_relative_as_the_cli_sends_it() {
+async fn a_quantity_may_be_a_string_with_a_relative_number() {
     let (heroku, _) = shop().await;
     for (quantity, expected) in [("3", 3), ("+2", 5), ("-4", 1)] {
         let body = format!(r#"{{"updates":[{{"type":"web","quantity":"{quantity}"}}]}}"#);
@@ -237,12 +237,12 @@ async fn times_are_in_whole_seconds_of_utc() {
     let dyno = get(&heroku, "/apps/shop/dynos/web.1").await.json();
     let created = dyno["created_at"].as_str().expect("a dyno has a time").to_owned();
     assert_eq!((created.len(), created.ends_with('Z')), (20, true));
-    let created: Timestamp = created.parse().expect("it is a time");
+    let created: Timestamp = created.parse().expect("the time is valid");
     assert_eq!(heroku.now().duration_since(created).as_secs(), 3600);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_record_has_every_request_as_it_came() {
+async fn every_request_is_recorded_as_it_was_sent() {
     let (heroku, _) = shop().await;
     advance(Duration::from_secs(7)).await;
     let request = request(Method::GET, "/apps/shop/dynos?extended=true");

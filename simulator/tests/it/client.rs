@@ -1,4 +1,4 @@
-//! The smallest HTTP client that will do: one request, one connection.
+//! A minimal HTTP client. It opens a connection for each request.
 
 use axum::body::Body;
 use axum::http::header::{ACCEPT, AUTHORIZATION, HOST};
@@ -28,7 +28,7 @@ impl Answer {
         value.to_str().expect("the header is text")
     }
 
-    /// This field of each entry of a list.
+    /// Returns this field of each entry of a list.
     pub(crate) fn column(&self, field: &str) -> Vec<String> {
         let list = self.json();
         let list = list.as_array().expect("the answer is a list");
@@ -37,15 +37,15 @@ impl Answer {
     }
 }
 
-/// A request as the API wants it.
+/// Builds a request with the headers that the API requires.
 pub(crate) fn request(method: Method, path: &str) -> request::Builder {
-    bare(method, path)
+    request_without_headers(method, path)
         .header(ACCEPT, "application/vnd.heroku+json; version=3")
         .header(AUTHORIZATION, format!("Bearer {}", Heroku::TOKEN))
 }
 
-/// A request without what the API wants.
-pub(crate) fn bare(method: Method, path: &str) -> request::Builder {
+/// Builds a request without the headers that the API requires.
+pub(crate) fn request_without_headers(method: Method, path: &str) -> request::Builder {
     Request::builder().method(method).uri(path).header(HOST, "api.heroku.com")
 }
 
@@ -70,13 +70,13 @@ pub(crate) async fn send_json(heroku: &Heroku, method: Method, path: &str, body:
 }
 
 pub(crate) async fn try_send(heroku: &Heroku, request: request::Builder, body: &str) -> hyper::Result<Answer> {
-    let (head, body) = open(heroku, request, body).await?.into_parts();
+    let (head, body) = send_streaming(heroku, request, body).await?.into_parts();
     let bytes = body.collect().await?.to_bytes();
     Ok(Answer { status: head.status, headers: head.headers, text: String::from_utf8_lossy(&bytes).into_owned() })
 }
 
-/// The head of the answer; the body is still to be read.
-pub(crate) async fn open(
+/// Sends a request, and returns the response before its body is read.
+pub(crate) async fn send_streaming(
     heroku: &Heroku,
     request: request::Builder,
     body: &str,

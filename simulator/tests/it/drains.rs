@@ -1,4 +1,4 @@
-//! What arrives at a log drain, and what is lost on the way.
+//! Log drains: the format of batches, repeated batches, and dropped lines.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn shop(url: &str) -> (Heroku, App) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_that_is_refused_is_lost_for_good_and_told_of() {
+async fn the_lines_of_a_rejected_batch_are_dropped_and_reported() {
     let (receiver, url) = Receiver::start(&[403]).await;
     let (_heroku, shop) = shop(&url).await;
     shop.dyno("web.1").crash();
@@ -26,14 +26,15 @@ async fn a_batch_that_is_refused_is_lost_for_good_and_told_of() {
     shop.dyno("web.2").crash();
     sleep(Duration::from_secs(60)).await;
     let bodies = receiver.bodies();
-    let told = messages(&bodies[1]);
-    assert!(told[0].starts_with("<172>1 "), "{told:?}");
-    assert!(told[0].contains(" host heroku logplex - Error L10 (output buffer overflow): 2 messages dropped since "));
-    assert_eq!((told.len(), receiver.header(1, "logplex-msg-count")), (3, "3".to_owned()));
+    let messages = messages(&bodies[1]);
+    assert!(messages[0].starts_with("<172>1 "), "{messages:?}");
+    let expected = " host heroku logplex - Error L10 (output buffer overflow): 2 messages dropped since ";
+    assert!(messages[0].contains(expected), "{messages:?}");
+    assert_eq!((messages.len(), receiver.header(1, "logplex-msg-count")), (3, "3".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_that_fails_comes_three_times_with_the_same_id() {
+async fn a_batch_that_fails_is_sent_three_times_with_the_same_id() {
     let (receiver, url) = Receiver::start(&[503, 429, 500]).await;
     let (_heroku, shop) = shop(&url).await;
     shop.dyno("web.1").crash();
@@ -48,7 +49,7 @@ async fn a_batch_that_fails_comes_three_times_with_the_same_id() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_is_waited_for_five_seconds() {
+async fn a_batch_is_sent_again_after_five_seconds_without_a_response() {
     let (receiver, url) = Receiver::start(&[0]).await;
     let (_heroku, shop) = shop(&url).await;
     shop.dyno("web.1").crash();
@@ -59,7 +60,7 @@ async fn an_answer_is_waited_for_five_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_more_lines_than_the_buffer_holds_the_oldest_are_lost() {
+async fn a_full_buffer_drops_the_oldest_lines() {
     let (receiver, url) = Receiver::start(&[0]).await;
     let (_heroku, shop) = shop(&url).await;
     shop.dyno("web.1").crash();
@@ -75,7 +76,7 @@ async fn of_more_lines_than_the_buffer_holds_the_oldest_are_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_is_as_large_as_one_of_logplex_and_a_larger_line_goes_alone() {
+async fn a_batch_has_102400_bytes_at_most_or_a_single_larger_line() {
     let (receiver, url) = Receiver::start(&[]).await;
     let (_heroku, shop) = shop(&url).await;
     for length in [9_000; 20].into_iter().chain([200_000, 100]) {
@@ -89,7 +90,7 @@ async fn a_batch_is_as_large_as_one_of_logplex_and_a_larger_line_goes_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_that_is_repeated_tells_of_what_was_lost_since() {
+async fn a_repeated_batch_reports_the_lines_that_were_dropped_since() {
     let (receiver, url) = Receiver::start(&[0]).await;
     let (_heroku, shop) = shop(&url).await;
     shop.dyno("web.1").crash();
@@ -104,11 +105,11 @@ async fn a_batch_that_is_repeated_tells_of_what_was_lost_since() {
     assert_eq!(again[1..], first);
     assert_eq!(receiver.header(0, "logplex-frame-id"), receiver.header(1, "logplex-frame-id"));
     assert_eq!(receiver.header(1, "logplex-msg-count"), "3");
-    assert!(!bodies[2].contains("L10"), "it has been told of");
+    assert!(!bodies[2].contains("L10"), "the dropped lines were reported already");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_looks_like_one_of_logplex() {
+async fn a_batch_has_the_format_of_logplex() {
     let (receiver, url) = Receiver::start(&[]).await;
     let (heroku, shop) = shop(&url).await;
     shop.dyno("web.1").restart_from_outside();
@@ -130,7 +131,7 @@ async fn a_batch_looks_like_one_of_logplex() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lines_of_the_same_moment_come_together() {
+async fn lines_of_the_same_moment_are_sent_in_one_batch() {
     let (receiver, url) = Receiver::start(&[]).await;
     let (_heroku, shop) = shop(&url).await;
     shop.leak("web", 64.0);
@@ -142,7 +143,7 @@ async fn lines_of_the_same_moment_come_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receiver_that_answers_slowly_gets_every_line_once_and_in_order() {
+async fn a_slow_receiver_gets_every_line_once_and_in_order() {
     let (receiver, url) = Receiver::slow(Duration::from_secs(4)).await;
     let (_heroku, shop) = shop(&url).await;
     for number in 0..30 {
@@ -153,11 +154,11 @@ async fn a_receiver_that_answers_slowly_gets_every_line_once_and_in_order() {
     let arrived = receiver.messages();
     let in_order = |number: usize| arrived[number].ends_with(&format!(" to state-{number}\n"));
     assert!(arrived.len() == 30 && (0..30).all(in_order), "{arrived:#?}");
-    assert!(receiver.bodies().len() < 12, "what waits is shipped together");
+    assert!(receiver.bodies().len() < 12, "waiting lines are sent together");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_app_is_drained_once_what_is_under_way_has_been_answered() {
+async fn drained_waits_for_the_response_to_the_last_batch() {
     let (receiver, url) = Receiver::slow(Duration::from_secs(4)).await;
     let (heroku, shop) = shop(&url).await;
     shop.drained().await;
@@ -171,7 +172,7 @@ async fn an_app_is_drained_once_what_is_under_way_has_been_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_app_is_drained_though_it_logs_on() {
+async fn drained_does_not_wait_for_lines_that_are_logged_later() {
     let (receiver, url) = Receiver::slow(Duration::from_secs(4)).await;
     let (_heroku, shop) = shop(&url).await;
     shop.traffic(10.0);
@@ -181,7 +182,7 @@ async fn an_app_is_drained_though_it_logs_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_app_is_drained_when_its_lines_have_been_dropped() {
+async fn drained_does_not_wait_for_lines_that_were_dropped() {
     let (receiver, url) = Receiver::start(&[500; 3]).await;
     let (_heroku, shop) = shop(&url).await;
     shop.dyno("web.1").crash();
@@ -190,7 +191,7 @@ async fn an_app_is_drained_when_its_lines_have_been_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_added_through_the_api_ships_too() {
+async fn a_drain_that_is_added_through_the_api_ships_lines() {
     let (receiver, url) = Receiver::start(&[]).await;
     let heroku = Heroku::start().await;
     let shop = heroku.create_app("shop").with("web", 1);
@@ -201,12 +202,12 @@ async fn a_drain_added_through_the_api_ships_too() {
     shop.dyno("web.1").crash();
     sleep(Duration::from_secs(1)).await;
     assert_eq!(receiver.bodies().len(), 1);
-    // Logplex forgets the empty user name, so the password takes its place.
+    // Logplex ignores the empty user name, so the password becomes the user name.
     assert_eq!(receiver.header(0, "authorization"), "Basic c2VjcmV0Og==");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_that_is_no_http_url_is_refused() {
+async fn a_drain_whose_url_is_not_http_is_rejected() {
     let (heroku, _shop) = shop("http://127.0.0.1:9/").await;
     for url in ["https://example.com/", "nonsense", ""] {
         let body = format!(r#"{{"url":"{url}"}}"#);

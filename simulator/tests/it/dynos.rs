@@ -1,4 +1,4 @@
-//! What happens to dynos, and what is seen of it.
+//! Dynos: restarts, boots, crashes, scaling and deploys.
 
 use std::time::Duration;
 
@@ -34,14 +34,14 @@ async fn a_dyno_that_never_boots_stays_starting_until_it_comes_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dyno_that_crashes_on_boot_boots_again_when_it_may() {
+async fn a_dyno_crashes_on_each_boot_until_it_boots_normally() {
     let (heroku, shop) = shop().await;
     let web_1 = shop.dyno("web.1").crashes_on_boot();
     restart(&heroku, "web.1").await;
     heroku.until(|_| shop.state("web.1") == "crashed").await;
     restart(&heroku, "web.1").await;
     heroku.until(|_| shop.state("web.1") == "crashed").await;
-    web_1.boots_again();
+    web_1.boots_normally();
     restart(&heroku, "web.1").await;
     heroku.until(|_| shop.state("web.1") == "up").await;
 }
@@ -59,13 +59,13 @@ async fn a_dyno_can_vanish_on_restart_or_at_once() {
 
 #[tokio::test(start_paused = true)]
 #[should_panic(expected = "shop has no dyno web.9")]
-async fn an_unknown_dyno_is_named_in_the_panic() {
+async fn the_panic_names_an_unknown_dyno() {
     let (_heroku, shop) = shop().await;
     shop.dyno("web.9").crash();
 }
 
 #[tokio::test(start_paused = true)]
-#[should_panic(expected = "did not hold within an hour")]
+#[should_panic(expected = "was not true within an hour")]
 async fn until_gives_up_after_an_hour() {
     let (heroku, shop) = shop().await;
     heroku.until(|_| shop.up("web") == 4).await;
@@ -87,7 +87,7 @@ async fn a_restart_makes_a_new_instance_that_boots() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn until_the_lag_is_over_the_old_instance_shows() {
+async fn the_list_shows_the_old_instance_until_the_restart_lag_ends() {
     let (heroku, shop) = shop().await;
     let shop = shop.restart_lag(3 * SECOND).boot_time(10 * SECOND);
     let before = get(&heroku, "/apps/shop/dynos/web.2").await.json();
@@ -101,21 +101,21 @@ async fn until_the_lag_is_over_the_old_instance_shows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_fewest_up_are_known_though_nobody_looked() {
+async fn fewest_up_includes_moments_at_which_nothing_read_the_state() {
     let (heroku, shop) = shop().await;
     restart(&heroku, "web.1").await;
     sleep(4 * SECOND).await;
     restart(&heroku, "web.2").await;
     sleep(60 * SECOND).await;
     assert_eq!((shop.up("web"), shop.fewest_up("web")), (3, 1));
-    shop.watch();
+    shop.reset_fewest_up();
     assert_eq!(shop.fewest_up("web"), 3);
     shop.dyno("web.3").crash();
     assert_eq!(shop.fewest_up("web"), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restart_from_outside_is_not_ours() {
+async fn restarts_does_not_contain_a_restart_from_outside() {
     let (heroku, shop) = shop().await;
     let before = get(&heroku, "/apps/shop/dynos/web.1").await.json();
     shop.dyno("web.1").restart_from_outside();
@@ -125,7 +125,7 @@ async fn a_restart_from_outside_is_not_ours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_autoscaler_adds_booting_dynos_and_takes_the_highest() {
+async fn scaling_adds_booting_dynos_or_removes_the_highest_numbers() {
     let (heroku, shop) = shop().await;
     shop.scale("web", 5);
     assert_eq!((shop.up("web"), shop.state("web.5")), (3, "starting".to_owned()));
@@ -137,7 +137,7 @@ async fn an_autoscaler_adds_booting_dynos_and_takes_the_highest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deploy_replaces_everything_at_once() {
+async fn a_deploy_replaces_all_dynos_at_the_same_time() {
     let (heroku, shop) = shop().await;
     let shop = shop.with("worker", 1);
     let before = get(&heroku, "/apps/shop/dynos").await;
@@ -164,7 +164,7 @@ async fn a_fir_dyno_has_a_new_name_after_each_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fields_can_be_missing_or_strange() {
+async fn a_field_can_be_missing_or_have_an_unknown_value() {
     let (heroku, shop) = shop().await;
     shop.dyno("web.1").without("created_at").with_field("state", json!("hibernating"));
     restart(&heroku, "web.1").await;
@@ -173,7 +173,7 @@ async fn fields_can_be_missing_or_strange() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_age_can_be_given() {
+async fn the_age_of_a_dyno_can_be_set() {
     let (heroku, shop) = shop().await;
     shop.dyno("web.1").age(90 * SECOND);
     let created = get(&heroku, "/apps/shop/dynos/web.1").await.json()["created_at"].clone();
@@ -182,7 +182,7 @@ async fn an_age_can_be_given() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restart_is_logged_as_the_platform_does() {
+async fn a_restart_logs_the_same_lines_as_heroku() {
     let (heroku, shop) = shop().await;
     restart(&heroku, "web.1").await;
     heroku.until(|_| shop.state("web.1") == "up").await;

@@ -1,4 +1,4 @@
-//! It misbehaves as told, and in no other way.
+//! Injected faults: their effects, and the requests that they affect.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use simulator::{App, Fault, Heroku, On};
 use tokio::time::timeout;
 
-use crate::client::{Answer, delete, get, list, open, request, try_send};
+use crate::client::{Answer, delete, get, list, request, send_streaming, try_send};
 
 async fn shop() -> (Heroku, App) {
     let heroku = Heroku::start().await;
@@ -15,14 +15,14 @@ async fn shop() -> (Heroku, App) {
     (heroku, shop)
 }
 
-/// A restart whose answer may never come.
+/// Requests a restart. Returns `None` if there is no response within a minute.
 async fn restart(heroku: &Heroku) -> Option<hyper::Result<Answer>> {
     let request = request(Method::DELETE, "/apps/shop/dynos/web.1");
     timeout(Duration::from_secs(60), try_send(heroku, request, "")).await.ok()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stalled_restart_is_never_answered_and_has_no_effect() {
+async fn a_stalled_restart_gets_no_response_and_has_no_effect() {
     let (heroku, shop) = shop().await;
     heroku.misbehave(On::Restart, Fault::Stall, 1);
     assert!(restart(&heroku).await.is_none());
@@ -31,7 +31,7 @@ async fn a_stalled_restart_is_never_answered_and_has_no_effect() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reset_restart_has_no_effect() {
+async fn a_restart_on_a_connection_that_is_reset_has_no_effect() {
     let (heroku, shop) = shop().await;
     heroku.misbehave(On::Restart, Fault::Reset, 1);
     assert!(restart(&heroku).await.is_some_and(|answer| answer.is_err()));
@@ -48,7 +48,7 @@ async fn a_restart_whose_answer_is_lost_takes_effect() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restart_can_take_effect_and_never_be_answered() {
+async fn a_restart_can_take_effect_without_a_response() {
     let (heroku, shop) = shop().await;
     heroku.misbehave(On::Restart, Fault::StallAfterEffect, 1);
     assert!(restart(&heroku).await.is_none());
@@ -56,9 +56,9 @@ async fn a_restart_can_take_effect_and_never_be_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lie_is_an_accepted_restart_that_does_not_happen() {
+async fn a_restart_can_be_accepted_without_effect() {
     let (heroku, shop) = shop().await;
-    heroku.misbehave(On::Restart, Fault::Lie, 1);
+    heroku.misbehave(On::Restart, Fault::AcceptWithoutEffect, 1);
     let answer = delete(&heroku, "/apps/shop/dynos/web.1").await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (202, "{}"));
     assert_eq!(shop.state("web.1"), "up");
@@ -66,7 +66,7 @@ async fn a_lie_is_an_accepted_restart_that_does_not_happen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn broken_json_and_a_page_come_with_status_200() {
+async fn broken_json_and_html_have_status_200() {
     let (heroku, _) = shop().await;
     heroku.misbehave(On::List, Fault::BrokenJson, 1);
     heroku.misbehave(On::List, Fault::Html, 1);
@@ -93,14 +93,14 @@ async fn an_endless_list_always_has_a_next_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_huge_body_goes_on_until_the_client_goes() {
+async fn a_huge_body_continues_until_the_client_closes_the_connection() {
     let (heroku, _) = shop().await;
     heroku.misbehave(On::List, Fault::HugeBody, 1);
-    let answer = open(&heroku, request(Method::GET, "/apps/shop/dynos"), "").await;
+    let answer = send_streaming(&heroku, request(Method::GET, "/apps/shop/dynos"), "").await;
     let mut body = answer.expect("there is an answer").into_body();
     let mut read = 0;
     while read < 10_000_000 {
-        let frame = body.frame().await.expect("there is more").expect("it is whole");
+        let frame = body.frame().await.expect("there is more").expect("the frame is complete");
         read += frame.data_ref().map_or(0, axum::body::Bytes::len);
     }
     drop(body);
@@ -117,7 +117,7 @@ async fn a_redirect_names_its_location() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_after_comes_with_429() {
+async fn retry_after_has_status_429() {
     let (heroku, _) = shop().await;
     heroku.misbehave(On::Any, Fault::RetryAfter("1353003093"), 1);
     let answer = get(&heroku, "/apps/shop").await;
@@ -127,7 +127,7 @@ async fn retry_after_comes_with_429() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_4xx_is_explained_in_json_and_a_5xx_is_a_page() {
+async fn a_4xx_has_a_json_body_and_a_5xx_has_an_html_page() {
     let (heroku, _) = shop().await;
     heroku.misbehave(On::List, Fault::Status(404), 1);
     heroku.misbehave(On::List, Fault::Status(503), 1);
@@ -138,7 +138,7 @@ async fn a_4xx_is_explained_in_json_and_a_5xx_is_a_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_given_answer_is_sent_verbatim() {
+async fn an_injected_answer_is_sent_unchanged() {
     let (heroku, _) = shop().await;
     let headers = vec![("X-Teapot", "yes".to_owned())];
     let body = "short and stout".to_owned();
@@ -150,7 +150,7 @@ async fn a_given_answer_is_sent_verbatim() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn faults_queue_up_and_end() {
+async fn faults_are_used_up_in_the_order_in_which_they_were_added() {
     let (heroku, _) = shop().await;
     heroku.misbehave(On::List, Fault::Status(500), 2);
     heroku.misbehave(On::List, Fault::Status(429), 1);
@@ -162,7 +162,7 @@ async fn faults_queue_up_and_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fault_for_ever_ends_when_it_is_to_behave() {
+async fn behave_ends_an_unlimited_fault() {
     let (heroku, _) = shop().await;
     heroku.misbehave(On::Formation, Fault::Status(500), usize::MAX);
     for path in ["/apps/shop/formation", "/apps/shop/formation/web"] {
@@ -173,7 +173,7 @@ async fn a_fault_for_ever_ends_when_it_is_to_behave() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fault_is_for_the_requests_it_names() {
+async fn a_fault_affects_only_matching_requests() {
     let (heroku, _) = shop().await;
     heroku.misbehave(On::Restart, Fault::Status(500), usize::MAX);
     heroku.misbehave(On::Formation, Fault::Status(500), usize::MAX);

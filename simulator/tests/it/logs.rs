@@ -1,4 +1,4 @@
-//! What an app logs on request.
+//! Log lines that a test adds.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ async fn shop() -> (Heroku, App) {
     (heroku, shop)
 }
 
-/// Source, process and text of each line.
+/// Returns the source, the process and the text of each line.
 fn texts(app: &App) -> Vec<String> {
     app.log().iter().map(|line| line[33..].to_owned()).collect()
 }
 
-/// The time of each line.
+/// Returns the time of each line.
 fn times(app: &App) -> Vec<String> {
     app.log().iter().map(|line| line[..32].to_owned()).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_app_may_print_what_looks_like_a_word_of_the_platform() {
+async fn an_app_can_print_a_line_like_one_of_the_platform() {
     let (receiver, url) = Receiver::start(&[]).await;
     let (_heroku, shop) = shop().await;
     shop.drain_to(&url).await;
@@ -36,7 +36,7 @@ async fn an_app_may_print_what_looks_like_a_word_of_the_platform() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_line_of_the_platform_may_arrive_long_after_it_was_written() {
+async fn a_line_of_the_platform_can_arrive_long_after_it_was_written() {
     let (receiver, url) = Receiver::start(&[]).await;
     let (heroku, shop) = shop().await;
     shop.drain_to(&url).await;
@@ -49,7 +49,7 @@ async fn a_line_of_the_platform_may_arrive_long_after_it_was_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_log_keeps_the_order_of_arrival_and_no_time_twice() {
+async fn the_log_has_the_order_of_arrival_and_unique_times() {
     let (_heroku, shop) = shop().await;
     shop.print("web.1", "one");
     shop.platform_line("router", "late", Duration::from_secs(5));

@@ -1,4 +1,4 @@
-//! The simulated Heroku through its front door, in virtual time.
+//! Tests of the simulated Heroku. They send requests to its HTTP server, in virtual time.
 
 mod api;
 mod client;

@@ -1,4 +1,4 @@
-//! What log-runtime-metrics adds to the log.
+//! The log lines that `log-runtime-metrics` adds.
 
 use std::time::Duration;
 
@@ -15,40 +15,40 @@ async fn shop() -> (Heroku, App) {
     (heroku, shop)
 }
 
-/// What has been logged of a dyno.
+/// Returns the texts of the platform's lines about a dyno.
 fn texts(app: &App, dyno: &str) -> Vec<String> {
     let text = |line: &String| Some(line.split_once(&format!(" heroku[{dyno}]: "))?.1.to_owned());
     app.log().iter().filter_map(text).collect()
 }
 
-/// The value of this key in each line that has it.
+/// Returns the value of this key in each line that has it.
 fn values(lines: &[String], key: &str) -> Vec<String> {
     let value = |line: &String| line.split(' ').find_map(|field| field.strip_prefix(key).map(str::to_owned));
     lines.iter().filter_map(value).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_lines_of_metrics_come_of_each_dyno_every_20_seconds() {
+async fn each_dyno_logs_two_lines_of_metrics_every_20_seconds() {
     let (heroku, shop) = shop().await;
     sleep(20 * SECOND).await;
     let id = get(&heroku, "/apps/shop/dynos/web.1").await.json()["id"].clone();
     let lines = texts(&shop, "web.1");
-    let (whose, load) = lines[0].split_once(" sample#").expect("it has samples");
+    let (source, load) = lines[0].split_once(" sample#").expect("the line has samples");
     assert!(
-        whose.starts_with("source=web.1 dyno=heroku.28") && whose.ends_with(id.as_str().expect("it is text")),
-        "{whose}"
+        source.starts_with("source=web.1 dyno=heroku.28") && source.ends_with(id.as_str().expect("the id is text")),
+        "{source}"
     );
     assert_eq!(load, "load_avg_1m=0.46 sample#load_avg_5m=0.36 sample#load_avg_15m=0.29");
     let memory = "sample#memory_total=256.00MB sample#memory_rss=251.45MB sample#memory_cache=4.55MB \
         sample#memory_swap=0.00MB sample#memory_pgpgin=65536pages sample#memory_pgpgout=0pages \
         sample#memory_quota=512.00MB";
-    assert_eq!(lines[1..], [format!("{whose} {memory}")]);
+    assert_eq!(lines[1..], [format!("{source} {memory}")]);
     sleep(40 * SECOND).await;
     assert_eq!(texts(&shop, "worker.1").len(), 6);
 }
 
 #[tokio::test(start_paused = true)]
-async fn metrics_come_just_before_the_pair_and_tell_the_same_memory() {
+async fn metrics_are_logged_before_the_r14_with_the_same_memory() {
     let (_heroku, shop) = shop().await;
     shop.leak("web", 384.0);
     sleep(61 * SECOND).await;
@@ -61,7 +61,7 @@ async fn metrics_come_just_before_the_pair_and_tell_the_same_memory() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn metrics_name_the_instance_and_come_only_while_it_is_up() {
+async fn metrics_name_the_instance_and_are_logged_only_while_it_is_up() {
     let (heroku, shop) = shop().await;
     let shop = shop.boot_time(60 * SECOND);
     sleep(20 * SECOND).await;
@@ -75,7 +75,7 @@ async fn metrics_name_the_instance_and_come_only_while_it_is_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn metrics_begin_though_dynos_run_and_leak() {
+async fn metrics_can_be_enabled_while_dynos_run_and_leak() {
     let heroku = Heroku::start().await;
     let shop = heroku.create_app("shop").with("web", 1).with("worker", 1);
     shop.leak("web", 1.0);
@@ -86,7 +86,7 @@ async fn metrics_begin_though_dynos_run_and_leak() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn metrics_go_on_when_a_leak_is_mended() {
+async fn metrics_continue_when_a_leak_is_stopped() {
     let (_heroku, shop) = shop().await;
     shop.leak("web", 384.0);
     shop.leak("web", 0.0);

@@ -1,4 +1,4 @@
-//! What an app and its account are set to, as the API shows it.
+//! The settings of an app and its account, as the API shows them.
 
 use simulator::{App, Fault, Heroku, On};
 
@@ -48,13 +48,13 @@ async fn a_collaborator_has_a_role_and_permissions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_account_may_be_suspended_or_have_a_bill_unpaid() {
+async fn an_account_can_be_suspended_or_delinquent() {
     let (heroku, _) = shop().await;
     heroku.set_token_scope(&["identity"]);
     assert!(get(&heroku, "/account").await.json()["suspended_at"].is_null());
     heroku.suspend_account();
     assert!(get(&heroku, "/account").await.json()["suspended_at"].is_string());
-    heroku.leave_bill_unpaid();
+    heroku.make_account_delinquent();
     assert!(get(&heroku, "/account").await.json()["delinquent_at"].is_string());
 }
 
@@ -66,7 +66,7 @@ async fn a_drain_of_any_scheme_can_be_listed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_of_these_calls_can_be_refused_alone() {
+async fn each_kind_of_request_can_be_rejected_alone() {
     let (heroku, _) = shop().await;
     heroku.set_token_scope(&["global"]);
     let calls = [
@@ -76,11 +76,11 @@ async fn each_of_these_calls_can_be_refused_alone() {
         (On::Features, "/apps/shop/features"),
         (On::Drains, "/apps/shop/log-drains"),
     ];
-    for (on, refused) in calls {
+    for (on, rejected) in calls {
         heroku.misbehave(on, Fault::Status(403), usize::MAX);
         for (_, path) in calls {
-            let expected = if path == refused { 403 } else { 200 };
-            assert_eq!(get(&heroku, path).await.status, expected, "{path} while {on:?} is refused");
+            let expected = if path == rejected { 403 } else { 200 };
+            assert_eq!(get(&heroku, path).await.status, expected, "{path} while {on:?} is rejected");
         }
         heroku.behave();
     }

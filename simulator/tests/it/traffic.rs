@@ -1,8 +1,8 @@
-//! What the router and the dynos log of requests.
+//! Simulated requests: how they are logged and counted.
 
 use std::time::Duration;
 
-use simulator::{App, Heroku, Requests};
+use simulator::{App, Heroku, RequestCounts};
 use tokio::time::sleep;
 
 use crate::client::{delete, get};
@@ -16,16 +16,16 @@ async fn shop() -> (Heroku, App) {
     (heroku, shop)
 }
 
-/// What the router has logged.
-fn routed(app: &App) -> Vec<String> {
+/// Returns the texts of the router's lines.
+fn router_lines(app: &App) -> Vec<String> {
     let text = |line: &String| Some(line.split_once(" heroku[router]: ")?.1.to_owned());
     app.log().iter().filter_map(text).collect()
 }
 
-/// The dynos that the router has named.
+/// Returns the dyno in each line of the router.
 fn dynos(app: &App) -> Vec<String> {
     let dyno = |line: &String| line.split(' ').find_map(|field| field.strip_prefix("dyno=").map(str::to_owned));
-    routed(app).iter().filter_map(dyno).collect()
+    router_lines(app).iter().filter_map(dyno).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -37,11 +37,11 @@ async fn a_request_is_logged_by_the_router_and_by_its_dyno() {
     sleep(SECOND).await;
     shop.drained().await;
     let url = get(&heroku, "/apps/shop").await.json()["web_url"].clone();
-    let host = url.as_str().expect("it is text").trim_start_matches("https://").trim_end_matches('/');
-    let [answered, passed_on] = receiver.messages().try_into().expect("there are two lines");
-    assert!(answered.starts_with("<190>1 ") && answered.ends_with(" host app web.1 - Completed 200 OK in 22ms\n"));
-    assert!(passed_on.starts_with("<158>1 "), "{passed_on}");
-    let (head, tail) = passed_on.split_once(" request_id=").expect("it has an id");
+    let host = url.as_str().expect("the URL is text").trim_start_matches("https://").trim_end_matches('/');
+    let [app_line, router_line] = receiver.messages().try_into().expect("there are two lines");
+    assert!(app_line.starts_with("<190>1 ") && app_line.ends_with(" host app web.1 - Completed 200 OK in 22ms\n"));
+    assert!(router_line.starts_with("<158>1 "), "{router_line}");
+    let (head, tail) = router_line.split_once(" request_id=").expect("the line has a request id");
     let expected = format!(" host heroku router - at=info method=GET path=\"/cart_link\" host={host}");
     assert!(head.ends_with(&expected), "{head}");
     let expected = " fwd=\"203.0.113.7\" dyno=web.1 connect=1ms service=22ms status=200 bytes=656 protocol=https\n";
@@ -49,7 +49,7 @@ async fn a_request_is_logged_by_the_router_and_by_its_dyno() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_come_at_the_rate_and_go_to_the_web_dynos_in_turn() {
+async fn requests_go_to_the_web_dynos_in_turn_at_the_given_rate() {
     let (_heroku, shop) = shop().await;
     shop.traffic(4.0);
     sleep(3 * SECOND).await;
@@ -63,7 +63,7 @@ async fn requests_come_at_the_rate_and_go_to_the_web_dynos_in_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_go_to_dynos_that_are_up() {
+async fn requests_go_only_to_dynos_that_are_up() {
     let (heroku, shop) = shop().await;
     shop.dyno("web.1").never_boots();
     delete(&heroku, "/apps/shop/dynos/web.1").await;
@@ -73,14 +73,14 @@ async fn requests_go_to_dynos_that_are_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_no_web_dyno_is_up_the_router_says_that_the_app_has_crashed() {
+async fn the_router_logs_h10_while_no_web_dyno_is_up() {
     let (_heroku, shop) = shop().await;
     for dyno in ["web.1", "web.2", "web.3"] {
         shop.dyno(dyno).crash();
     }
     shop.traffic(1.0);
     sleep(SECOND).await;
-    let line = routed(&shop).remove(0);
+    let line = router_lines(&shop).remove(0);
     assert!(line.starts_with("at=error code=H10 desc=\"App crashed\" method=GET path=\"/cart_link\" host=shop-"));
     assert!(line.ends_with(" dyno= connect= service= status=503 bytes= protocol=https"), "{line}");
     assert!(!shop.log().iter().any(|line| line.contains("Completed")));
@@ -90,31 +90,35 @@ async fn while_no_web_dyno_is_up_the_router_says_that_the_app_has_crashed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_of_a_dyno_that_hangs_time_out_until_it_is_restarted() {
+async fn requests_to_a_dyno_that_hangs_time_out_until_it_is_restarted() {
     let (heroku, shop) = shop().await;
     shop.dyno("web.2").hang();
     shop.traffic(3.0);
     sleep(SECOND).await;
     let timed_out = |line: &String| line.starts_with("at=error code=H12 desc=\"Request timeout\" method=GET path=");
-    let lines: Vec<String> = routed(&shop).into_iter().filter(timed_out).collect();
+    let lines: Vec<String> = router_lines(&shop).into_iter().filter(timed_out).collect();
     assert_eq!((lines.len(), dynos(&shop).len()), (1, 3));
     let end = " fwd=\"203.0.113.7\" dyno=web.2 connect=0ms service=30001ms status=503 bytes=0 protocol=https";
     assert!(lines[0].ends_with(end), "{lines:?}");
-    assert!(!shop.log().iter().any(|line| line.contains("app[web.2]")), "it answers nothing");
+    assert!(!shop.log().iter().any(|line| line.contains("app[web.2]")), "the dyno answers no request");
     delete(&heroku, "/apps/shop/dynos/web.2").await;
     sleep(60 * SECOND).await;
-    assert_eq!(routed(&shop).into_iter().filter(timed_out).count(), 1);
-    assert!(shop.log().iter().any(|line| line.contains("app[web.2]")), "it answers again");
+    assert_eq!(router_lines(&shop).into_iter().filter(timed_out).count(), 1);
+    assert!(shop.log().iter().any(|line| line.contains("app[web.2]")), "the dyno answers requests again");
 }
 
 #[tokio::test(start_paused = true)]
-async fn now_and_then_a_path_has_a_query_of_odd_characters() {
+async fn some_paths_have_a_query_with_unusual_characters() {
     let (_heroku, shop) = shop().await;
     shop.traffic(10.0);
     sleep(10 * SECOND).await;
-    let odd: Vec<String> = routed(&shop).into_iter().filter(|line| !line.contains("path=\"/cart_link\"")).collect();
-    assert_eq!(odd.len(), 2);
-    assert!(odd[0].contains(" path=\"/search?q=%22Error+R14%22&dyno=web.9&at=error&code=H12&sort[]="), "{odd:?}");
+    let unusual: Vec<String> =
+        router_lines(&shop).into_iter().filter(|line| !line.contains("path=\"/cart_link\"")).collect();
+    assert_eq!(unusual.len(), 2);
+    assert!(
+        unusual[0].contains(" path=\"/search?q=%22Error+R14%22&dyno=web.9&at=error&code=H12&sort[]="),
+        "{unusual:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,8 +130,8 @@ async fn a_day_of_traffic_leaves_10_000_lines() {
 }
 
 #[tokio::test(start_paused = true)]
-#[should_panic(expected = "-1 requests a second cannot be")]
-async fn a_rate_that_cannot_be_is_named_in_the_panic() {
+#[should_panic(expected = "invalid number of requests a second: -1")]
+async fn the_panic_names_an_invalid_rate() {
     let (_heroku, shop) = shop().await;
     shop.traffic(-1.0);
 }
@@ -137,16 +141,19 @@ async fn requests_are_counted_as_served_or_failed() {
     let (heroku, shop) = shop().await;
     shop.traffic(10.0);
     sleep(SECOND).await;
-    assert_eq!(shop.requests(), Requests { served: 10, failed: 0, service_time: 10 * Duration::from_millis(22) });
+    assert_eq!(
+        shop.request_counts(),
+        RequestCounts { served: 10, failed: 0, service_time: 10 * Duration::from_millis(22) }
+    );
     delete(&heroku, "/apps/shop/dynos").await;
     sleep(3 * SECOND).await;
-    assert_eq!((shop.requests().served, shop.requests().failed), (10, 30));
+    assert_eq!((shop.request_counts().served, shop.request_counts().failed), (10, 30));
     shop.traffic(0.0);
     sleep(3 * SECOND).await;
     shop.dyno("web.1").hang();
     shop.traffic(3.0);
     sleep(SECOND).await;
-    assert_eq!((shop.requests().served, shop.requests().failed), (12, 31));
+    assert_eq!((shop.request_counts().served, shop.request_counts().failed), (12, 31));
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,13 +164,13 @@ async fn a_dyno_over_its_quota_is_slow_until_it_is_restarted() {
     shop.dyno("web.1").has_leaked_for(300 * SECOND);
     shop.traffic(1.0);
     sleep(SECOND).await;
-    // 256 MB, and 301 of leak; 45 over the quota, at 15 ms each.
-    assert_eq!(shop.requests().service_time, Duration::from_millis(22 + 45 * 15));
+    // The dyno uses 256 MB and has leaked 301 MB, so it is 45 MB over its quota. Each of them adds 15 ms.
+    assert_eq!(shop.request_counts().service_time, Duration::from_millis(22 + 45 * 15));
     assert!(shop.log().iter().any(|line| line.ends_with("app[web.1]: Completed 200 OK in 697ms")), "{:?}", shop.log());
     shop.traffic(0.0);
     delete(&heroku, "/apps/shop/dynos/web.1").await;
     sleep(6 * SECOND).await;
     shop.traffic(1.0);
     sleep(SECOND).await;
-    assert_eq!(shop.requests().service_time, Duration::from_millis(697 + 22));
+    assert_eq!(shop.request_counts().service_time, Duration::from_millis(697 + 22));
 }

@@ -179,7 +179,7 @@ pub(super) const WARNINGS: &[Injected] = &[
         changes: &[],
         inject: |heroku, _| {
             heroku.set_token_scope(&["write", "identity"]);
-            heroku.leave_bill_unpaid();
+            heroku.make_account_delinquent();
         },
         line: "! Account: owner@example.com has an unpaid bill",
         cure: "Pay the bill",

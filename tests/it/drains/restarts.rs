@@ -11,7 +11,7 @@ async fn leaking_dynos_are_restarted_one_by_one_while_the_others_serve() {
     attach(&shop, &service).await;
     shop.traffic(1.0);
     shop.leak("web", 60.0);
-    shop.watch();
+    shop.reset_fewest_up();
     heroku.until(|_| shop.restarts().len() == 4 && shop.up("web") == 4).await;
     shop.leak("web", 0.0);
     shop.traffic(0.0);

@@ -90,7 +90,7 @@ fn frame_by_the_clock_of(heroku: &simulator::Heroku, process: &str) -> String {
 #[tokio::test(start_paused = true)]
 async fn the_age_of_a_line_goes_by_the_clock_of_heroku() {
     for ahead in [-7200, 7200] {
-        let heroku = Heroku::start_ahead(SignedDuration::from_secs(ahead)).await;
+        let heroku = Heroku::start_with_clock_offset(SignedDuration::from_secs(ahead)).await;
         let shop = heroku.create_app("shop").with("web", 2);
         let service = Service::start(&heroku).await;
         let old = frame_by_the_clock_of(&heroku, "web.2");

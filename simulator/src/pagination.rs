@@ -1,4 +1,5 @@
-//! Lists come in pages: `Range` asks for one, `Next-Range` tells how to ask for the next.
+//! Lists are split into pages. The `Range` header of a request selects a page, and the `Next-Range` header of the
+//! response is the `Range` of the next page.
 
 use std::collections::HashMap;
 
@@ -7,29 +8,31 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::Value;
 
-use crate::agenda::Agenda;
-use crate::answers::{Problem, answer};
+use crate::event_queue::EventQueue;
+use crate::responses::{ApiError, json_response};
 
 pub(crate) const NEXT_RANGE: HeaderName = HeaderName::from_static("next-range");
 
-/// The platform's page when none is asked for, and the largest that can be.
-const DEFAULT: usize = 200;
-const LARGEST: usize = 1000;
+/// How many entries a page of Heroku has by default.
+const DEFAULT_MAX: usize = 200;
 
-/// Every `Next-Range` that has been given out. It is opaque: it comes back as it went out or not at all.
-pub(crate) type Issued = HashMap<String, Page>;
+/// How many entries a page of Heroku has at most.
+const LARGEST_MAX: usize = 1000;
 
-/// Which part of a list, in which order.
+/// All values of `Next-Range` that were sent so far. A client must send such a value back unchanged.
+pub(crate) type IssuedRanges = HashMap<String, Page>;
+
+/// A part of a list, with its order.
 #[derive(Clone, Debug)]
 pub(crate) struct Page {
     by_name: bool,
     descending: bool,
     max: usize,
-    /// The last entry of the page before.
+    /// The sort key of the last entry of the previous page.
     after: Option<String>,
 }
 
-/// One entry of a list: what it is sorted by, and its JSON.
+/// An entry of a list: its sort keys and its JSON.
 pub(crate) struct Entry {
     pub(crate) id: String,
     pub(crate) name: String,
@@ -37,24 +40,24 @@ pub(crate) struct Entry {
 }
 
 impl Page {
-    pub(crate) fn asked(headers: &HeaderMap, issued: &Issued) -> Result<Page, Problem> {
-        let whole = Page { by_name: false, descending: false, max: DEFAULT, after: None };
+    pub(crate) fn requested(headers: &HeaderMap, issued: &IssuedRanges) -> Result<Page, ApiError> {
+        let first = Page { by_name: false, descending: false, max: DEFAULT_MAX, after: None };
         let Some(range) = headers.get(RANGE) else {
-            return Ok(whole);
+            return Ok(first);
         };
         let page = range.to_str().ok().and_then(|range| match issued.get(range) {
             Some(next) => Some(next.clone()),
-            None => whole.parsed(range),
+            None => first.with_range(range),
         });
-        page.ok_or(Problem::new(
+        page.ok_or(ApiError::new(
             StatusCode::RANGE_NOT_SATISFIABLE,
             "requested_range_not_satisfiable",
             "Invalid `Range` header. Please use format like `objects 0-99; max=99`.",
         ))
     }
 
-    /// `name ..; max=10,order=desc;`: a property, everything of it, then options.
-    fn parsed(mut self, range: &str) -> Option<Page> {
+    /// Applies a range such as `name ..; max=10,order=desc;`. Returns `None` if it is invalid.
+    fn with_range(mut self, range: &str) -> Option<Page> {
         let mut parts = range.split(';').map(str::trim);
         match parts.next()? {
             "id .." => {}
@@ -65,7 +68,7 @@ impl Page {
         for option in options.filter(|option| !option.is_empty()) {
             match option.split_once('=')? {
                 ("max", max) => {
-                    self.max = max.parse().ok().filter(|max| (1..=LARGEST).contains(max))?;
+                    self.max = max.parse().ok().filter(|max| (1..=LARGEST_MAX).contains(max))?;
                 }
                 ("order", "asc") => self.descending = false,
                 ("order", "desc") => self.descending = true,
@@ -75,8 +78,8 @@ impl Page {
         Some(self)
     }
 
-    /// This page of the list: 200 when it is the last one, else 206 and where to go on.
-    pub(crate) fn of(&self, mut list: Vec<Entry>, agenda: &mut Agenda, issued: &mut Issued) -> Response {
+    /// Returns this page of the list. The status is 200 if it is the last page. Otherwise it is 206, with `Next-Range`.
+    pub(crate) fn response(&self, mut list: Vec<Entry>, queue: &mut EventQueue, issued: &mut IssuedRanges) -> Response {
         let key = |entry: &Entry| {
             if self.by_name { entry.name.clone() } else { entry.id.clone() }
         };
@@ -93,17 +96,17 @@ impl Page {
         let more = list.len() > self.max;
         list.truncate(self.max);
 
-        let property = if self.by_name { "name" } else { "id" };
+        let sort_key = if self.by_name { "name" } else { "id" };
         let ends = list.first().map(&key).zip(list.last().map(&key));
         let status = if more { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
         let body = Value::Array(list.into_iter().map(|entry| entry.json).collect());
-        let mut response = answer(status, &body);
+        let mut response = json_response(status, &body);
         let headers = response.headers_mut();
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("id, name"));
         if let Some((first, last)) = ends {
-            headers.insert(CONTENT_RANGE, header(&format!("{property} {first}..{last}; max={}", self.max)));
+            headers.insert(CONTENT_RANGE, header(&format!("{sort_key} {first}..{last}; max={}", self.max)));
             if more {
-                let next = format!("{property} ]{}..; max={}", agenda.uuid(), self.max);
+                let next = format!("{sort_key} ]{}..; max={}", queue.ids.uuid(), self.max);
                 headers.insert(NEXT_RANGE, header(&next));
                 let page = Page { after: Some(last), ..self.clone() };
                 issued.insert(next, page);

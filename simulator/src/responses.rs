@@ -1,4 +1,4 @@
-//! The form of the API's answers and errors.
+//! The format of the API's responses and errors.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -9,26 +9,26 @@ use serde_json::{Value, json};
 
 /// An error of the API: `{"id": ..., "message": ..., "url": ...}`.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub(crate) struct ApiError {
     status: StatusCode,
     id: &'static str,
     message: &'static str,
     url: Option<&'static str>,
 }
 
-impl Problem {
-    pub(crate) const fn new(status: StatusCode, id: &'static str, message: &'static str) -> Problem {
-        Problem { status, id, message, url: None }
+impl ApiError {
+    pub(crate) const fn new(status: StatusCode, id: &'static str, message: &'static str) -> ApiError {
+        ApiError { status, id, message, url: None }
     }
 
-    pub(crate) fn unauthorized(message: &'static str) -> Problem {
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    pub(crate) fn unauthorized(message: &'static str) -> ApiError {
+        ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
     }
 
-    pub(crate) fn rate_limit() -> Problem {
-        Problem {
+    pub(crate) fn rate_limit() -> ApiError {
+        ApiError {
             url: Some("https://devcenter.heroku.com/articles/platform-api-reference#rate-limits"),
-            ..Problem::new(
+            ..ApiError::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "rate_limit",
                 "Your account reached the API rate limit\nPlease wait a few minutes before making new requests",
@@ -36,31 +36,31 @@ impl Problem {
         }
     }
 
-    pub(crate) const fn not_found(message: &'static str) -> Problem {
-        Problem::new(StatusCode::NOT_FOUND, "not_found", message)
+    pub(crate) const fn not_found(message: &'static str) -> ApiError {
+        ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
-    pub(crate) fn invalid(message: &'static str) -> Problem {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", message)
+    pub(crate) fn invalid(message: &'static str) -> ApiError {
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_params", message)
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut body = json!({ "id": self.id, "message": self.message });
         if let Some(url) = self.url {
             body["url"] = url.into();
         }
-        answer(self.status, &body)
+        json_response(self.status, &body)
     }
 }
 
-/// A restart or a stop has been accepted; whether it is carried out is another question.
+/// Returns the response to an accepted restart or stop. It does not say whether the dyno changes.
 pub(crate) fn accepted() -> Response {
-    answer(StatusCode::ACCEPTED, &json!({}))
+    json_response(StatusCode::ACCEPTED, &json!({}))
 }
 
-pub(crate) fn answer(status: StatusCode, body: &Value) -> Response {
+pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response {
     let body = body.to_string();
     let mut hasher = DefaultHasher::new();
     body.hash(&mut hasher);
