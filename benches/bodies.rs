@@ -1,13 +1,15 @@
-//! How fast the bodies of alerts are read, compared with `serde_json` building a tree of the same bytes.
+//! Measures how fast the bodies of alerts are read, compared with `serde_json`, which builds a tree from the same
+//! bytes.
 //!
 //! ```sh
 //! cargo bench --bench bodies    # about half a minute
-//! cargo test --bench bodies     # a second: shows only that the benchmark works
+//! cargo test --bench bodies     # a short run that only shows that the benchmark works
 //! ```
 //!
-//! The rounds take turns. The median of their ratios counts; the lowest and the highest are in brackets. 1 MB is a million
-//! bytes. The tree is the least that a parser with a type per sender would cost, before it looks for anything. For the form,
-//! the tree is built after the same decoding.
+//! Each round reads the body and then builds the tree. The result is the median of the ratios of all rounds, with the
+//! lowest and the highest ratio in brackets. 1 MB is a million bytes.
+//!
+//! A parser that searches such a tree takes at least as long as building it. Both times include the decoding of a form.
 
 #![expect(clippy::print_stdout, reason = "the benchmark prints its results")]
 
@@ -18,13 +20,14 @@ use axum::http::{HeaderMap, HeaderValue};
 use dyno_restarter::alert::Alert;
 use serde_json::{Value, json};
 
-/// For the largest batch of a log service.
+/// The time in which the largest batch of a log service should be read.
 const GOAL: Duration = Duration::from_millis(100);
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-struct Subject {
+/// A body to read.
+struct Sample {
     name: &'static str,
     content_type: &'static str,
     body: Vec<u8>,
@@ -34,29 +37,29 @@ fn main() {
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let rounds = if is_bench { 21 } else { 1 };
     if !is_bench {
-        println!("a short run that only shows that the benchmark works; for numbers, use `cargo bench`");
+        println!("a short run that only shows that the benchmark works; use `cargo bench` to measure");
     }
-    println!("\n{:34}{:>10}{:>12}{:>10}{:>24}", "", "size", "time", "MB/s", "tree / ours");
-    for subject in subjects() {
-        subject.measure(rounds);
+    println!("\n{:34}{:>10}{:>12}{:>10}{:>24}", "", "size", "time", "MB/s", "tree time / time");
+    for sample in samples() {
+        sample.measure(rounds);
     }
     println!();
 }
 
-fn subjects() -> Vec<Subject> {
+fn samples() -> Vec<Sample> {
     let batch = batch(13_500).to_string();
     let form: String = form_urlencoded::Serializer::new(String::new()).append_pair("payload", &batch).finish();
     let single = batch_of(&[event(1)]).to_string();
     let largest = format!("[{}0]", "0,".repeat(4_000_000));
     vec![
-        Subject { name: "a batch of log lines", content_type: JSON, body: batch.into_bytes() },
-        Subject { name: "the same as a form", content_type: FORM, body: form.into_bytes() },
-        Subject { name: "one log line, a thousand times", content_type: JSON, body: single.into_bytes() },
-        Subject { name: "8 MB of nothing but numbers", content_type: JSON, body: largest.into_bytes() },
+        Sample { name: "a batch of log lines", content_type: JSON, body: batch.into_bytes() },
+        Sample { name: "the same batch as a form", content_type: FORM, body: form.into_bytes() },
+        Sample { name: "one log line, a thousand times", content_type: JSON, body: single.into_bytes() },
+        Sample { name: "8 MB of numbers", content_type: JSON, body: largest.into_bytes() },
     ]
 }
 
-/// A batch as a log service sends it: 13,500 events are about 5 MB.
+/// Builds a batch in the format of a log service. A batch of 13,500 events has about 5 MB.
 fn batch(events: u64) -> Value {
     batch_of(&(0..events).map(event).collect::<Vec<_>>())
 }
@@ -79,21 +82,21 @@ fn event(number: u64) -> Value {
     })
 }
 
-impl Subject {
+impl Sample {
     fn measure(&self, rounds: usize) {
-        let times = self.repetitions();
+        let repetitions = self.repetitions();
         let content_type = HeaderValue::from_static(self.content_type);
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type)]);
-        let (mut ours, mut ratios) = (Vec::new(), Vec::new());
+        let (mut read_times, mut ratios) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            let reading = time(times, || assert!(Alert::read(&headers, "", &self.body, None).error.is_none()));
-            let building = time(times, || assert!(self.tree().is_some()));
-            ratios.push(building.as_secs_f64() / reading.as_secs_f64());
-            ours.push(reading);
+            let read_time = time(repetitions, || assert!(Alert::read(&headers, "", &self.body, None).error.is_none()));
+            let tree_time = time(repetitions, || assert!(self.tree().is_some()));
+            ratios.push(tree_time.as_secs_f64() / read_time.as_secs_f64());
+            read_times.push(read_time);
         }
-        ours.sort_unstable();
+        read_times.sort_unstable();
         ratios.sort_by(f64::total_cmp);
-        let (time, ratio) = (ours[ours.len() / 2], ratios[ratios.len() / 2]);
+        let (time, ratio) = (read_times[read_times.len() / 2], ratios[ratios.len() / 2]);
         let (lowest, highest) = (ratios[0], ratios[ratios.len() - 1]);
         let megabytes = f64::from(u32::try_from(self.body.len()).expect("a body has a few megabytes")) / 1e6;
         let rate = megabytes / time.as_secs_f64();
@@ -119,11 +122,11 @@ impl Subject {
     }
 }
 
-/// The time of one repetition.
-fn time(times: u32, mut act: impl FnMut()) -> Duration {
-    let begin = Instant::now();
-    for _ in 0..times {
+/// Returns the average time of one repetition.
+fn time(repetitions: u32, mut act: impl FnMut()) -> Duration {
+    let start = Instant::now();
+    for _ in 0..repetitions {
         act();
     }
-    begin.elapsed() / times
+    start.elapsed() / repetitions
 }

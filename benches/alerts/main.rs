@@ -176,7 +176,7 @@ fn drained_log(plan: &Plan) {
     let heroku = Process::heroku();
     let service = Process::service(&heroku.url(), "127.0.0.1:0");
     let bare = Process::bare_discarding();
-    let log = Log::make(LOG);
+    let log = Log::generate(LOG);
     let body = &log.bodies[1];
     let lines = dyno_restarter::logplex::frames(body).count();
     println!("\nbatches of a log drain, {lines} lines in {} bytes each\n", grouped(body.len()));

@@ -1,15 +1,15 @@
-//! The log of a busy app as a drain delivers it, generated from a fixed seed.
+//! Generates the log of a busy app from a fixed seed, in the format of a log drain.
 
 use std::fmt::Write;
 
 use fastrand::Rng;
 
-/// The size up to which logplex fills a request (`http_drain_target_bytes`).
-const BODY: usize = 102_400;
+/// The maximum size of the body of a request from logplex (`http_drain_target_bytes`).
+const BODY_BYTES: usize = 102_400;
 
 const SEED: u64 = 14;
 
-/// The words in the lines of the app, of typical lengths.
+/// The words of the app's lines. They have typical lengths.
 const WORDS: [&str; 12] = [
     "Completed",
     "200",
@@ -25,31 +25,31 @@ const WORDS: [&str; 12] = [
     "cart",
 ];
 
-/// The bodies of the requests, and how much they contain.
+/// The bodies of the requests, with the numbers of their bytes and lines.
 #[derive(Default)]
 pub(crate) struct Log {
     pub(crate) bodies: Vec<Vec<u8>>,
     pub(crate) bytes: usize,
     pub(crate) lines: usize,
-    /// The number of lines with an error of a dyno.
+    /// The number of lines that report an error of a dyno.
     pub(crate) errors: usize,
-    /// The number of lines with the memory use of a dyno.
+    /// The number of lines that report the memory of a dyno.
     pub(crate) metrics: usize,
 }
 
 impl Log {
-    /// Of every 1,000 lines, 530 are from the app, 457 from the router, 5 report the memory of a dyno, 5 its load and
-    /// 2 its state, and 1 is an error: `R14` and `H12` alternate. That is the rate of metrics from eight dynos, each
-    /// about every 20 s, at 80 lines a second.
-    pub(crate) fn make(bytes: usize) -> Self {
+    /// Generates a log of at least this size. Of 1,000 lines, about 530 are from the app and 457 from the router, 5
+    /// report the memory of a dyno, 5 report its load, and 2 report its state. One is an error, in turn `R14` and
+    /// `H12`. With 80 lines a second, this is the share of metrics that eight dynos log every 20 s.
+    pub(crate) fn generate(bytes: usize) -> Self {
         let mut rng = Rng::with_seed(SEED);
         let mut log = Self::default();
-        let mut body = Vec::with_capacity(BODY);
+        let mut body = Vec::with_capacity(BODY_BYTES);
         while log.bytes + body.len() < bytes {
             let frame = log.frame(&mut rng);
-            if body.len() + frame.len() > BODY {
+            if body.len() + frame.len() > BODY_BYTES {
                 log.bytes += body.len();
-                log.bodies.push(std::mem::replace(&mut body, Vec::with_capacity(BODY)));
+                log.bodies.push(std::mem::replace(&mut body, Vec::with_capacity(BODY_BYTES)));
             }
             body.extend_from_slice(frame.as_bytes());
             log.lines += 1;
@@ -62,7 +62,7 @@ impl Log {
     fn frame(&mut self, rng: &mut Rng) -> String {
         let dyno = format!("web.{}", rng.u8(1..=8));
         let (origin, text) = match rng.u16(0..999) {
-            // One in 1,000, at even distances, so that a short run has some too.
+            // The errors are spread evenly, so that a short run has some, too.
             _ if self.lines % 1000 == 500 => {
                 self.errors += 1;
                 if self.errors % 2 == 1 {
@@ -91,7 +91,7 @@ impl Log {
     }
 }
 
-/// Logplex omits zeros at the end.
+/// Generates a timestamp. Like logplex, it omits trailing zeros.
 fn timestamp(rng: &mut Rng) -> String {
     let mut text = format!("2025-01-02T03:{:02}:{:02}.{:06}", rng.u8(0..60), rng.u8(0..60), rng.u32(0..1_000_000));
     while text.ends_with('0') {
@@ -100,7 +100,7 @@ fn timestamp(rng: &mut Rng) -> String {
     text + "+00:00"
 }
 
-/// 80 to 400 bytes.
+/// Generates a text of 80 to 400 bytes.
 fn sentence(rng: &mut Rng) -> String {
     let length = rng.usize(80..=400);
     let mut text = String::with_capacity(length + 16);
@@ -112,11 +112,11 @@ fn sentence(rng: &mut Rng) -> String {
     text
 }
 
-fn request(rng: &mut Rng, dyno: &str, what: &str) -> String {
+fn request(rng: &mut Rng, dyno: &str, prefix: &str) -> String {
     let method = ["GET", "GET", "GET", "POST"][rng.usize(..4)];
-    let mut text = format!("{what} method={method} path=\"/carts/{}", rng.u32(..));
-    for at in 0..rng.u8(0..4) {
-        write!(text, "&filter{at}={}", rng.u16(..)).expect("a string takes everything");
+    let mut text = format!("{prefix} method={method} path=\"/carts/{}", rng.u32(..));
+    for index in 0..rng.u8(0..4) {
+        write!(text, "&filter{index}={}", rng.u16(..)).expect("writing to a string cannot fail");
     }
     let (id, service, bytes) = (rng.u128(..), rng.u16(1..900), rng.u16(..));
     write!(
@@ -125,7 +125,7 @@ fn request(rng: &mut Rng, dyno: &str, what: &str) -> String {
          status=200 bytes={bytes} protocol=https",
         rng.u8(..)
     )
-    .expect("a string takes everything");
+    .expect("writing to a string cannot fail");
     text
 }
 

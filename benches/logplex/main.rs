@@ -1,4 +1,4 @@
-//! How fast the log of a busy app is parsed, compared with a scan of the same bytes for newlines.
+//! Measures how fast the log of a busy app is parsed, compared with a scan of the same bytes for newlines.
 //!
 //! ```sh
 //! cargo bench --bench logplex    # a few seconds
@@ -7,17 +7,14 @@
 //!
 //! How to read the output:
 //!
-//! - The scan is `memchr_iter(b'\n', body).count()`, which compares 32 bytes at once and does nothing else: no code
-//!   can
-//!   look at every byte faster. The parser comes near only because it skips most bytes.
-//! - All readers read the same bodies, three times in a round, and the fastest time of a round counts. The readers
-//!   take
-// !   turns, each ratio compares two times of the same round, and the result is the median of the ratios. In brackets
-// are !   the lowest and the highest ratio: if they are far apart, the machine was too busy for a reliable result.
-//! - `from memory` reads one body after the other, more than fits into the caches. `from cache` reads the same body
-//!   again
-//!   and again. A body that has just been received is somewhere in between.
-//! - An event allocates the name of its dyno. Allocations are counted while all bodies are read once.
+//! - The scan is `memchr_iter(b'\n', body).count()`. It compares 32 bytes at once, and no code can look at every byte
+//!   faster. The parser reaches a similar speed only because it skips most bytes.
+//! - All readers read the same bodies three times in each round, and the fastest time counts. The readers take turns.
+//!   Each ratio compares two times of the same round. The result is the median of the ratios, with the lowest and the
+//!   highest ratio in brackets. If these are far apart, the machine was too busy for a reliable result.
+//! - `from memory` reads all bodies in turn, which are larger than the caches. `from cache` reads the same body again
+//!   and again. The speed for a body that was just received should be in between.
+//! - Each event allocates the name of its dyno. Allocations are counted while all bodies are read once.
 //! - 1 MB is a million bytes.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
@@ -31,53 +28,54 @@ use dyno_restarter::logplex::{self, Code, Interest};
 use log::Log;
 use memchr::memchr_iter;
 
-/// The ratio to the speed of the scan that the parser should reach.
+/// The speed that the parser should reach, compared with the scan.
 const GOAL: f64 = 0.5;
 
-/// The fastest of these counts. A reading takes a few milliseconds, and an interruption can take as long.
+/// How many times the bodies are read in a round. The fastest reading counts, because a reading takes only a few
+/// milliseconds, and an interruption may take as long.
 const READINGS: usize = 3;
 
-/// How much to measure.
-struct Plan {
+/// The length of a run.
+struct RunLength {
     rounds: usize,
     bytes: usize,
 }
 
-const BENCH: Plan = Plan { rounds: 31, bytes: 64_000_000 };
+const FULL_RUN: RunLength = RunLength { rounds: 31, bytes: 64_000_000 };
 
-const SMOKE: Plan = Plan { rounds: 1, bytes: 2_000_000 };
+const SHORT_RUN: RunLength = RunLength { rounds: 1, bytes: 2_000_000 };
 
 fn main() {
     // `cargo bench` passes this argument; `cargo test` does not.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
-    let plan = if is_bench { BENCH } else { SMOKE };
+    let run = if is_bench { FULL_RUN } else { SHORT_RUN };
     if !is_bench {
-        println!("a short run to check the benchmark; its numbers mean nothing, use `cargo bench` to measure");
+        println!("a short run that only shows that the benchmark works; use `cargo bench` to measure");
     }
-    let log = Log::make(plan.bytes);
-    println!("\n{} bodies of {} lines together, {} rounds\n", log.bodies.len(), log.lines, plan.rounds);
+    let log = Log::generate(run.bytes);
+    println!("\n{} bodies with {} lines in total, {} rounds\n", log.bodies.len(), log.lines, run.rounds);
     let bodies: Vec<&[u8]> = log.bodies.iter().map(Vec::as_slice).collect();
-    allocations(&log, &bodies);
+    check_allocations(&log, &bodies);
     println!("\n{:32}{:>8}{:>13}{:>9}  ratio to the scan (goal: at least {GOAL})", "", "MB/s", "lines/s", "ns/line");
-    race("from memory", &bodies, plan.rounds);
-    race("from cache", &vec![bodies[0]; bodies.len()], plan.rounds);
+    compare_readers("from memory", &bodies, run.rounds);
+    compare_readers("from cache", &vec![bodies[0]; bodies.len()], run.rounds);
     println!();
 }
 
-/// Checks that all events are found, and that nothing else allocates.
-fn allocations(log: &Log, bodies: &[&[u8]]) {
+/// Checks that all events are found, and that there is one allocation for each event and no other.
+fn check_allocations(log: &Log, bodies: &[&[u8]]) {
     let [_, errors, errors_and_memory] = Reader::all();
     for (reader, expected) in [(errors, log.errors), (errors_and_memory, log.errors + log.metrics)] {
         let mut events = 0;
         let allocations = allocation_counter::measure(|| events = reader.read(bodies)).count_total;
         assert_eq!(events, expected, "the wrong number of events was found");
-        assert_eq!(allocations, events as u64, "something other than the events allocates");
+        assert_eq!(allocations, events as u64, "expected one allocation for each event");
         let (name, others) = (reader.name, log.lines - events);
         println!("{name:20}{allocations:>7} allocations for{events:>6} events, none for {others} other lines");
     }
 }
 
-/// One way to read the bodies.
+/// A way to read the bodies.
 struct Reader {
     name: &'static str,
     /// The events to look for; `None` counts newlines.
@@ -85,7 +83,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// The scan comes first.
+    /// Returns the scan, and then the readers to compare with it.
     fn all() -> [Self; 3] {
         let codes: [&[u8]; 4] = [b"R14", b"R15", b"H12", b"H13"];
         let interest = |memory| Interest { errors: codes.into_iter().filter_map(Code::parse).collect(), memory };
@@ -96,7 +94,7 @@ impl Reader {
         ]
     }
 
-    /// Returns how many newlines or events there are.
+    /// Returns the number of newlines or events.
     fn read(&self, bodies: &[&[u8]]) -> usize {
         let bodies = bodies.iter().map(|body| black_box(*body));
         match &self.interest {
@@ -105,43 +103,44 @@ impl Reader {
         }
     }
 
-    /// Measures the fastest of several readings, in seconds.
+    /// Returns the time of the fastest of several readings, in seconds.
     fn time(&self, bodies: &[&[u8]]) -> f64 {
         let time = |_| {
-            let begin = Instant::now();
+            let start = Instant::now();
             black_box(self.read(bodies));
-            begin.elapsed().as_secs_f64()
+            start.elapsed().as_secs_f64()
         };
         (0..READINGS).map(time).fold(f64::INFINITY, f64::min)
     }
 }
 
-/// Measures all readers, in turns, each time beginning with another one. The first round is a warm-up.
-fn race(title: &str, bodies: &[&[u8]], rounds: usize) {
+/// Measures all readers in turn, and prints the results. Each round begins with another reader. The first round is a
+/// warm-up, which does not count.
+fn compare_readers(title: &str, bodies: &[&[u8]], rounds: usize) {
     let readers = Reader::all();
     let mut times: [Vec<f64>; 3] = Default::default();
     for round in 0..=rounds {
         for turn in 0..readers.len() {
-            let at = (round + turn) % readers.len();
-            let time = readers[at].time(bodies);
+            let index = (round + turn) % readers.len();
+            let time = readers[index].time(bodies);
             if round > 0 {
-                times[at].push(time);
+                times[index].push(time);
             }
         }
     }
-    let bytes = number(bodies.iter().map(|body| body.len()).sum());
-    let lines = number(bodies.iter().map(|body| logplex::frames(body).count()).sum());
-    for (reader, mine) in readers.iter().zip(&times) {
-        let ratios = sorted(times[0].iter().zip(mine).map(|(scan, mine)| scan / mine));
-        let time = median(&sorted(mine.iter().copied()));
+    let bytes = to_f64(bodies.iter().map(|body| body.len()).sum());
+    let lines = to_f64(bodies.iter().map(|body| logplex::frames(body).count()).sum());
+    for (reader, reader_times) in readers.iter().zip(&times) {
+        let ratios = sorted(times[0].iter().zip(reader_times).map(|(scan_time, time)| scan_time / time));
+        let time = median(&sorted(reader_times.iter().copied()));
         let (ratio, lowest, highest) = (median(&ratios), ratios[0], ratios[ratios.len() - 1]);
-        let verdict = match (&reader.interest, ratio >= GOAL) {
+        let result = match (&reader.interest, ratio >= GOAL) {
             (None, _) => "",
             (Some(_), true) => "met",
             (Some(_), false) => "NOT MET",
         };
         println!(
-            "{title:12}{:20}{:>8.0}{:>13.0}{:>9.1}{ratio:>9.2} ({lowest:.2}-{highest:.2})  {verdict}",
+            "{title:12}{:20}{:>8.0}{:>13.0}{:>9.1}{ratio:>9.2} ({lowest:.2}-{highest:.2})  {result}",
             reader.name,
             bytes / time / 1e6,
             lines / time,
@@ -160,6 +159,6 @@ fn median(sorted: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
-fn number(count: usize) -> f64 {
+fn to_f64(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::NAN, f64::from)
 }
