@@ -1,13 +1,13 @@
-//! The whole thing on one machine, no account needed: a simulated Heroku with an app that leaks, the service in front of
-//! it, and an alert as a monitoring service sends it, or the app's own log drain.
+//! A demo on one machine, without an account: the service restarts the dynos of an app that leaks memory on a simulated
+//! Heroku. An alert like one of a monitoring service reports the leak, or the log drain of the app.
 //!
 //! ```sh
-//! cargo run --example demo             # one alert, and what it leads to, in under a minute
+//! cargo run --example demo             # an alert and the restarts that follow, in less than a minute
 //! cargo run --example demo -- --drain  # the same without a monitoring service: the log drain reports the leak
-//! cargo run --example demo -- --serve  # keeps running and leaking, to try commands on
+//! cargo run --example demo -- --serve  # keeps running, so that you can try commands
 //! ```
 
-#![expect(clippy::print_stdout, reason = "it prints what happens")]
+#![expect(clippy::print_stdout, reason = "the demo prints to the terminal")]
 
 mod restarter;
 mod screen;
@@ -17,107 +17,108 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use restarter::Restarter;
-use screen::{Panel, Screen, print_log, say, state_of};
+use screen::{Panel, Table, memory_or_state, print_log, print_message};
 use simulator::{App, Heroku, RequestCounts};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-/// The web dynos that are up at the start, and the others.
-const SERVING: [&str; 3] = ["web.1", "web.2", "web.3"];
-const PROCESSES: [&str; 5] = ["web.1", "web.2", "web.3", "web.4", "worker.1"];
+/// The web dynos that are up at the start.
+const WEB_DYNOS_UP: [&str; 3] = ["web.1", "web.2", "web.3"];
 
-/// The demo is over before this; if not, something is wrong.
-const LONGEST: Duration = Duration::from_secs(58);
-const LONGEST_WITH_DRAIN: Duration = Duration::from_secs(110);
+const ALL_DYNOS: [&str; 5] = ["web.1", "web.2", "web.3", "web.4", "worker.1"];
 
-/// From one row of the table to the next.
-const ROWS: Duration = Duration::from_secs(2);
-const ROWS_WITH_SERVE: Duration = Duration::from_secs(10);
+/// The demo fails if it takes longer.
+const TIME_LIMIT: Duration = Duration::from_secs(58);
+const TIME_LIMIT_WITH_DRAIN: Duration = Duration::from_secs(110);
 
-/// A boot of 5 s is a short one: 10 s to a minute is common for Rails.
+/// The time between two rows of the table.
+const ROW_INTERVAL: Duration = Duration::from_secs(2);
+const ROW_INTERVAL_WITH_SERVE: Duration = Duration::from_secs(10);
+
+/// A short boot time, so that the demo is short. Rails apps often take 10 s to a minute.
 const BOOT_TIME: Duration = Duration::from_secs(5);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => timeout(LONGEST, show_an_alert()).await,
-        ["--drain"] => timeout(LONGEST_WITH_DRAIN, show_the_drain()).await,
+        [] => timeout(TIME_LIMIT, show_alert()).await,
+        ["--drain"] => timeout(TIME_LIMIT_WITH_DRAIN, show_drain()).await,
         ["--serve"] => serve().await,
         _ => Ok(Err("usage: cargo run --example demo [-- --drain | --serve]".to_owned())),
     };
-    match result.unwrap_or_else(|_| Err("it took too long".to_owned())) {
+    match result.unwrap_or_else(|_| Err("timed out".to_owned())) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            println!("demo: {problem}");
+        Err(error) => {
+            println!("demo: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// One alert, and what it leads to; beside it the same app, all of whose dynos are restarted at once.
-async fn show_an_alert() -> Result<(), String> {
+/// Shows an alert and the restarts that follow. For comparison, all dynos of a second app are restarted at once.
+async fn show_alert() -> Result<(), String> {
     let heroku = Heroku::start().await;
     let demo = Demo::start(&heroku, "5m");
     let twin = create_app(&heroku, "twin");
     println!("Two apps with the same leak and the same 20 requests a second. Each has three web dynos of 512M.");
-    println!("dyno-restarter is in front of the first one. (Both have a crashed web.4 and a worker, too.)");
-    println!("* over its quota, a dyno swaps and is slow. Heroku looks every 20 s, and reports R14.");
+    println!("dyno-restarter watches the first one. (Both apps also have a crashed web.4 and a worker.)");
+    println!("*: the dyno is over its quota, so it swaps and is slow. Heroku checks every 20 s and logs R14.");
     println!("failed: no web dyno was up. (Heroku holds such a request for up to 75 s while dynos boot.)");
     demo.print_page();
     let panels = vec![
-        Panel::new("shop, with dyno-restarter", &demo.shop, &SERVING),
-        Panel::new("twin, with heroku ps:restart", &twin, &SERVING),
+        Panel::new("shop, with dyno-restarter", &demo.shop, &WEB_DYNOS_UP),
+        Panel::new("twin, with heroku ps:restart", &twin, &WEB_DYNOS_UP),
     ];
     let before = tokio::select! {
-        never = demo.print_rows(panels, ROWS) => never,
-        before = demo.send_an_alert_and_see_it_through(&heroku, &twin) => before,
+        never = demo.print_rows(panels, ROW_INTERVAL) => never,
+        before = demo.send_alert_and_wait(&heroku, &twin) => before,
     };
-    let after = SERVING.map(|dyno| state_of(&demo.shop, dyno));
+    let after = WEB_DYNOS_UP.map(|dyno| memory_or_state(&demo.shop, dyno));
     let RequestCounts { served, failed, .. } = demo.shop.request_counts();
-    let at_once = twin.request_counts();
+    let twin_requests = twin.request_counts();
     println!("\n                            shop, with dyno-restarter    twin, with heroku ps:restart");
-    for ((dyno, before), after) in SERVING.iter().zip(&before).zip(&after) {
+    for ((dyno, before), after) in WEB_DYNOS_UP.iter().zip(&before).zip(&after) {
         println!(
             "memory of {dyno}             {:<29}{before} -> {}",
             format!("{before} -> {after}"),
-            state_of(&twin, dyno)
+            memory_or_state(&twin, dyno)
         );
     }
     println!("web dynos up, at least      {:<29}{}", demo.shop.fewest_up("web"), twin.fewest_up("web"));
-    println!("requests served             {served:<29}{}", at_once.served);
-    println!("requests failed             {failed:<29}{}", at_once.failed);
+    println!("requests served             {served:<29}{}", twin_requests.served);
+    println!("requests failed             {failed:<29}{}", twin_requests.failed);
     println!(
-        "\nBoth have their memory back. Meanwhile shop failed {failed} requests, and twin failed {}.",
-        at_once.failed
+        "\nThe restarts freed memory in both apps. Failed requests: {failed} to shop, {} to twin.",
+        twin_requests.failed
     );
     println!("Next: cargo run --example demo -- --serve");
     demo.check()?;
-    let as_expected = (failed, demo.shop.fewest_up("web"), twin.fewest_up("web"), at_once.failed > 0);
-    if as_expected == (0, 2, 0, true) { Ok(()) } else { Err(format!("it went otherwise: {as_expected:?}")) }
+    let result = (failed, demo.shop.fewest_up("web"), twin.fewest_up("web"), twin_requests.failed > 0);
+    if result == (0, 2, 0, true) { Ok(()) } else { Err(format!("unexpected result: {result:?}")) }
 }
 
-/// No alert: the app's log drain reports the leak.
-async fn show_the_drain() -> Result<(), String> {
+/// Shows a log drain that reports the leak without an alert.
+async fn show_drain() -> Result<(), String> {
     let heroku = Heroku::start().await;
     let demo = Demo::start(&heroku, "5m");
-    let drain = &demo.restarter.drain;
+    let drain = &demo.restarter.drain_url;
     demo.shop.drain_to(drain).await;
-    println!("An app that leaks, with no monitoring service: its log goes to dyno-restarter, by a drain.");
+    println!("An app that leaks memory. A log drain reports the leak, without a monitoring service:");
     println!("  heroku drains:add {drain} -a shop");
-    println!("* over its quota, a dyno swaps and is slow. Heroku looks every 20 s, and reports R14.");
-    println!("The second report of a dyno is one too many (TOLERANCE=2 in 2m).");
+    println!("*: the dyno is over its quota, so it swaps and is slow. Heroku checks every 20 s and logs R14.");
+    println!("A dyno is restarted after its second R14 (TOLERANCE=2 in 2m).");
     demo.print_page();
     let r14s = || demo.shop.log().into_iter().filter(|line| line.contains("Error R14"));
     let print_r14s = async {
         for count in 0.. {
             heroku.until(|_| r14s().count() > count).await;
-            demo.say(log_of_shop(&r14s().nth(count).unwrap_or_default()));
+            demo.print_message(log_of_shop(&r14s().nth(count).unwrap_or_default()));
         }
     };
     tokio::select! {
-        never = demo.print_rows(vec![Panel::new("shop", &demo.shop, &PROCESSES)], ROWS) => never,
+        never = demo.print_rows(vec![Panel::new("shop", &demo.shop, &ALL_DYNOS)], ROW_INTERVAL) => never,
         () = print_r14s => {}
-        () = demo.until_all_are_up_again(&heroku) => {}
+        () = demo.wait_for_restarts(&heroku) => {}
     }
     let fewest_up = demo.shop.fewest_up("web");
     println!("\nThe three web dynos were restarted one after the other. At least {fewest_up} were up at every moment.");
@@ -129,36 +130,37 @@ async fn serve<T>() -> T {
     let heroku = Heroku::start().await;
     heroku.accept_any_token();
     let demo = Demo::start(&heroku, "30s");
-    // Slower: the quota is reached after a minute, and Heroku kills the dynos after four more.
+    // This leak is slower: the dynos reach their quota after a minute, and Heroku kills them about four minutes later.
     demo.shop.leak("web", 120.0);
-    for dyno in SERVING {
+    for dyno in WEB_DYNOS_UP {
         demo.shop.dyno(dyno).has_leaked_for(Duration::from_secs(60));
     }
     demo.print_page();
     demo.restarter.print_commands(&heroku);
-    let panel = Panel::new("shop", &demo.shop, &PROCESSES);
-    demo.print_rows(vec![panel], ROWS_WITH_SERVE).await
+    let panel = Panel::new("shop", &demo.shop, &ALL_DYNOS);
+    demo.print_rows(vec![panel], ROW_INTERVAL_WITH_SERVE).await
 }
 
-/// Four web dynos, one of them crashed for good, and a worker. The web dynos leak, and reach their quota after 12 to 18 s.
+/// Creates an app with a worker and four web dynos. One web dyno has crashed and crashes at each boot. The others leak
+/// memory, and reach their quota after 12 to 18 s.
 fn create_app(heroku: &Heroku, name: &str) -> App {
     let app = heroku.create_app(name).with("web", 4).with("worker", 1).boot_time(BOOT_TIME).runtime_metrics();
     app.dyno("web.4").crashes_on_boot().crash();
     app.reset_fewest_up();
     app.leak("web", 240.0);
-    for (dyno, seconds) in SERVING.into_iter().zip([52, 49, 46]) {
+    for (dyno, seconds) in WEB_DYNOS_UP.into_iter().zip([52, 49, 46]) {
         app.dyno(dyno).has_leaked_for(Duration::from_secs(seconds));
     }
     app.traffic(20.0);
     app
 }
 
+/// Returns the message that shows a line of the app's log, without the time of the line.
 fn log_of_shop(line: &str) -> String {
-    // Without its date.
     format!("log of shop: {}", line.split_once(' ').map_or(line, |(_, text)| text))
 }
 
-/// The app that leaks, and the service in front of it.
+/// The app that leaks memory, and the service that watches it.
 struct Demo {
     started: Instant,
     shop: App,
@@ -173,54 +175,55 @@ impl Demo {
     }
 
     fn print_page(&self) {
-        println!("Its page, while this runs: {}\n", self.restarter.page);
+        println!("Page of dyno-restarter: {}\n", self.restarter.page);
     }
 
-    /// Prints the table; never ends.
-    async fn print_rows<T>(&self, panels: Vec<Panel>, pause: Duration) -> T {
-        let mut screen = Screen::new(self.started, panels);
-        screen.print_head();
-        let mut ticks = interval(pause);
+    /// Prints a row of the table after each interval. It never returns.
+    async fn print_rows<T>(&self, panels: Vec<Panel>, row_interval: Duration) -> T {
+        let mut table = Table::new(self.started, panels);
+        table.print_head();
+        let mut ticks = interval(row_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            screen.print_row();
+            table.print_row();
         }
     }
 
-    /// Plays a monitoring service, which sees the line in the log and calls the webhook, and a person, who restarts the other
-    /// app by hand. Returns the memory of the dynos at this moment.
-    async fn send_an_alert_and_see_it_through(&self, heroku: &Heroku, twin: &App) -> [String; 3] {
+    /// Waits for an R14 in the log, sends an alert about it as a monitoring service does, and restarts the other app as
+    /// a person does. Waits until the dynos of both apps are up. Returns the memory of the dynos before the restarts.
+    async fn send_alert_and_wait(&self, heroku: &Heroku, twin: &App) -> [String; 3] {
         let r14 = || self.shop.log().into_iter().find(|line| line.contains("Error R14"));
         heroku.until(|_| r14().is_some()).await;
-        let line = r14().expect("it is there");
-        let before = SERVING.map(|dyno| state_of(&self.shop, dyno));
-        self.say(log_of_shop(&line));
-        let answer = self.restarter.alert(&line).await;
-        self.say(format_args!("alert: POST /restart_web_dynos?key=... -> {answer}"));
+        let line = r14().expect("the log has an R14");
+        let before = WEB_DYNOS_UP.map(|dyno| memory_or_state(&self.shop, dyno));
+        self.print_message(log_of_shop(&line));
+        let response = self.restarter.send_alert(&line).await;
+        self.print_message(format_args!("alert: POST /restart_web_dynos?key=... -> {response}"));
         restarter::restart_all_at_once(heroku, "twin").await;
-        self.say("by hand: heroku ps:restart -a twin");
+        self.print_message("by hand: heroku ps:restart -a twin");
         heroku.until(|_| twin.up("web") == 3).await;
-        self.until_all_are_up_again(heroku).await;
+        self.wait_for_restarts(heroku).await;
         before
     }
 
-    /// All dynos that were up are up again, and the service has looked once more and written its report.
-    async fn until_all_are_up_again(&self, heroku: &Heroku) {
+    /// Waits until the three dynos were restarted and are up, and the service has logged its report.
+    async fn wait_for_restarts(&self, heroku: &Heroku) {
         heroku.until(|_| self.shop.restarts().len() == 3 && self.shop.up("web") == 3).await;
+        // The service lists the dynos once more before it logs its report.
         sleep(Duration::from_secs(4)).await;
     }
 
-    /// Whether it went as it should.
+    /// Checks that the dynos were restarted in turn, and that two of them were up at every moment.
     fn check(&self) -> Result<(), String> {
         let (restarts, fewest_up) = (self.shop.restarts(), self.shop.fewest_up("web"));
-        if restarts == SERVING && fewest_up == 2 {
+        if restarts == WEB_DYNOS_UP && fewest_up == 2 {
             return Ok(());
         }
-        Err(format!("it went otherwise: restarted {restarts:?}, at least {fewest_up} up"))
+        Err(format!("unexpected result: restarted {restarts:?}, at least {fewest_up} up"))
     }
 
-    fn say(&self, what: impl fmt::Display) {
-        say(self.started, what);
+    fn print_message(&self, message: impl fmt::Display) {
+        print_message(self.started, message);
     }
 }

@@ -1,5 +1,5 @@
-//! What the demo prints: a table that goes on all the time, and between its rows what happens. Lines have fewer than 100
-//! columns, and no colours, so that they can be read in a terminal and in a log.
+//! The output of the demo: a table, and messages between its rows. Lines have fewer than 100 columns and no colours, so
+//! that they are readable in a terminal and in a log.
 
 use std::fmt;
 use std::io;
@@ -9,57 +9,56 @@ use simulator::{App, RequestCounts};
 use tokio::time::Instant;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The width of a line; longer ones are wrapped.
+/// The width at which lines are wrapped.
 const COLUMNS: usize = 98;
 
-/// What stands in front of each line: the seconds since the start.
+/// The width of the time at the beginning of each line.
 const MARGIN: usize = 8;
 
-/// The memory of a Standard-1X dyno, in megabytes: over this Heroku reports R14, and the dyno swaps.
+/// The memory quota of a Standard-1X dyno, in megabytes. Over its quota, a dyno swaps, and Heroku logs R14.
 const QUOTA: f64 = 512.0;
 
-/// One app in the table: a column for each of these dynos, and what became of the requests.
+/// The columns of an app in the table: one for each of these dynos, and three for the requests.
 pub(crate) struct Panel {
     title: &'static str,
     app: App,
     dynos: &'static [&'static str],
-    /// At the latest row.
-    requests: RequestCounts,
+    previous_counts: RequestCounts,
 }
 
 impl Panel {
     pub(crate) fn new(title: &'static str, app: &App, dynos: &'static [&'static str]) -> Self {
-        Self { title, app: app.clone(), dynos, requests: app.request_counts() }
+        Self { title, app: app.clone(), dynos, previous_counts: app.request_counts() }
     }
 
     fn head(&self) -> String {
         self.cells(str::to_owned) + "served failed answer"
     }
 
-    /// The memory of each dyno that is up, the state of the others, the requests so far, and how long the dynos took to answer
-    /// those since the row before.
+    /// Returns the memory or the state of each dyno, the numbers of requests so far, and the average response time
+    /// since the previous row.
     fn row(&mut self) -> String {
-        let dynos = self.cells(|dyno| state_of(&self.app, dyno));
-        let (now, before) = (self.app.request_counts(), self.requests);
-        self.requests = now;
-        let served = u32::try_from(now.served - before.served).unwrap_or(u32::MAX);
-        let answer = match now.service_time.saturating_sub(before.service_time).checked_div(served) {
+        let dynos = self.cells(|dyno| memory_or_state(&self.app, dyno));
+        let (counts, previous) = (self.app.request_counts(), self.previous_counts);
+        self.previous_counts = counts;
+        let served = u32::try_from(counts.served - previous.served).unwrap_or(u32::MAX);
+        let answer = match counts.service_time.saturating_sub(previous.service_time).checked_div(served) {
             None => "-".to_owned(),
             Some(time) if time.as_millis() < 1000 => format!("{}ms", time.as_millis()),
             Some(time) => format!("{:.1}s", time.as_secs_f64()),
         };
-        format!("{dynos}{:>6} {:>6} {answer:>6}", now.served, now.failed)
+        format!("{dynos}{:>6} {:>6} {answer:>6}", counts.served, counts.failed)
     }
 
     fn cells(&self, text: impl Fn(&str) -> String) -> String {
-        // `1024M*` has six columns.
+        // The longest text is `1024M*`.
         let cell = |&dyno: &&str| format!("{:<1$} ", text(dyno), dyno.len().max(6));
         self.dynos.iter().map(cell).collect::<Vec<_>>().concat()
     }
 }
 
-/// `440M`, `531M*` over the quota, or why it has no memory.
-pub(crate) fn state_of(app: &App, dyno: &str) -> String {
+/// Returns the memory of a dyno that is up, such as `440M`, or `531M*` over the quota. Otherwise, returns its state.
+pub(crate) fn memory_or_state(app: &App, dyno: &str) -> String {
     match (app.memory(dyno), app.state(dyno).as_str()) {
         (Some(memory), _) if memory > QUOTA => format!("{memory:.0}M*"),
         (Some(memory), _) => format!("{memory:.0}M"),
@@ -69,13 +68,13 @@ pub(crate) fn state_of(app: &App, dyno: &str) -> String {
     }
 }
 
-/// The table, one app beside the other.
-pub(crate) struct Screen {
+/// The table, which shows the apps side by side.
+pub(crate) struct Table {
     started: Instant,
     panels: Vec<Panel>,
 }
 
-impl Screen {
+impl Table {
     pub(crate) fn new(started: Instant, panels: Vec<Panel>) -> Self {
         Self { started, panels }
     }
@@ -91,34 +90,34 @@ impl Screen {
 
     pub(crate) fn print_row(&mut self) {
         let rows: Vec<String> = self.panels.iter_mut().map(Panel::row).collect();
-        say(self.started, rows.join(" | "));
+        print_message(self.started, rows.join(" | "));
     }
 }
 
-/// Prints something that happened, with its time.
-pub(crate) fn say(started: Instant, what: impl fmt::Display) {
+/// Prints a message with the time since the start.
+pub(crate) fn print_message(started: Instant, message: impl fmt::Display) {
     let time = format!("{:>5.1}s  ", started.elapsed().as_secs_f64());
-    println!("{time}{}", wrap(&what.to_string(), COLUMNS - MARGIN).join(&format!("\n{:MARGIN$}    ", "")));
+    println!("{time}{}", wrap(&message.to_string(), COLUMNS - MARGIN).join(&format!("\n{:MARGIN$}    ", "")));
 }
 
-/// Breaks a line at spaces. All parts but the first are indented by four columns.
+/// Wraps a text at spaces. The lines after the first are four columns shorter, because the caller indents them.
 fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut parts = vec![String::new()];
+    let mut lines = vec![String::new()];
     for word in text.split(' ') {
-        let room = if parts.len() == 1 { width } else { width - 4 };
-        match parts.last_mut() {
-            Some(part) if part.is_empty() || part.chars().count() + 1 + word.chars().count() <= room => {
-                let space = if part.is_empty() { "" } else { " " };
-                part.push_str(space);
-                part.push_str(word);
+        let room = if lines.len() == 1 { width } else { width - 4 };
+        match lines.last_mut() {
+            Some(line) if line.is_empty() || line.chars().count() + 1 + word.chars().count() <= room => {
+                let space = if line.is_empty() { "" } else { " " };
+                line.push_str(space);
+                line.push_str(word);
             }
-            _ => parts.push(word.to_owned()),
+            _ => lines.push(word.to_owned()),
         }
     }
-    parts
+    lines
 }
 
-/// Prints the log of the service between the rows.
+/// Makes the service print its log between the rows.
 pub(crate) fn print_log(started: Instant) {
     tracing_subscriber::fmt()
         .with_writer(LogLines { started })
@@ -142,7 +141,7 @@ impl<'a> MakeWriter<'a> for LogLines {
     }
 }
 
-/// One line, printed when it is complete.
+/// A line of the log, which is printed when it is complete.
 struct LogLine {
     started: Instant,
     text: Vec<u8>,
@@ -162,8 +161,8 @@ impl io::Write for LogLine {
 impl Drop for LogLine {
     fn drop(&mut self) {
         let text = String::from_utf8_lossy(&self.text);
-        // The id of a request has a use only where there are many.
+        // The id of the request is left out, because the demo sends few requests to the service.
         let text = text.trim().split_once("}: ").map_or(text.trim(), |(_, text)| text);
-        say(self.started, format_args!("restarter: {text}"));
+        print_message(self.started, format_args!("restarter: {text}"));
     }
 }

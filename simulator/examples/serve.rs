@@ -1,4 +1,4 @@
-//! Serves a simulated Heroku with an app `shop`, to try the real CLI against:
+//! Starts a simulated Heroku with an app `shop`, so that you can try the Heroku CLI with it:
 //!
 //! ```sh
 //! cargo run -p simulator --example serve -- 4000
