@@ -1,5 +1,5 @@
 //! A demo on one machine, without an account: the service restarts the dynos of an app that leaks memory on a simulated
-//! Heroku. An alert like one of a monitoring service reports the leak, or the log drain of the app.
+//! Heroku. The leak is reported by an alert, as from a monitoring service, or by the log drain of the app.
 //!
 //! ```sh
 //! cargo run --example demo             # an alert and the restarts that follow, in less than a minute

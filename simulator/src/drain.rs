@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use crate::event_queue::EventQueue;
 use crate::logs::{Line, microseconds_text, seconds_text};
 
-/// How many messages logplex keeps in the buffer of a drain.
+/// How many messages logplex keeps in the buffer of a drain at most.
 const BUFFER_LINES: usize = 1024;
 
-/// How many bytes logplex puts into a batch.
+/// How many bytes logplex puts into a batch at most.
 const BATCH_BYTES: usize = 102_400;
 
 pub(crate) struct Drain {

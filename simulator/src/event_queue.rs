@@ -31,7 +31,7 @@ pub(crate) enum EventKind {
 
 /// Future events in the order of their times. Events with the same time keep the order in which they were scheduled.
 pub(crate) struct EventQueue {
-    /// The time of the latest event that was taken, or a later time if the queue was advanced to it.
+    /// The current time. All earlier events have been taken.
     pub(crate) now: Timestamp,
     pub(crate) ids: IdGenerator,
     events: BTreeMap<(Timestamp, u64), Event>,

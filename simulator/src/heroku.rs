@@ -15,7 +15,7 @@ use crate::simulation::{Simulation, run_event_loop};
 
 /// A simulated Heroku. Cloning it is cheap, and all clones are the same Heroku.
 ///
-/// It runs until its tokio runtime ends.
+/// The simulation runs until its tokio runtime ends.
 #[derive(Clone)]
 pub struct Heroku {
     simulation: Arc<Simulation>,

@@ -20,8 +20,8 @@ const MEMORY_AT_START: f64 = 256.0;
 /// How often the platform measures the memory ("about once every 20 seconds").
 const MEASURE_INTERVAL: Duration = Duration::from_secs(20);
 
-/// How long before the replacement of its instance a late R14 is written. It is long enough that the R14 is older than
-/// the `created_at` of the new instance, which has no fractions of seconds.
+/// The time between a late R14 and the replacement of its instance. It is a full second, because the R14 must be older
+/// than the `created_at` of the new instance, which is in whole seconds.
 const LATE_R14_BEFORE_REPLACEMENT: Duration = Duration::from_secs(1);
 
 const R14: &str = "Error R14 (Memory quota exceeded)";

@@ -11,8 +11,7 @@ use crate::dyno::Dyno;
 use crate::event_queue::{EventKind, EventQueue};
 use crate::memory::QUOTA;
 
-/// How many requests there are for each one with the unusual path. It is a prime number, so that all dynos get such
-/// requests.
+/// Every 47th request has the unusual path. The number is prime, so that all dynos get such requests.
 const UNUSUAL_PATH_INTERVAL: usize = 47;
 
 /// A path that is hard to parse in a log line. All of its characters are valid in the path of a request.
