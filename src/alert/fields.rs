@@ -149,7 +149,7 @@ impl FieldKind {
         let known = |name| Word::of(name).and_then(|name| KINDS.get(&name)).copied();
         // The path of a name may have any beginning: `syslog.procid`.
         let is_name = |kind: &Self| matches!(kind, Self::Dyno | Self::App | Self::Source | Self::Host);
-        let of_last = || known(name.rsplit(['.', '@']).next()?).filter(is_name);
+        let of_last = || known(name.rsplit_once(['.', '@'])?.1).filter(is_name);
         known(name).or_else(of_last).unwrap_or_else(|| if is_link(name) { Self::Ignored } else { Self::Other })
     }
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::fields::FieldKind;
 use super::states::{CHANGES, HEADER_VALUES, Inactive, NEGATIONS, SUBJECTS, VALUES, WORDS};
@@ -89,11 +89,12 @@ impl Signal {
 
     /// What the headers say.
     pub(super) fn of_headers(headers: &HeaderMap) -> Self {
-        let of_row = |(name, row, reason): &(&str, &str, Inactive)| {
-            let value = headers.get(*name)?.to_str().ok()?;
-            row.split(' ').any(|word| value.eq_ignore_ascii_case(word)).then_some(News(*reason))
+        let of_header = |(name, value): (&HeaderName, &HeaderValue)| {
+            let says = |word: &str| value.as_bytes().eq_ignore_ascii_case(word.as_bytes());
+            let is_of = |(header, row, _): &&(&str, &str, _)| name.as_str() == *header && row.split(' ').any(says);
+            HEADER_VALUES.iter().find(is_of).map(|(_, _, reason)| News(*reason))
         };
-        HEADER_VALUES.iter().find_map(of_row).unwrap_or_default()
+        headers.iter().find_map(of_header).unwrap_or_default()
     }
 
     /// Of two signals about the same alert, the one that counts.

@@ -61,12 +61,7 @@ impl<'a> Envelope<'a> {
         let (timestamp, host_name) = head.split_first_chunk::<32>()?;
         let is_number = priority[1..4].iter().all(u8::is_ascii_digit);
         let is_framed = priority[0] == b'<' && priority[4..] == *b">1 " && host_name == b" host ";
-        #[expect(
-            clippy::unnecessary_fold,
-            reason = "checking all bytes at once is faster than stopping at the first space"
-        )]
-        let has_space = timestamp.iter().fold(false, |found, &byte| found || byte == b' ');
-        (is_number && is_framed && !has_space).then_some(Self { timestamp, host_name: b"host", content })
+        (is_number && is_framed && !has_space(timestamp)).then_some(Self { timestamp, host_name: b"host", content })
     }
 
     fn open_any(message: &'a [u8]) -> Option<Self> {
@@ -87,6 +82,21 @@ impl<'a> Envelope<'a> {
         let text = if app_name == PLATFORM { without_structured_data(text) } else { text };
         Some(Line { timestamp: self.timestamp, host_name: self.host_name, app_name, proc_id, text })
     }
+}
+
+/// Whether there is a space. Checking eight bytes at once is faster than stopping at the first space: in bytes that are 0
+/// where a space was, subtracting 1 from each sets the highest bit of a byte that was 0.
+#[inline]
+fn has_space(timestamp: &[u8; 32]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
+    const HIGHEST_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let (eights, _) = timestamp.as_chunks();
+    let spaces_in = |eight: &[u8; 8]| {
+        let bytes = u64::from_ne_bytes(*eight) ^ SPACES;
+        bytes.wrapping_sub(ONES) & !bytes & HIGHEST_BITS
+    };
+    eights.iter().fold(0, |found, eight| found | spaces_in(eight)) != 0
 }
 
 /// Splits at the next space.
