@@ -1,6 +1,6 @@
 //! How long alerts take beside an attack, and what the attack costs. What can be stated without figures is a test.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::{PATIENCE, PAUSE, STORM, megabytes, verdict};
 /// How many alerts are measured beside each attack.
 const ALERTS: usize = 200;
 
-/// The worst of them, without fault of the service, on a machine that has the load generator to run, too.
+/// How long the slowest of them may take. The load generator runs on the same machine.
 const GOAL: Duration = Duration::from_millis(100);
 
 /// Connections that send these bytes and nothing more.
@@ -139,19 +139,7 @@ fn latencies(address: SocketAddr, alerts: usize) -> Vec<Duration> {
 
 /// One request on a connection of its own.
 fn exchange(address: SocketAddr, request: &[u8]) -> Option<Answer> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    stream.write_all(request).ok()?;
-    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
-    loop {
-        match stream.read(&mut buffer).ok()? {
-            0 => return None,
-            length => bytes.extend_from_slice(&buffer[..length]),
-        }
-        if let Some(answer) = Answer::parse(&bytes) {
-            return Some(answer);
-        }
-    }
+    load::exchange_blocking(TcpStream::connect(address).ok()?, request)
 }
 
 fn print(name: &str, mut latencies: Vec<Duration>, [during, after]: [Option<u64>; 2]) {

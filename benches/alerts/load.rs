@@ -1,6 +1,6 @@
 //! The load: as many alerts as many connections can carry, by a client that does as little as possible beside.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +11,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+
+use crate::PATIENCE;
 
 /// How many connections are used at once.
 pub(crate) const CONNECTIONS: usize = 64;
@@ -155,6 +157,23 @@ pub(crate) async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mu
         }
     }
     Err(io::ErrorKind::UnexpectedEof.into())
+}
+
+/// One request without tokio, on a connection that is not used again. `None` if the connection ends without an answer, or the
+/// answer takes longer than [`PATIENCE`].
+pub(crate) fn exchange_blocking(mut stream: std::net::TcpStream, request: &[u8]) -> Option<Answer> {
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.write_all(request).ok()?;
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        match stream.read(&mut buffer).ok()? {
+            0 => return None,
+            length => bytes.extend_from_slice(&buffer[..length]),
+        }
+        if let Some(answer) = Answer::parse(&bytes) {
+            return Some(answer);
+        }
+    }
 }
 
 impl Answer {

@@ -34,11 +34,10 @@ mod postgres;
 mod process;
 mod rivals;
 
-use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use load::{Answer, CONNECTIONS, Load};
+use load::{CONNECTIONS, Load};
 use log::Log;
 use postgres::Database;
 use process::{Calls, Process};
@@ -263,7 +262,7 @@ fn time_to_first_202(heroku: &str) -> Duration {
     let address = free_address();
     let begin = Instant::now();
     let mut service = Process::service(heroku, &address.to_string());
-    let mut stream = loop {
+    let stream = loop {
         match TcpStream::connect(address) {
             // Nobody listens yet and the system chose the port itself for this end: the stream ends where it begins.
             Ok(stream) if stream.local_addr().is_ok_and(|local| local == address) => {}
@@ -272,11 +271,7 @@ fn time_to_first_202(heroku: &str) -> Duration {
         }
         assert!(begin.elapsed() < PATIENCE && service.is_running(), "the service did not open {address}");
     };
-    stream.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
-    stream.write_all(&load::alert(address, process::KEY)).expect("the service takes the alert");
-    let mut bytes = [0; 4096];
-    let length = stream.read(&mut bytes).expect("the service answers");
-    let answer = Answer::parse(&bytes[..length]).expect("the answer is one small packet");
+    let answer = load::exchange_blocking(stream, &load::alert(address, process::KEY)).expect("the service answers");
     assert_eq!(answer.status, 202);
     begin.elapsed()
 }

@@ -91,7 +91,7 @@ impl Sink for Extraction {
             Value::Object => {
                 match (kind, container.scope) {
                     (FieldKind::Deploy, Scope::Alert) => self.signal(Signal::News(Inactive::Deploy)),
-                    (FieldKind::Change, Scope::Alert) => self.signal(Signal::News(Inactive::NoAlert)),
+                    (FieldKind::AppWebhook, Scope::Alert) => self.signal(Signal::News(Inactive::NoAlert)),
                     _ => {}
                 }
                 let object = container.object(kind, field.name.is_none());

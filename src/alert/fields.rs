@@ -16,9 +16,9 @@ pub(super) enum FieldKind {
     Alerts,
     AlertType,
     App,
+    AppWebhook,
     ByDyno,
     Challenge,
-    Change,
     Clear,
     ConfirmUrl,
     Delivery,
@@ -85,9 +85,10 @@ const NAMES: &[(FieldKind, &str)] = &[
     // What the sender wants to be answered, or a person to open, before it sends alerts.
     (FieldKind::Challenge, "validation_code challenge hub_challenge"),
     (FieldKind::ConfirmUrl, "subscribe_url"),
-    // As an object, a deploy or another change, which Heroku tells of a dyno that we restart, too.
+    // As an object, a deploy.
     (FieldKind::Deploy, "marker"),
-    (FieldKind::Change, "webhook_metadata"),
+    // An object in each message of Heroku's app webhooks, which Heroku also sends when this service restarts a dyno.
+    (FieldKind::AppWebhook, "webhook_metadata"),
     // Contains an alert, or a part of one.
     (FieldKind::Wrapper, "payload data attributes alert alert_group incident issue alarm check error exception"),
     (FieldKind::Wrapper, "performance detail essentials problem notification snitch webhook_event_data"),
@@ -118,8 +119,8 @@ const NAMES: &[(FieldKind, &str)] = &[
     (FieldKind::Ignored, "context query saved_search search"),
 ];
 
-const QUALIFIERS: &str = "alert alarm check current event health host incident issue monitor new notification overall problem service site \
-     to trigger";
+const QUALIFIERS: &str = "alert alarm check current event health host incident issue monitor new notification overall \
+     problem service site to trigger";
 
 /// A field whose name ends like this is ignored as a link, unless the name is in the table.
 const LINK_ENDINGS: [&str; 3] = ["url", "uri", "link"];

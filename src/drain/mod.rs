@@ -5,7 +5,7 @@
 //! - `detector`: counts the reports until the threshold is reached;
 //! - `app_drain`: what the service remembers about the log of one app;
 //! - `steps`: what the log said in the last 24 hours, as each replica heard it; `day`: all of it together;
-//! - `shared`: what replicas tell one another;
+//! - `replicas`: what replicas tell one another;
 //! - `status`: what there is to say of the log of an app now;
 //! - `summary`: the reports that led to nothing, for the log;
 //! - `silence`: notices when a log no longer arrives.
@@ -13,8 +13,8 @@
 mod app_drain;
 mod day;
 mod detector;
+mod replicas;
 mod settings;
-mod shared;
 mod silence;
 mod status;
 mod steps;

@@ -20,7 +20,7 @@ const MOST_OF_OTHERS: usize = 20 * 144;
 #[derive(Debug, Default)]
 pub(super) struct Steps {
     own: BTreeMap<i64, HeardStep>,
-    /// Those that other replicas heard, with what these are called.
+    /// Those of other replicas, with the name of the replica.
     others: BTreeMap<(i64, String), HeardStep>,
     /// Those of our own that changed since they were taken.
     changed: BTreeSet<i64>,
@@ -113,7 +113,7 @@ impl Steps {
         }
     }
 
-    /// All of the last 24 hours.
+    /// The steps of all replicas in the last 24 hours.
     fn all(&self, now: Timestamp) -> impl Iterator<Item = (i64, &HeardStep)> {
         let own = self.own.iter().map(|(begin, heard)| (*begin, heard));
         let others = self.others.iter().map(|((begin, _), heard)| (*begin, heard));

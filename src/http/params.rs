@@ -155,7 +155,7 @@ impl RestartParams {
 }
 
 impl Name {
-    /// A key has at least 16 characters.
+    /// A key has at least 16 characters, so no shorter name is one.
     const MAX_LEN: usize = 15;
 
     /// Only a plain word is repeated: what stands there may be a key without its `key=`.
@@ -216,7 +216,8 @@ fn is_dry_run(name: &str) -> bool {
 }
 
 /// The parameter of ours that is a part of this parameter, because its author separated them with `&amp;`, `;` or `%26`, or
-/// wrote `mode=dry_run`. A comma or a question mark separates only a `dry_run=`: in other texts, they are quite common. Texts with spaces or quotation marks are left alone: a log line and JSON may contain `; app=`.
+/// wrote `mode=dry_run`. Commas and question marks are common in values, so behind them only `dry_run=` counts. Texts with
+/// spaces or quotation marks are left alone: a log line and JSON may contain `; app=`.
 fn hidden_parameter(name: &str, value: &str) -> Option<&'static str> {
     if value.contains([' ', '"']) {
         return None;

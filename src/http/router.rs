@@ -101,7 +101,7 @@ async fn restart_web_dynos(
         let _guard = shared.panics.guard();
         shared.intake.receive(alert, body).await
     };
-    match task::carried_on(receiving).await {
+    match task::spawn_if_pending(receiving).await {
         Some(Ok(outcome)) => respond(outcome, &state.restarter, format).await,
         Some(Err(IntakeError::Params(error))) => bad_request(&error, format),
         Some(Err(IntakeError::Signature(error))) => Refusal::new(error.to_string()).response(format),

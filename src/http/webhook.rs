@@ -161,8 +161,9 @@ impl AlertIntake {
 
     /// Logs why a request with a valid key was not acted on: its sender may ignore the response, but somebody set it up.
     pub(crate) fn log_misdirected(&self, key: &str, problem: fmt::Arguments<'_>) {
-        self.keys.recent().add("not acted on", None, key, &problem.to_string());
-        self.misdirected.log(&problem.to_string(), |problem, times| {
+        let problem = problem.to_string();
+        self.keys.recent().add("not acted on", None, key, &problem);
+        self.misdirected.log(&problem, |problem, times| {
             warn!(count = times.count(), "{problem}{times}. Correct the URL that the sender calls");
         });
     }

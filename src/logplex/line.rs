@@ -84,8 +84,8 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// Whether there is a space. Checking eight bytes at once is faster than stopping at the first space: in bytes that are 0
-/// where a space was, subtracting 1 from each sets the highest bit of a byte that was 0.
+/// Whether there is a space. Checking eight bytes at once is faster than stopping at the first space. XOR turns each space
+/// into 0, and subtracting 1 from a byte sets its highest bit if it was 0.
 #[inline]
 fn has_space(timestamp: &[u8; 32]) -> bool {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);

@@ -48,11 +48,7 @@ impl Secrets {
     pub(crate) fn conceal<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let (mut shown, mut kept, mut at) = (String::new(), 0, 0);
         while at + self.shortest <= text.len() {
-            let found = if self.may_begin(&text.as_bytes()[at..]) {
-                self.forms.iter().find_map(|form| end_of(form, text.as_bytes(), at))
-            } else {
-                None
-            };
+            let found = self.end_of_secret(text.as_bytes(), at);
             if let Some(end) = found {
                 shown.extend([&text[kept..at], CONCEALED]);
                 kept = end;
@@ -62,8 +58,15 @@ impl Secrets {
         if kept == 0 { text.into() } else { (shown + &text[kept..]).into() }
     }
 
-    fn may_begin(&self, text: &[u8]) -> bool {
-        matches!(text, [b'%', ..]) || matches!(text, [first, second, ..] if self.begins[pair(*first, *second)])
+    /// Where the secret ends that begins at this place of the text, if one does.
+    fn end_of_secret(&self, text: &[u8], at: usize) -> Option<usize> {
+        let may_begin = match text[at..] {
+            [b'%', ..] => true,
+            [first, second, ..] => self.begins[pair(first, second)],
+            _ => false,
+        };
+        let mut forms = self.forms.iter().filter(|_| may_begin);
+        forms.find_map(|form| end_of(form, text, at))
     }
 }
 
@@ -85,7 +88,7 @@ fn forms(secret: &str) -> impl Iterator<Item = Vec<u8>> {
     std::iter::once(secret.as_bytes().to_vec()).chain((0..3).map(in_base64))
 }
 
-/// Where the secret that begins at this place of the text ends.
+/// Where this secret ends if it begins at this place of the text.
 fn end_of(secret: &[u8], text: &[u8], mut at: usize) -> Option<usize> {
     for expected in secret {
         let (byte, length) = match text.get(at..)? {

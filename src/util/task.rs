@@ -6,9 +6,9 @@ use std::task::Poll;
 use tokio::task::JoinError;
 use tracing::Instrument;
 
-/// The output of a future that is carried on when the caller is dropped: as a task of its own, unless it is done at once.
+/// Runs a future to its end, even if the caller is dropped meanwhile. It becomes a task only if it is not ready at once.
 /// `None` when the runtime ended before it. A panic goes on in the caller.
-pub(crate) async fn carried_on<F>(future: F) -> Option<F::Output>
+pub(crate) async fn spawn_if_pending<F>(future: F) -> Option<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {

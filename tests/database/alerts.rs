@@ -5,7 +5,7 @@ use crate::proxy::{Proxy, Wire};
 use crate::service::{KEY, Service, first_line, seconds, shop};
 use crate::{in_time, replica, unconnected_service, until_true};
 
-const WAITING: &str = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL";
+pub(crate) const WAITING: &str = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL";
 const DONE: &str = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NOT NULL";
 
 /// Waits until a query returns this number. At first, the tables may not be there.

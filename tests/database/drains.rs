@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::alerts::until;
 use crate::replica;
+use crate::replicas::PASSES;
 use crate::service::{KEY, Service, seconds, shop};
 
 const REQUESTS: &str = "SELECT count(*) FROM dyno_restarter.requests";
-const PASSES: &str = "SELECT count(*) FROM dyno_restarter.passes";
 
 /// A batch with one report of R14 about `web.1`, this long ago.
 pub(crate) async fn report(service: &Service, frame_id: &str, ago: Duration) {

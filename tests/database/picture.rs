@@ -1,16 +1,13 @@
-//! What log drains told any replica, and what happened to dynos, is on the page of every replica, and outlasts all of them.
+//! What log drains told any replica, and what happened to dynos, is on the page of every replica, and survives their restarts.
 
 use serde_json::{Value, json};
 
 use crate::alerts::until;
 use crate::drains::report;
 use crate::replica;
-use crate::replicas::{get, status, two_replicas, until_shown};
+use crate::replicas::{HELD, PASSES, get, status, two_replicas, until_shown};
 use crate::service::{QUICK, Service, dyno_name, seconds, shop};
 use crate::{in_time, until_true};
-
-const HELD: &str = "SELECT count(*) FROM dyno_restarter.turns WHERE holder IS NOT NULL";
-const PASSES: &str = "SELECT count(*) FROM dyno_restarter.passes";
 
 async fn drain(service: &Service) -> Value {
     status(service).await["apps"][0]["drain"].clone()

@@ -9,8 +9,8 @@ use crate::proxy::{Proxy, Wire};
 use crate::service::{KEY, QUICK, Service, seconds, shop};
 use crate::{in_time, replica, service_with, until_true};
 
-const HELD: &str = "SELECT count(*) FROM dyno_restarter.turns WHERE holder IS NOT NULL";
-const PASSES: &str = "SELECT count(*) FROM dyno_restarter.passes";
+pub(crate) const HELD: &str = "SELECT count(*) FROM dyno_restarter.turns WHERE holder IS NOT NULL";
+pub(crate) const PASSES: &str = "SELECT count(*) FROM dyno_restarter.passes";
 
 pub(crate) async fn get(service: &Service, path: &str) -> String {
     let url = format!("http://{}{path}", service.address);

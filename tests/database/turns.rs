@@ -2,12 +2,10 @@
 
 use dyno_restarter::restart::{End, Outcome, TurnStatus};
 
-use crate::alerts::until;
+use crate::alerts::{WAITING, until};
 use crate::proxy::{Proxy, Wire};
 use crate::service::{KEY, QUICK, Service, held_by, seconds, shop};
 use crate::{in_time, replica, service_with, until_true};
-
-const WAITING: &str = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL";
 
 #[tokio::test]
 async fn alerts_at_two_replicas_at_once_restart_each_dyno_once_and_one_at_a_time() {

@@ -240,7 +240,7 @@ fn the_readme_shows_lines_of_the_demo_as_it_was() {
 /// How the commands begin that only set or print what the other commands use.
 const PLAIN: [&str; 4] = ["APP=shop ", "NEW=$(openssl ", "echo ", "sed "];
 
-/// In a shell where the values are set that the commands before have set.
+/// Runs them in a shell in which the values of earlier commands are set.
 #[test]
 fn the_plain_commands_of_the_docs_run_and_leave_no_value_out() {
     let set = "SITE=site.example KEY=the-key NEW=new-key RESTARTER=shop-restarter; openssl() { echo new-key; }";

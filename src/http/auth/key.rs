@@ -24,15 +24,15 @@ pub(super) struct Key {
     /// What the log calls it: its name, or its place in `RESTART_WEBHOOK_KEY`, counted from 1.
     pub(super) name: Arc<str>,
     /// What the key of a request is compared with.
-    pub(super) block: Block,
+    pub(super) padded: PaddedKey,
     /// Verifies signatures that were made with it.
     pub(super) signing: hmac::Key,
 }
 
-/// A key in a block of fixed size: to compare blocks takes the same time whatever key was sent, and however long it is. As
-/// in HMAC (RFC 2104), a key that is longer than the block is replaced by its digest.
-pub(super) struct Block {
-    words: [u64; Block::LEN / 8],
+/// A key, padded with zeros to a fixed size: comparing takes the same time whatever key was sent, and however long it is. As
+/// in HMAC (RFC 2104), a key that is longer than that is replaced by its digest.
+pub(super) struct PaddedKey {
+    words: [u64; PaddedKey::LEN / 8],
     /// The length of the key, so that padding makes no two keys equal.
     key_length: u64,
 }
@@ -42,13 +42,13 @@ impl Key {
     pub(super) fn new(number: usize, NamedKey { name, secret }: &NamedKey<'_>) -> Self {
         Self {
             name: name.map_or_else(|| number.to_string().into(), Arc::from),
-            block: Block::of(secret),
+            padded: PaddedKey::of(secret),
             signing: signature::key(secret),
         }
     }
 }
 
-impl Block {
+impl PaddedKey {
     /// In bytes. The key that the README has people make fits.
     const LEN: usize = 64;
 
@@ -64,15 +64,15 @@ impl Block {
     }
 }
 
-impl ConstantTimeEq for Block {
+impl ConstantTimeEq for PaddedKey {
     fn ct_eq(&self, other: &Self) -> Choice {
         self.words.ct_eq(&other.words) & self.key_length.ct_eq(&other.key_length)
     }
 }
 
-/// A key of up to 64 bytes can be read in its block, so a block is not shown.
-impl fmt::Debug for Block {
+/// Shows nothing of the key.
+impl fmt::Debug for PaddedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Block(..)")
+        f.write_str("PaddedKey(..)")
     }
 }

@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use key::{Block, Key};
+use key::{Key, PaddedKey};
 use presented::Presented;
 use ring::hmac;
 use signature::{SignatureError, SignedHead};
@@ -79,7 +79,8 @@ pub(crate) const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Basic real
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 impl Keys {
-    /// Accepts any of these keys, so that a key can be rotated without a gap. Nothing shows the secrets.
+    /// Accepts any of these keys, so that a key can be rotated without a gap. `secrets` are what the log,
+    /// the page and the responses never show.
     #[must_use]
     pub(crate) fn new<'a>(keys: impl IntoIterator<Item = NamedKey<'a>>, secrets: Secrets) -> Self {
         Self {
@@ -142,9 +143,9 @@ impl Keys {
 
     /// The number of this key, counted from 1; 0 for any other text. It takes the same time for every text.
     fn number(&self, key: &str) -> u64 {
-        let given = Block::of(key);
+        let given = PaddedKey::of(key);
         let numbered = (1..).zip(self.all.iter());
-        numbered.fold(0, |known, (number, key)| u64::conditional_select(&known, &number, key.block.ct_eq(&given)))
+        numbered.fold(0, |known, (number, key)| u64::conditional_select(&known, &number, key.padded.ct_eq(&given)))
     }
 
     fn name(&self, number: u64) -> Arc<str> {
@@ -157,7 +158,7 @@ impl Keys {
         &self.recent
     }
 
-    /// What nothing may show.
+    /// What the log, the page and the responses never show.
     pub(crate) fn secrets(&self) -> &Secrets {
         &self.secrets
     }

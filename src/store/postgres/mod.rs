@@ -1,8 +1,9 @@
 //! The store in PostgreSQL: two connections, and one function for each thing that is written or read.
 //!
 //! - `connection`: one connection; `tls`: how it is encrypted; `schema`: the tables;
-//! - `requests`: alerts that were accepted; `reports`: what log drains count; `drain_steps`: what they delivered; `turns`: who may make passes, and the passes;
-//!   `replicas`: who uses the store, and what is old; `examine`: what `dyno-restarter check` tells.
+//! - `requests`: alerts that were accepted; `reports`: what log drains count; `drain_steps`: what they delivered;
+//! - `turns`: who may make passes, and the passes; `replicas`: who uses the store, and what is old; `examine`: what
+//!   `dyno-restarter check` tells.
 //!
 //! Alerts have a connection of their own, so that an answer never waits for anything else.
 
