@@ -71,19 +71,32 @@ impl Interest {
     }
 }
 
-/// Whether `content`, which begins with the app name, is one of the lines that fill a busy log: lines of the app, and
-/// lines of the router about successful requests. This is a shortcut: [`Interest::event`] finds nothing in them
-/// either.
+/// Whether `message` is one of the lines that fill a busy log: lines of the app, and lines of the router about successful
+/// requests. This is a shortcut: [`Interest::event`] finds nothing in them either.
 #[expect(clippy::needless_bitwise_bool, reason = "the kind of the next line is unpredictable: a branch costs more")]
 #[inline]
-pub(super) fn is_routine(content: &[u8]) -> bool {
-    let Some(begin) = content.first_chunk::<48>() else { return false };
+pub(super) fn is_routine(message: &[u8]) -> bool {
+    let Some(begin) = behind_host(message).and_then(<[u8]>::first_chunk::<48>) else { return false };
     let reads = |at: usize, text: &[u8]| begin[at..at + text.len()] == *text;
     let is_of_app = !reads(0, b"heroku ");
     let is_info = reads(0, b"heroku router - at=info method=");
     let is_get = reads(31, b"GET ");
     let is_post_elsewhere = reads(31, b"POST path=\"") & !reads(42, DRAIN);
     is_of_app | (is_info & (is_get | is_post_elsewhere))
+}
+
+/// What follows the name of the host: the name of the app, and the rest.
+///
+/// Most lines begin with `<134>1 2025-01-02T00:51:32.759454+00:00 host `, 45 bytes. To look only at the last of these is much
+/// faster than a search for each space. In a line with a shorter timestamp, ` host ` does not stand there: the name of the app
+/// and the process do.
+#[inline]
+fn behind_host(message: &[u8]) -> Option<&[u8]> {
+    if message.get(39..45) == Some(b" host ") {
+        return message.get(45..);
+    }
+    let end = memchr_iter(b' ', message).nth(2)?;
+    message.get(end + 1..)
 }
 
 /// `Error R14 (Memory quota exceeded)`, at the beginning of the text.

@@ -23,20 +23,22 @@ pub struct Line<'a> {
     pub text: &'a [u8],
 }
 
-/// A message of which only the beginning has been parsed.
-#[derive(Clone, Copy)]
-pub(super) struct Envelope<'a> {
-    timestamp: &'a [u8],
-    host_name: &'a [u8],
-    /// The rest: `APPNAME PROCID MSGID TEXT`.
-    pub(super) content: &'a [u8],
-}
-
 impl<'a> Line<'a> {
     /// Parses a message; `None` when it does not have the format of logplex.
     #[must_use]
     pub fn parse(message: &'a [u8]) -> Option<Self> {
-        Envelope::open(message)?.line()
+        let rest = message.strip_prefix(b"<")?;
+        // The number itself is ignored: Heroku has changed its meaning over the years.
+        let digits = rest.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+        let rest = rest[digits..].strip_prefix(b">1 ").filter(|_| digits > 0)?;
+        let (timestamp, rest) = field(rest)?;
+        let (host_name, rest) = field(rest)?;
+        let (app_name, rest) = field(rest)?;
+        let (proc_id, rest) = field(rest)?;
+        let (_message_id, text) = field(rest)?;
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        let text = if app_name == PLATFORM { without_structured_data(text) } else { text };
+        Some(Self { timestamp, host_name, app_name, proc_id, text })
     }
 
     /// When the line was written, to the microsecond; `None` when the timestamp is invalid.
@@ -44,59 +46,6 @@ impl<'a> Line<'a> {
     pub fn at(&self) -> Option<Timestamp> {
         std::str::from_utf8(self.timestamp).ok()?.parse().ok()
     }
-}
-
-impl<'a> Envelope<'a> {
-    #[inline]
-    pub(super) fn open(message: &'a [u8]) -> Option<Self> {
-        Self::open_usual(message).or_else(|| Self::open_any(message))
-    }
-
-    /// Most lines begin with `<134>1 2025-01-02T00:51:32.759454+00:00 host `, 7 + 32 + 6 bytes. Checking these fixed
-    /// places takes half the time of a search for each space, and for most lines nothing else is done.
-    #[inline]
-    fn open_usual(message: &'a [u8]) -> Option<Self> {
-        let (head, content) = message.split_first_chunk::<45>()?;
-        let (priority, head) = head.split_first_chunk::<7>()?;
-        let (timestamp, host_name) = head.split_first_chunk::<32>()?;
-        let is_number = priority[1..4].iter().all(u8::is_ascii_digit);
-        let is_framed = priority[0] == b'<' && priority[4..] == *b">1 " && host_name == b" host ";
-        (is_number && is_framed && !has_space(timestamp)).then_some(Self { timestamp, host_name: b"host", content })
-    }
-
-    fn open_any(message: &'a [u8]) -> Option<Self> {
-        let rest = message.strip_prefix(b"<")?;
-        // The number itself is ignored: Heroku has changed its meaning over the years.
-        let digits = rest.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
-        let rest = rest[digits..].strip_prefix(b">1 ").filter(|_| digits > 0)?;
-        let (timestamp, rest) = field(rest)?;
-        let (host_name, content) = field(rest)?;
-        Some(Self { timestamp, host_name, content })
-    }
-
-    pub(super) fn line(self) -> Option<Line<'a>> {
-        let (app_name, rest) = field(self.content)?;
-        let (proc_id, rest) = field(rest)?;
-        let (_message_id, text) = field(rest)?;
-        let text = text.strip_suffix(b"\n").unwrap_or(text);
-        let text = if app_name == PLATFORM { without_structured_data(text) } else { text };
-        Some(Line { timestamp: self.timestamp, host_name: self.host_name, app_name, proc_id, text })
-    }
-}
-
-/// Whether there is a space. Checking eight bytes at once is faster than stopping at the first space. XOR turns each space
-/// into 0, and subtracting 1 from a byte sets its highest bit if it was 0.
-#[inline]
-fn has_space(timestamp: &[u8; 32]) -> bool {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
-    const HIGHEST_BITS: u64 = u64::from_ne_bytes([0x80; 8]);
-    let (eights, _) = timestamp.as_chunks();
-    let spaces_in = |eight: &[u8; 8]| {
-        let bytes = u64::from_ne_bytes(*eight) ^ SPACES;
-        bytes.wrapping_sub(ONES) & !bytes & HIGHEST_BITS
-    };
-    eights.iter().fold(0, |found, eight| found | spaces_in(eight)) != 0
 }
 
 /// Splits at the next space.

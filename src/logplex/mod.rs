@@ -24,8 +24,6 @@ mod line;
 mod pairs;
 mod pieces;
 
-use line::Envelope;
-
 pub use code::Code;
 pub use event::{Event, Interest, MEGABYTE};
 pub use frames::{FrameError, Frames, frames};
@@ -72,8 +70,10 @@ impl<'a> Iterator for Events<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let interest = self.interest;
         self.frames.find_map(|message| {
-            let envelope = Envelope::open(message).filter(|envelope| !event::is_routine(envelope.content))?;
-            let line = envelope.line()?;
+            if event::is_routine(message) {
+                return None;
+            }
+            let line = Line::parse(message)?;
             Some((line, interest.event(&line)?))
         })
     }

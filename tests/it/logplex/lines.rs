@@ -98,3 +98,16 @@ fn at(timestamp: &str) -> Option<String> {
     let message = format!("<134>1 {timestamp} host app web.1 - hello");
     Some(Line::parse(message.as_bytes()).expect("a line").at()?.to_string())
 }
+
+#[test]
+fn a_line_of_heroku_is_found_whatever_the_length_of_its_timestamp() {
+    let text = "at=error code=H12 desc=\"Request timeout\" method=GET path=\"/\" host=shop.example.com dyno=web.2 service=30000ms";
+    for length in 1..=80 {
+        let timestamp = "2".repeat(length);
+        let line = frame(format!("<158>1 {timestamp} host heroku router - {text}").as_bytes());
+        assert_eq!(events_in(&line, &everything()), ["H12 of web.2"], "{length}");
+        let line =
+            frame(format!("<134>1 {timestamp} host heroku web.1 - Error R14 (Memory quota exceeded)").as_bytes());
+        assert_eq!(events_in(&line, &everything()), ["R14 of web.1"], "{length}");
+    }
+}
