@@ -69,16 +69,21 @@ impl RecentAlerts {
     /// Counts and adds a request. Those of the same kind become one entry with a count.
     pub(crate) fn add(&self, outcome: &'static str, app: Option<&AppName>, key: &str, reason: &str) {
         self.count(outcome, app);
-        let reason = self.secrets.conceal(reason).into_owned();
         let mut alerts = self.alerts.lock().unwrap_or_else(PoisonError::into_inner);
-        let known =
-            alerts.iter().rposition(|known| known.is_same(outcome, app, key, &reason)).and_then(|at| alerts.remove(at));
-        let count = known.map_or(0, |known| known.count) + 1;
+        let position = |reason: &str| alerts.iter().rposition(|known| known.is_same(outcome, app, key, reason));
+        // Nearly all reasons are known and without a secret.
+        let known = position(reason).or_else(|| position(&self.secrets.conceal(reason)));
+        if let Some(mut known) = known.and_then(|known| alerts.remove(known)) {
+            (known.at, known.count) = (self.clock.now(), known.count + 1);
+            alerts.push_back(known);
+            return;
+        }
         if alerts.len() == MOST {
             alerts.pop_front();
         }
         let (at, outcome, app, key) = (self.clock.now(), outcome.into(), app.cloned(), key.to_owned());
-        alerts.push_back(RecentAlert { at, outcome, app, key, reason, count });
+        let reason = self.secrets.conceal(reason).into_owned();
+        alerts.push_back(RecentAlert { at, outcome, app, key, reason, count: 1 });
     }
 
     /// Those that came to this process, the latest first.
