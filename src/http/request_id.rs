@@ -14,9 +14,10 @@ pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {
     /// The ID that the request has, or a new one.
+    /// A new one is 64 random bits. They need to be different, not secret.
     pub(super) fn of(request: &HeaderMap) -> Self {
         let sent = request.get(&HEADER).filter(|id| is_id(id)).cloned();
-        Self(sent.unwrap_or_else(made))
+        Self(sent.unwrap_or_else(|| fastrand::u64(..).into()))
     }
 
     /// What the log lines about the request belong to.
@@ -33,9 +34,4 @@ impl RequestId {
 fn is_id(id: &HeaderValue) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'=');
     (1..=MAX_LEN).contains(&id.len()) && id.as_bytes().iter().all(is_plain)
-}
-
-/// 128 random bits. They need to be different, not secret.
-fn made() -> HeaderValue {
-    HeaderValue::try_from(format!("{:032x}", fastrand::u128(..))).expect("hexadecimal digits are valid in a header")
 }
