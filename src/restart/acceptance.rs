@@ -199,6 +199,7 @@ impl AcceptanceWriter {
                 _ = self.deliveries.recv_many(&mut next, MOST_AT_ONCE) => self.waiting.append(&mut next),
                 () = tokio::time::sleep(RETRY), if has_waiting => {}
             }
+            self.gather().await;
             self.write_waiting().await;
         }
         self.deliveries.close();
@@ -212,6 +213,17 @@ impl AcceptanceWriter {
         if lost > 0 {
             let (are, what) = if lost == 1 { ("is", "alert") } else { ("are", "alerts") };
             warn!("the restarter is being shut down, and {lost} {what} {are} dropped that were kept in memory only");
+        }
+    }
+
+    /// Takes what other tasks are about to hand over, so that alerts that arrive together are written in one commit.
+    async fn gather(&mut self) {
+        let mut found = true;
+        while found && self.waiting.len() < MOST_AT_ONCE {
+            tokio::task::yield_now().await;
+            let before = self.waiting.len();
+            self.waiting.extend(std::iter::from_fn(|| self.deliveries.try_recv().ok()));
+            found = self.waiting.len() > before;
         }
     }
 
