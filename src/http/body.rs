@@ -1,20 +1,16 @@
 //! Reading request bodies, with limits on their size, on the time they take, and on the memory of all of them together.
 
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::request::Parts;
 use http_body_util::BodyExt;
-use hyper::body::{Frame, Incoming, SizeHint};
-use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 use tracing::debug;
-
-use super::connections::Connection;
 
 /// Log services send batches of up to 25,000 lines. What exceeds this is not kept.
 const MAX_SIZE: usize = 8 * 1024 * 1024;
@@ -31,11 +27,6 @@ const PIECES: usize = 512;
 
 /// How long a sender may take to send its body. After that, it is answered by what has arrived.
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long, and how far, a body is still read that nobody needs any more. If the connection were closed at once, most
-/// clients would see a reset instead of the response.
-const LINGER_TIME: Duration = Duration::from_secs(10);
-const LINGER_SIZE: usize = 128 * 1024 * 1024;
 
 /// Reads the bodies of alerts.
 #[derive(Debug)]
@@ -72,10 +63,6 @@ struct Memory {
     free_to_grow: Option<OwnedSemaphorePermit>,
 }
 
-/// A body that is read to its end even if its reader does not need it, so that the client can read the response.
-#[derive(Debug)]
-pub(crate) struct Lingering(Option<Incoming>);
-
 impl Default for BodyReader {
     fn default() -> Self {
         Self { pieces: Arc::new(Semaphore::new(PIECES)), free_to_grow: Arc::new(Semaphore::new(1)) }
@@ -84,10 +71,10 @@ impl Default for BodyReader {
 
 impl BodyReader {
     /// Reads until the end of the body, its size limit or its time limit.
-    pub(crate) async fn read(&self, head: &Parts, mut body: Body) -> ReceivedBody {
+    pub(crate) async fn read(&self, mut body: Body) -> ReceivedBody {
         let mut kept = Vec::new();
         let mut memory = Memory::default();
-        let collected = within_limits(head, self.collect(&mut body, &mut kept, &mut memory)).await;
+        let collected = within_time(self.collect(&mut body, &mut kept, &mut memory)).await;
         let (bytes, completeness) = match collected {
             Some(Collected::InOnePiece(bytes)) => (bytes, Completeness::Complete),
             Some(Collected::InPieces(completeness)) => (kept.into(), completeness),
@@ -151,7 +138,7 @@ enum Collected {
 }
 
 /// Passes each piece of a body to `take` as it arrives and keeps none of them.
-pub(crate) async fn stream(head: &Parts, mut body: Body, mut take: impl FnMut(&[u8])) -> Completeness {
+pub(crate) async fn stream(mut body: Body, mut take: impl FnMut(&[u8])) -> Completeness {
     let to_the_end = async {
         loop {
             match body.frame().await {
@@ -161,81 +148,19 @@ pub(crate) async fn stream(head: &Parts, mut body: Body, mut take: impl FnMut(&[
             }
         }
     };
-    within_limits(head, to_the_end).await.unwrap_or(Completeness::CutOff)
+    within_time(to_the_end).await.unwrap_or(Completeness::CutOff)
 }
 
-/// The output of `reading`; `None` if it takes too long, or if its connection has to make room for others.
-async fn within_limits<T>(head: &Parts, reading: impl Future<Output = T>) -> Option<T> {
+/// The output of `reading`; `None` if it takes too long.
+async fn within_time<T>(reading: impl Future<Output = T>) -> Option<T> {
     let mut reading = pin!(reading);
     // Nearly all bodies are there already.
-    if let Poll::Ready(output) = std::future::poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
+    if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
         return Some(output);
     }
-    let deadline = Instant::now() + TIMEOUT;
-    let wait = Connection::of(head).map(Connection::wait_for_body);
-    let enough = async {
-        match &wait {
-            Some(wait) => wait.enough().await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        biased;
-        output = reading => Some(output),
-        () = enough => {
-            debug!("a request is answered before its body has arrived, to make room for others");
-            None
-        }
-        () = sleep_until(deadline) => {
-            debug!("the body of a request did not arrive within {TIMEOUT:?}");
-            None
-        }
+    let output = timeout(TIMEOUT, reading).await;
+    if output.is_err() {
+        debug!("the body of a request did not arrive within {TIMEOUT:?}");
     }
-}
-
-impl Lingering {
-    pub(super) fn new(body: Incoming) -> Self {
-        Self(Some(body))
-    }
-}
-
-impl HttpBody for Lingering {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.0.as_mut().map_or(Poll::Ready(None), |body| Pin::new(body).poll_frame(context))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(HttpBody::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or_else(SizeHint::default, HttpBody::size_hint)
-    }
-}
-
-impl Drop for Lingering {
-    fn drop(&mut self) {
-        // Without a runtime, the process is about to end.
-        if let Some(body) = self.0.take().filter(|body| !body.is_end_stream())
-            && let Ok(runtime) = Handle::try_current()
-        {
-            runtime.spawn(timeout(LINGER_TIME, discard(body)));
-        }
-    }
-}
-
-async fn discard(mut body: Incoming) {
-    let mut length = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        length += frame.data_ref().map_or(0, Bytes::len);
-        if length > LINGER_SIZE {
-            return;
-        }
-    }
+    output.ok()
 }

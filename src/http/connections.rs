@@ -5,11 +5,14 @@
 //! the rest of its request: one that is still without a request is closed, and a body is taken as it is.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::http::request::Parts;
+use hyper::body::Incoming;
 use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -19,7 +22,7 @@ use super::listener::BACKLOG;
 const MOST_CONNECTIONS: usize = 4096;
 
 /// With more connections, each ends after its response. It bounds the memory, for a connection that has had a request keeps
-/// its buffers, up to 32 KB.
+/// its buffers, up to 128 KB.
 const MOST_KEPT_ALIVE: usize = 256;
 
 /// File descriptors that are kept free for the calls to Heroku, name resolution and the log: a few for each watched app.
@@ -63,19 +66,21 @@ struct Waiting {
 
 /// A connection, which waits for a request at first.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub(super) struct Connection {
     connections: Arc<Connections>,
     /// Its number among those that wait for a request; `None` while there is one.
     number: Mutex<Option<u64>>,
     evicted: Arc<Notify>,
+    /// What the handler of the request did not read of its body.
+    unread: Mutex<Option<Incoming>>,
 }
 
 /// The wait for a body, as long as this lives.
 #[derive(Debug)]
-pub(crate) struct BodyWait<'a> {
-    connections: &'a Connections,
+pub(super) struct BodyWait {
+    connections: Arc<Connections>,
     number: u64,
-    enough: Arc<Notify>,
+    enough: Pin<Box<OwnedNotified>>,
 }
 
 impl Connections {
@@ -129,16 +134,16 @@ impl Connections {
 }
 
 impl Connection {
-    /// The connection on which a request came; `None` if it did not come through the port.
-    pub(super) fn of(head: &Parts) -> Option<&Self> {
-        head.extensions.get::<Arc<Self>>().map(Arc::as_ref)
-    }
-
     pub(super) fn new(connections: &Arc<Connections>) -> Self {
         connections.state().open += 1;
         let evicted = Arc::new(Notify::new());
         let number = connections.wait(&evicted);
-        Self { connections: Arc::clone(connections), number: Mutex::new(Some(number)), evicted }
+        Self {
+            connections: Arc::clone(connections),
+            number: Mutex::new(Some(number)),
+            evicted,
+            unread: Mutex::default(),
+        }
     }
 
     /// It has a request now.
@@ -170,11 +175,25 @@ impl Connection {
         }
     }
 
+    /// A handler does not need this body, or the rest of it.
+    pub(super) fn leave_unread(&self, body: Incoming) {
+        *self.unread() = Some(body);
+    }
+
+    /// What the handler of the request did not read of its body, if anything.
+    pub(super) fn take_unread(&self) -> Option<Incoming> {
+        self.unread().take()
+    }
+
+    fn unread(&self) -> MutexGuard<'_, Option<Incoming>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The body of the request is waited for from now on.
-    pub(crate) fn wait_for_body(&self) -> BodyWait<'_> {
+    pub(super) fn wait_for_body(&self) -> BodyWait {
         let enough = Arc::new(Notify::new());
         let number = self.connections.wait(&enough);
-        BodyWait { connections: &self.connections, number, enough }
+        BodyWait { connections: Arc::clone(&self.connections), number, enough: Box::pin(enough.notified_owned()) }
     }
 
     fn number(&self) -> MutexGuard<'_, Option<u64>> {
@@ -190,14 +209,14 @@ impl Drop for Connection {
     }
 }
 
-impl BodyWait<'_> {
-    /// Waits until the body is to be taken as it is.
-    pub(crate) async fn enough(&self) {
-        self.enough.notified().await;
+impl BodyWait {
+    /// Waits until the body is to be taken as it is. Not to be polled again after that.
+    pub(super) fn poll_enough(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.enough.as_mut().poll(context)
     }
 }
 
-impl Drop for BodyWait<'_> {
+impl Drop for BodyWait {
     fn drop(&mut self) {
         self.connections.state().waiting.remove(&self.number);
     }

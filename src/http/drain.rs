@@ -64,7 +64,7 @@ async fn receive_batch(State(route): State<Arc<DrainRoute>>, request: Request) -
     let label =
         Label { frame_id: header(FRAME_ID), token: header(DRAIN_TOKEN), host: header(HOST), key: authorized.key() };
     let mut batch = route.drains.open(&app, label);
-    let completeness = body::stream(&head, body, |piece| batch.read(piece)).await;
+    let completeness = body::stream(body, |piece| batch.read(piece)).await;
     let taken = batch.finish(completeness == Completeness::Complete).await;
     taken.map_or(StatusCode::SERVICE_UNAVAILABLE, |()| StatusCode::NO_CONTENT).into_response()
 }

@@ -22,9 +22,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tracing::{Instrument, debug, warn};
 
-use super::body::Lingering;
 use super::connections::{Connection, Connections};
 use super::first_head;
+use super::request_body::{self, RequestBody};
 use super::request_id::RequestId;
 use super::respond::without_secrets;
 use crate::shutdown::{PanicAlarm, PanicGuard};
@@ -37,6 +37,9 @@ pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(95);
 
 /// Heroku's router limits a line of the head to 8 KB: this is enough for such a URL and all other lines.
 pub(super) const MAX_HEAD: usize = 16 * 1024;
+
+/// How much hyper reads at once. It takes a batch of a log drain, 100 KB, in two pieces.
+const BUFFER: usize = 64 * 1024;
 
 /// How long connections may take to finish on shutdown. All restarts are done by then.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -107,7 +110,7 @@ pub(crate) async fn serve(
     let (stop, stopped) = watch::channel(());
     let accept_errors = LogThrottle::default();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_buf_size(MAX_HEAD).half_close(true);
+    http.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_buf_size(BUFFER).half_close(true);
     let mut end = std::pin::pin!(end);
     loop {
         let stream = tokio::select! {
@@ -121,9 +124,10 @@ pub(crate) async fn serve(
         let respond = service_fn(move |request| answer(&service, &handle, secrets.clone(), panics.guard(), request));
         let (http, watcher, mut stopped) = (http.clone(), graceful.watcher(), stopped.clone());
         let serving = async move {
+            let mut stream = stream;
             // A connection without a request needs no orderly end.
             tokio::select! {
-                arrived = first_head::arrived(&stream) => arrived?,
+                arrived = first_head::arrived(&mut stream) => arrived?,
                 _ = stopped.changed() => return Ok(()),
             }
             Box::pin(watcher.watch(http.serve_connection(TokioIo::new(stream), respond))).await?;
@@ -143,26 +147,28 @@ pub(crate) async fn serve(
     }
 }
 
-/// Answers a request. Its handler finds the connection among the extensions.
+/// Answers a request.
 fn answer(
     service: &TowerToHyperService<Router>,
     connection: &Arc<Connection>,
     secrets: Secrets,
     panic_guard: PanicGuard,
-    mut request: hyper::Request<Incoming>,
+    request: hyper::Request<Incoming>,
 ) -> impl Future<Output = Result<axum::response::Response, std::convert::Infallible>> + use<> {
     connection.request_came();
     let id = RequestId::of(request.headers());
-    request.extensions_mut().insert(Arc::clone(connection));
     // A client that waits for `100 Continue` sends no body after another answer, so there is nothing to linger for.
-    let is_lingering = !request.headers().contains_key(EXPECT);
-    let request = request.map(|body| if is_lingering { Body::new(Lingering::new(body)) } else { Body::new(body) });
+    let lingers = !request.headers().contains_key(EXPECT);
+    let request = request.map(|body| Body::new(RequestBody::new(body, connection, lingers)));
     let span = id.span();
     let response = span.in_scope(|| service.call(request)).instrument(span);
     let connection = Arc::clone(connection);
     async move {
         let _guard = panic_guard;
         let mut response = response.await?;
+        if let Some(body) = connection.take_unread() {
+            request_body::linger(body).await;
+        }
         id.add_to(response.headers_mut());
         if connection.is_room_short() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

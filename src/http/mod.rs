@@ -3,11 +3,12 @@
 //! - `listener`: the port; `connections`: how many connections there may be; `router`: the routes;
 //! - `auth`: who may ask for a restart;
 //! - `path`: other spellings of a path; `request_id`: an ID for each request;
-//! - `params`: the query of an alert's URL; `body`: reading a body, within limits;
+//! - `params`: the query of an alert's URL;
+//! - `request_body`: the body as hyper receives it; `body`: reading it, within limits;
 //! - `webhook`: receives one alert; `unintended`: requests that nobody sent on purpose; `decision`: what an alert leads to;
 //! - `caller`: who sent an alert, and `alert_log`: what the log says of it;
 //! - `drain`: the route for Heroku's log drains;
-//! - `heard`: what other replicas are told of what came to this one;
+//! - `recent`: the latest requests that led to nothing; `replica_exchange`: what replicas tell one another of requests;
 //! - `respond`: responses as text or JSON.
 
 mod alert_log;
@@ -25,6 +26,7 @@ pub(crate) mod params;
 pub(crate) mod path;
 mod recent;
 mod replica_exchange;
+mod request_body;
 mod request_id;
 mod respond;
 pub(crate) mod router;

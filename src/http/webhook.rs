@@ -118,7 +118,7 @@ impl AlertIntake {
         body: Body,
     ) -> Result<AlertOutcome, IntakeError> {
         let key = alert.access.key(&self.keys);
-        let received = self.bodies.read(&alert.head, body).await;
+        let received = self.bodies.read(body).await;
         let completeness = received.completeness;
         let result = if alert::takes_long(&alert.head.headers, &received.bytes) {
             self.act_on_beside_others(alert, received).await
