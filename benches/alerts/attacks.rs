@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::load::{self, Answer};
 use crate::process::{KEY, Process};
-use crate::{PATIENCE, PAUSE, STORM, megabytes, verdict};
+use crate::{PATIENCE, PAUSE, Plan, STORM, megabytes, verdict};
 
 /// How many alerts are measured beside each attack.
 const ALERTS: usize = 200;
@@ -23,8 +23,8 @@ struct Crowd {
     bytes: String,
 }
 
-/// Measures all attacks, or `1 / part` of them.
-pub(crate) fn measure(part: usize) {
+/// Measures all attacks, or a part of them.
+pub(crate) fn measure(&Plan { part, .. }: &Plan) {
     // As many as the system allows; the connections of a crowd are files of this process, too.
     rlimit::increase_nofile_limit(u64::MAX).ok();
     println!("\n{ALERTS} alerts on new connections, one after the other, beside an attack:\n");

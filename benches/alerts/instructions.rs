@@ -7,21 +7,17 @@ use std::process::{Child, Command, Stdio};
 
 use crate::load::Load;
 use crate::process::Process;
-use crate::{PATIENCE, grouped, verdict};
+use crate::{PATIENCE, Plan, grouped, verdict};
 
 /// How many times the instructions of a route that parses the same JSON an accepted alert may take.
 const GOAL: f64 = 1.25;
 
-/// The requests of the two runs.
-const FEW: usize = 500;
-const MANY: usize = 2_500;
-
 /// Prints them for an accepted alert and for the route that parses the same JSON.
-pub(crate) fn print() {
+pub(crate) fn measure(&Plan { counted, .. }: &Plan) {
     let heroku = Process::heroku();
     let url = heroku.url();
-    let service = per_request(|| Process::service_command(&url, "127.0.0.1:0"));
-    let route = per_request(Process::bare_parsing_command);
+    let service = per_request(counted, || Process::service_command(&url, "127.0.0.1:0"));
+    let route = per_request(counted, Process::bare_parsing_command);
     let (Some(service), Some(route)) = (service, route) else {
         println!("instructions        not measured: there is no valgrind");
         return;
@@ -36,9 +32,9 @@ pub(crate) fn print() {
     println!("                    ratio {ratio:.2}  (goal: at most {GOAL}: {})", verdict(Some(ratio <= GOAL)));
 }
 
-fn per_request(command: impl Fn() -> Command) -> Option<usize> {
-    let (few, many) = (count(&command(), FEW)?, count(&command(), MANY)?);
-    Some(many.saturating_sub(few) / (MANY - FEW))
+fn per_request([few, many]: [usize; 2], command: impl Fn() -> Command) -> Option<usize> {
+    let (by_few, by_many) = (count(&command(), few)?, count(&command(), many)?);
+    Some(by_many.saturating_sub(by_few) / (many - few))
 }
 
 /// All instructions of a process that gets this number of alerts.
