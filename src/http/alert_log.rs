@@ -12,7 +12,7 @@ use crate::util::log_throttle::{LogThrottle, Times};
 
 /// How many alerts of one kind are told one by one in a minute. Heroku reports a dyno three times a minute, so this is three
 /// dynos in trouble.
-const BURST: u32 = 10;
+const BURST: u64 = 10;
 
 /// Tells each alert in one line, and a storm of alerts in a few lines and a count.
 #[derive(Debug)]

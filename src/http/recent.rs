@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,10 +22,28 @@ const MOST: usize = 30;
 pub(crate) struct RecentAlerts {
     clock: Clock,
     secrets: Secrets,
-    alerts: Arc<Mutex<VecDeque<RecentAlert>>>,
+    own: Arc<RwLock<OwnAlerts>>,
     /// Those that came to other replicas.
     others: Arc<Mutex<Vec<RecentAlert>>>,
-    counts: Arc<Mutex<AlertCounts>>,
+}
+
+/// The requests that came to this process. Nearly all are of a known kind, so to count one is not to wait for another one.
+#[derive(Debug, Default)]
+struct OwnAlerts {
+    kinds: Vec<Kind>,
+    counts: Vec<(Option<AppName>, &'static str, AtomicU64)>,
+}
+
+/// Requests of the same kind that led to nothing.
+#[derive(Debug)]
+struct Kind {
+    outcome: &'static str,
+    app: Option<AppName>,
+    key: String,
+    reason: String,
+    /// When the last one came, in microseconds since 1970.
+    at: AtomicI64,
+    count: AtomicU64,
 }
 
 /// How many alerts there were since the start, by app and by what became of them.
@@ -48,47 +68,60 @@ pub(crate) struct RecentAlert {
 impl RecentAlerts {
     /// Other replicas and people read the alerts, without the secrets.
     pub(crate) fn new(secrets: Secrets) -> Self {
-        let (alerts, others, counts) = Default::default();
-        Self { clock: Clock::start(), secrets, alerts, others, counts }
+        let (own, others) = Default::default();
+        Self { clock: Clock::start(), secrets, own, others }
     }
 
     /// Counts a request.
     pub(crate) fn count(&self, outcome: &'static str, app: Option<&AppName>) {
-        *self.lock_counts().entry((app.cloned(), outcome)).or_default() += 1;
+        if self.read().add_one(outcome, app).is_none() {
+            let mut own = self.write();
+            if own.add_one(outcome, app).is_none() {
+                own.counts.push((app.cloned(), outcome, AtomicU64::new(1)));
+            }
+        }
     }
 
     /// How many requests there were.
     pub(crate) fn counts(&self) -> AlertCounts {
-        self.lock_counts().clone()
-    }
-
-    fn lock_counts(&self) -> MutexGuard<'_, AlertCounts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        let own = self.read();
+        own.counts.iter().map(|(app, outcome, count)| ((app.clone(), *outcome), count.load(Relaxed))).collect()
     }
 
     /// Counts and adds a request. Those of the same kind become one entry with a count.
     pub(crate) fn add(&self, outcome: &'static str, app: Option<&AppName>, key: &str, reason: &str) {
         self.count(outcome, app);
-        let mut alerts = self.alerts.lock().unwrap_or_else(PoisonError::into_inner);
-        let position = |reason: &str| alerts.iter().rposition(|known| known.is_same(outcome, app, key, reason));
-        // Nearly all reasons are known and without a secret.
-        let known = position(reason).or_else(|| position(&self.secrets.conceal(reason)));
-        if let Some(mut known) = known.and_then(|known| alerts.remove(known)) {
-            (known.at, known.count) = (self.clock.now(), known.count + 1);
-            alerts.push_back(known);
+        let at = self.clock.now().as_microsecond();
+        if self.read().is_known(outcome, app, key, reason, at) {
             return;
         }
-        if alerts.len() == MOST {
-            alerts.pop_front();
-        }
-        let (at, outcome, app, key) = (self.clock.now(), outcome.into(), app.cloned(), key.to_owned());
         let reason = self.secrets.conceal(reason).into_owned();
-        alerts.push_back(RecentAlert { at, outcome, app, key, reason, count: 1 });
+        let mut own = self.write();
+        if own.is_known(outcome, app, key, &reason, at) {
+            return;
+        }
+        if own.kinds.len() == MOST
+            && let Some((oldest, _)) = own.kinds.iter().enumerate().min_by_key(|(_, kind)| kind.at.load(Relaxed))
+        {
+            own.kinds.remove(oldest);
+        }
+        let (app, key, at, count) = (app.cloned(), key.to_owned(), AtomicI64::new(at), AtomicU64::new(1));
+        own.kinds.push(Kind { outcome, app, key, reason, at, count });
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, OwnAlerts> {
+        self.own.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, OwnAlerts> {
+        self.own.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Those that came to this process, the latest first.
     pub(crate) fn own(&self) -> Vec<RecentAlert> {
-        self.alerts.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
+        let mut alerts: Vec<_> = self.read().kinds.iter().rev().map(Kind::as_alert).collect();
+        alerts.sort_by_key(|alert| Reverse(alert.at));
+        alerts
     }
 
     /// Those that came to other replicas.
@@ -100,6 +133,41 @@ impl RecentAlerts {
     pub(crate) fn latest(&self) -> Vec<RecentAlert> {
         let others = self.others.lock().unwrap_or_else(PoisonError::into_inner).clone();
         latest(self.own().into_iter().chain(others))
+    }
+}
+
+impl OwnAlerts {
+    /// Counts a request, if there was one like it.
+    fn add_one(&self, outcome: &str, app: Option<&AppName>) -> Option<u64> {
+        let known = self.counts.iter().find(|known| known.1 == outcome && known.0.as_ref() == app);
+        known.map(|(_, _, count)| count.fetch_add(1, Relaxed))
+    }
+
+    /// Whether there is a request of this kind. Then this one is added to it.
+    fn is_known(&self, outcome: &str, app: Option<&AppName>, key: &str, reason: &str, at: i64) -> bool {
+        let is_same = |kind: &&Kind| {
+            kind.outcome == outcome && kind.app.as_ref() == app && kind.key == key && kind.reason == reason
+        };
+        let known = self.kinds.iter().find(is_same);
+        if let Some(Kind { at: last, count, .. }) = known {
+            last.fetch_max(at, Relaxed);
+            count.fetch_add(1, Relaxed);
+        }
+        known.is_some()
+    }
+}
+
+impl Kind {
+    fn as_alert(&self) -> RecentAlert {
+        let Self { outcome, app, key, reason, at, count } = self;
+        RecentAlert {
+            at: Timestamp::from_microsecond(at.load(Relaxed)).unwrap_or_default(),
+            outcome: (*outcome).into(),
+            app: app.clone(),
+            key: key.clone(),
+            reason: reason.clone(),
+            count: count.load(Relaxed),
+        }
     }
 }
 

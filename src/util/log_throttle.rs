@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -23,8 +25,8 @@ type Line<K> = Box<dyn FnOnce(&K, Times) + Send>;
 #[derive(Clone, Debug)]
 pub(crate) struct LogThrottle<K> {
     /// How many lines of a kind there may be in an interval.
-    lines: u32,
-    counts: Arc<Mutex<HashMap<K, Count<K>>>>,
+    lines: u64,
+    counts: Arc<RwLock<HashMap<K, Count<K>>>>,
 }
 
 /// How many events one log line stands for. As text, what to append to the line.
@@ -38,23 +40,20 @@ pub(crate) enum Times {
 
 /// The events of one kind within the interval.
 struct Count<K> {
-    /// How many more lines there may be.
-    lines_left: u32,
-    /// The events without a line.
-    others: u64,
-    /// Writes the line of the first of these.
-    line: Option<Line<K>>,
+    events: AtomicU64,
+    /// Writes the line of the first event that had none.
+    line: Mutex<Option<Line<K>>>,
 }
 
-impl<K: Clone + Eq + Hash + Send + 'static> Default for LogThrottle<K> {
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> Default for LogThrottle<K> {
     fn default() -> Self {
         Self::new(1)
     }
 }
 
-impl<K: Clone + Eq + Hash + Send + 'static> LogThrottle<K> {
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> LogThrottle<K> {
     /// Allows this many lines of each kind in a minute.
-    pub(crate) fn new(lines: u32) -> Self {
+    pub(crate) fn new(lines: u64) -> Self {
         Self { lines, counts: Arc::default() }
     }
 
@@ -68,22 +67,28 @@ impl<K: Clone + Eq + Hash + Send + 'static> LogThrottle<K> {
     where
         L: FnOnce(&K, Times) + Send + 'static,
     {
-        let mut counts = self.counts();
-        if let Some(known) = counts.get_mut(kind) {
-            if known.lines_left == 0 {
-                known.others += 1;
-                known.line.get_or_insert_with(|| Box::new(line()));
-                return;
-            }
-            known.lines_left -= 1;
-        } else if counts.len() < MOST_KINDS {
-            counts.insert(kind.clone(), Count { lines_left: self.lines - 1, others: 0, line: None });
-            self.end_interval_later(kind.clone());
-        } else {
-            return;
+        if let Some(line) = self.count(kind, line) {
+            line(kind, Times::Now);
         }
-        drop(counts);
-        line()(kind, Times::Now);
+    }
+
+    /// Counts an event. Returns the line if it is to be written now. To count an event of a known kind, nobody has to wait.
+    fn count<L>(&self, kind: &K, line: impl FnOnce() -> L) -> Option<L>
+    where
+        L: FnOnce(&K, Times) + Send + 'static,
+    {
+        if let Some(count) = self.counts.read().unwrap_or_else(PoisonError::into_inner).get(kind) {
+            return count.add(self.lines, line);
+        }
+        let mut counts = self.counts.write().unwrap_or_else(PoisonError::into_inner);
+        if counts.len() >= MOST_KINDS && !counts.contains_key(kind) {
+            return None;
+        }
+        let count = counts.entry(kind.clone()).or_insert_with(|| {
+            self.end_interval_later(kind.clone());
+            Count { events: AtomicU64::new(0), line: Mutex::default() }
+        });
+        count.add(self.lines, line)
     }
 
     /// Without a runtime, the process is about to end.
@@ -92,15 +97,30 @@ impl<K: Clone + Eq + Hash + Send + 'static> LogThrottle<K> {
         let throttle = self.clone();
         runtime.spawn(async move {
             tokio::time::sleep(INTERVAL).await;
-            let ended = throttle.counts().remove(&kind);
-            if let Some(Count { others, line: Some(line), .. }) = ended {
-                line(&kind, Times::Earlier(others));
+            let ended = throttle.counts.write().unwrap_or_else(PoisonError::into_inner).remove(&kind);
+            if let Some(Count { events, line }) = ended
+                && let Some(line) = line.into_inner().unwrap_or_else(PoisonError::into_inner)
+            {
+                line(&kind, Times::Earlier(events.into_inner() - throttle.lines));
             }
         });
     }
+}
 
-    fn counts(&self) -> MutexGuard<'_, HashMap<K, Count<K>>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+impl<K> Count<K> {
+    /// Counts an event. Returns the line if it is one of the first, of which there are this many lines.
+    fn add<L>(&self, lines: u64, line: impl FnOnce() -> L) -> Option<L>
+    where
+        L: FnOnce(&K, Times) + Send + 'static,
+    {
+        let earlier = self.events.fetch_add(1, Relaxed);
+        if earlier < lines {
+            return Some(line());
+        }
+        if earlier == lines {
+            *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(line()));
+        }
+        None
     }
 }
 
@@ -126,9 +146,6 @@ impl fmt::Display for Times {
 
 impl<K> fmt::Debug for Count<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Count")
-            .field("lines_left", &self.lines_left)
-            .field("others", &self.others)
-            .finish_non_exhaustive()
+        f.debug_struct("Count").field("events", &self.events).finish_non_exhaustive()
     }
 }
