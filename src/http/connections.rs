@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -45,32 +47,33 @@ pub(super) struct Connections {
     most: usize,
     /// How long each may be silent when there is no room for another.
     patience: Duration,
-    state: Mutex<State>,
+    open: AtomicUsize,
+    /// Of each connection, the wait for its next request; and the waits for bodies.
+    waits: Mutex<BTreeMap<u64, Arc<Wait>>>,
+    next_number: AtomicU64,
+    started: Instant,
     one_ended: Notify,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    open: usize,
-    /// Those that wait for their client, in the order in which they began to.
-    waiting: BTreeMap<u64, Waiting>,
-    next_number: u64,
-}
-
+/// A wait for a client, now or later. Requests begin and end it without a lock, so that they never wait for each other.
 #[derive(Debug)]
-struct Waiting {
-    since: Instant,
+struct Wait {
+    /// When it began, in microseconds after the start; or one of the values below.
+    since: AtomicU64,
     /// Ends the wait.
     enough: Arc<Notify>,
 }
 
+/// There is a request.
+const NOT_WAITING: u64 = u64::MAX;
+
+/// The wait was ended to make room.
+const ENDED: u64 = u64::MAX - 1;
+
 /// A connection, which waits for a request at first.
 #[derive(Debug)]
 pub(super) struct Connection {
-    connections: Arc<Connections>,
-    /// Its number among those that wait for a request; `None` while there is one.
-    number: Mutex<Option<u64>>,
-    evicted: Arc<Notify>,
+    wait: OwnWait,
     /// What the handler of the request did not read of its body.
     unread: Mutex<Option<Incoming>>,
 }
@@ -78,9 +81,16 @@ pub(super) struct Connection {
 /// The wait for a body, as long as this lives.
 #[derive(Debug)]
 pub(super) struct BodyWait {
+    _wait: OwnWait,
+    enough: Pin<Box<OwnedNotified>>,
+}
+
+/// A wait, which is among those that may be ended for as long as this lives.
+#[derive(Debug)]
+struct OwnWait {
     connections: Arc<Connections>,
     number: u64,
-    enough: Pin<Box<OwnedNotified>>,
+    shared: Arc<Wait>,
 }
 
 impl Connections {
@@ -92,12 +102,13 @@ impl Connections {
         let most = (open_files - RESERVED_FILES.min(open_files / 2)).min(MOST_CONNECTIONS);
         let queue_turns = u32::from(BACKLOG).div_ceil(u32::try_from(most.max(1)).unwrap_or(u32::MAX));
         let patience = PATIENCE.min(LONGEST_QUEUE_WAIT / queue_turns);
-        Arc::new(Self { most, patience, state: Mutex::default(), one_ended: Notify::new() })
+        let (open, waits, next_number, one_ended) = Default::default();
+        Arc::new(Self { most, patience, open, waits, next_number, started: Instant::now(), one_ended })
     }
 
     /// Waits until there is room for one more connection, and makes some if there is none.
     pub(super) async fn room(&self) {
-        while self.state().open >= self.most {
+        while self.open.load(Relaxed) >= self.most {
             let patient_until = self.make_room();
             tokio::select! {
                 () = self.one_ended.notified() => {}
@@ -108,68 +119,81 @@ impl Connections {
 
     /// Ends the waits that have lasted longest, up to an eighth of all. Returns when the next one may be ended.
     pub(super) fn make_room(&self) -> Instant {
-        let mut state = self.state();
+        let waits = self.waits();
         let now = Instant::now();
-        for _ in 0..self.most.div_ceil(8) {
-            let Some(oldest) = state.waiting.first_entry().filter(|oldest| now - oldest.get().since >= self.patience)
-            else {
-                break;
-            };
-            oldest.remove().enough.notify_one();
+        let mut waiting: Vec<_> = waits.values().map(|wait| (wait.since.load(Relaxed), wait)).collect();
+        waiting.retain(|(since, _)| *since < ENDED);
+        waiting.sort_unstable_by_key(|(since, _)| *since);
+        let until = |since| self.started + Duration::from_micros(since) + self.patience;
+        let is_over = |since: u64| until(since) <= now;
+        let ended = waiting.iter().take(self.most.div_ceil(8)).take_while(|(since, _)| is_over(*since));
+        let count = ended.filter(|(since, wait)| wait.end(*since)).count();
+        waiting.get(count).map_or(now + self.patience, |(since, _)| until(*since))
+    }
+
+    fn wait(self: &Arc<Self>) -> OwnWait {
+        let (number, since) = (self.next_number.fetch_add(1, Relaxed), AtomicU64::new(self.now()));
+        let wait = Arc::new(Wait { since, enough: Arc::default() });
+        self.waits().insert(number, Arc::clone(&wait));
+        OwnWait { connections: Arc::clone(self), number, shared: wait }
+    }
+
+    /// In microseconds after the start.
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(ENDED - 1)
+    }
+
+    fn waits(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Wait>>> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wait {
+    /// Ends it, unless something has come meanwhile.
+    fn end(&self, since: u64) -> bool {
+        let has_ended = self.since.compare_exchange(since, ENDED, Relaxed, Relaxed).is_ok();
+        if has_ended {
+            self.enough.notify_one();
         }
-        state.waiting.first_key_value().map_or(now, |(_, oldest)| oldest.since) + self.patience
-    }
-
-    fn wait(&self, enough: &Arc<Notify>) -> u64 {
-        let mut state = self.state();
-        let number = state.next_number;
-        state.next_number += 1;
-        state.waiting.insert(number, Waiting { since: Instant::now(), enough: Arc::clone(enough) });
-        number
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        has_ended
     }
 }
 
 impl Connection {
     pub(super) fn new(connections: &Arc<Connections>) -> Self {
-        connections.state().open += 1;
-        let evicted = Arc::new(Notify::new());
-        let number = connections.wait(&evicted);
-        Self {
-            connections: Arc::clone(connections),
-            number: Mutex::new(Some(number)),
-            evicted,
-            unread: Mutex::default(),
-        }
+        connections.open.fetch_add(1, Relaxed);
+        Self { wait: connections.wait(), unread: Mutex::default() }
     }
 
     /// It has a request now.
     pub(super) fn request_came(&self) {
-        if let Some(number) = self.number().take() {
-            self.connections.state().waiting.remove(&number);
-        }
+        self.since().store(NOT_WAITING, Relaxed);
     }
 
     /// It waits for the next request.
     pub(super) fn was_answered(&self) {
-        let number = self.connections.wait(&self.evicted);
-        *self.number() = Some(number);
+        self.since().store(self.connections().now(), Relaxed);
+    }
+
+    fn since(&self) -> &AtomicU64 {
+        &self.wait.shared.since
+    }
+
+    fn connections(&self) -> &Arc<Connections> {
+        &self.wait.connections
     }
 
     /// Whether there are so many connections that they should end after their request.
     pub(super) fn is_room_short(&self) -> bool {
-        self.connections.state().open > MOST_KEPT_ALIVE.min(self.connections.most / 4 * 3)
+        let connections = self.connections();
+        connections.open.load(Relaxed) > MOST_KEPT_ALIVE.min(connections.most / 4 * 3)
     }
 
     /// Waits until the connection is to be closed. A notification that comes after the next request began is ignored.
     pub(super) async fn evicted(&self) {
         loop {
-            self.evicted.notified().await;
-            let number = *self.number();
-            if number.is_some_and(|number| !self.connections.state().waiting.contains_key(&number)) {
+            self.wait.shared.enough.notified().await;
+            if self.since().load(Relaxed) == ENDED {
                 return;
             }
         }
@@ -191,21 +215,16 @@ impl Connection {
 
     /// The body of the request is waited for from now on.
     pub(super) fn wait_for_body(&self) -> BodyWait {
-        let enough = Arc::new(Notify::new());
-        let number = self.connections.wait(&enough);
-        BodyWait { connections: Arc::clone(&self.connections), number, enough: Box::pin(enough.notified_owned()) }
-    }
-
-    fn number(&self) -> MutexGuard<'_, Option<u64>> {
-        self.number.lock().unwrap_or_else(PoisonError::into_inner)
+        let wait = self.connections().wait();
+        let enough = Box::pin(Arc::clone(&wait.shared.enough).notified_owned());
+        BodyWait { _wait: wait, enough }
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.request_came();
-        self.connections.state().open -= 1;
-        self.connections.one_ended.notify_one();
+        self.connections().open.fetch_sub(1, Relaxed);
+        self.connections().one_ended.notify_one();
     }
 }
 
@@ -216,8 +235,8 @@ impl BodyWait {
     }
 }
 
-impl Drop for BodyWait {
+impl Drop for OwnWait {
     fn drop(&mut self) {
-        self.connections.state().waiting.remove(&self.number);
+        self.connections.waits().remove(&self.number);
     }
 }
