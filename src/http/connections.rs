@@ -24,7 +24,7 @@ use super::listener::BACKLOG;
 const MOST_CONNECTIONS: usize = 4096;
 
 /// With more connections, each ends after its response. It bounds the memory, for a connection that has had a request keeps
-/// its buffers, up to 128 KB.
+/// its buffers, up to 32 KB.
 const MOST_KEPT_ALIVE: usize = 256;
 
 /// File descriptors that are kept free for the calls to Heroku, name resolution and the log: a few for each watched app.

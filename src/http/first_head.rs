@@ -1,37 +1,27 @@
 //! Waits for the head of the first request on a connection, and leaves it in the memory of the kernel until it is whole.
 //!
 //! Thousands of clients that send only a part of a head thus occupy hardly any memory of this process. What has arrived is
-//! read again and again until it is whole, but never taken. hyper would take four times as much before it rejects a head.
+//! read again and again until it is whole, but never taken.
 
 use std::io;
 
 use memchr::memmem;
 use rustix::net::{RecvFlags, recv};
-use tokio::io::{AsyncWriteExt, Interest};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::listener::{IDLE_TIMEOUT, MAX_HEAD};
 
-/// The response to a head that is longer than [`MAX_HEAD`].
-const TOO_LARGE: &[u8] =
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-
 /// Waits until the whole head can be read from `stream`, or hyper should reject what is there.
 ///
 /// # Errors
-/// When the client has closed the connection, takes longer than [`IDLE_TIMEOUT`], or has sent a head that is too large: then
-/// it has got its response.
-pub(super) async fn arrived(stream: &mut TcpStream) -> io::Result<()> {
-    if let State::TooLarge = timeout(IDLE_TIMEOUT, wait(stream)).await?? {
-        stream.write_all(TOO_LARGE).await?;
-        stream.shutdown().await?;
-        return Err(io::Error::other("the head of its request is too large"));
-    }
-    Ok(())
+/// When the client has closed the connection, or takes longer than [`IDLE_TIMEOUT`].
+pub(super) async fn arrived(stream: &TcpStream) -> io::Result<()> {
+    timeout(IDLE_TIMEOUT, wait(stream)).await?
 }
 
-async fn wait(stream: &TcpStream) -> io::Result<State> {
+async fn wait(stream: &TcpStream) -> io::Result<()> {
     loop {
         let is_last = stream.ready(Interest::READABLE).await?.is_read_closed();
         // `WouldBlock` tells tokio to wait until more has arrived.
@@ -41,7 +31,7 @@ async fn wait(stream: &TcpStream) -> io::Result<State> {
         });
         match peeked {
             Ok(State::Closed) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(state) => return Ok(state),
+            Ok(_) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
@@ -56,8 +46,6 @@ enum State {
     Incomplete,
     /// A head, or something that is none.
     Readable,
-    /// A head that is longer than [`MAX_HEAD`].
-    TooLarge,
 }
 
 fn peek(stream: &TcpStream) -> io::Result<State> {
@@ -70,8 +58,7 @@ fn peek(stream: &TcpStream) -> io::Result<State> {
         None if arrived.is_empty() => State::Closed,
         // The start of TLS, for example.
         Some(first) if !first.is_ascii_alphabetic() => State::Readable,
-        _ if is_whole(head) => State::Readable,
-        _ if length == MAX_HEAD => State::TooLarge,
+        _ if is_whole(head) || length == MAX_HEAD => State::Readable,
         _ => State::Incomplete,
     })
 }

@@ -35,11 +35,9 @@ use crate::util::secrets::Secrets;
 /// than the router does avoids a race. hyper has only one timeout, so the same limit holds for the head of a request.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(95);
 
-/// Heroku's router limits a line of the head to 8 KB: this is enough for such a URL and all other lines.
+/// Heroku's router limits a line of the head to 8 KB: this is enough for such a URL and all other lines. hyper reads bodies in
+/// pieces of the same size: with larger ones, thousands of bodies that do not end would occupy hundreds of megabytes.
 pub(super) const MAX_HEAD: usize = 16 * 1024;
-
-/// How much hyper reads at once. It takes a batch of a log drain, 100 KB, in two pieces.
-const BUFFER: usize = 64 * 1024;
 
 /// How long connections may take to finish on shutdown. All restarts are done by then.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -110,7 +108,7 @@ pub(crate) async fn serve(
     let (stop, stopped) = watch::channel(());
     let accept_errors = LogThrottle::default();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_buf_size(BUFFER).half_close(true);
+    http.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_buf_size(MAX_HEAD).half_close(true);
     let mut end = std::pin::pin!(end);
     loop {
         let stream = tokio::select! {
@@ -124,10 +122,9 @@ pub(crate) async fn serve(
         let respond = service_fn(move |request| answer(&service, &handle, secrets.clone(), panics.guard(), request));
         let (http, watcher, mut stopped) = (http.clone(), graceful.watcher(), stopped.clone());
         let serving = async move {
-            let mut stream = stream;
             // A connection without a request needs no orderly end.
             tokio::select! {
-                arrived = first_head::arrived(&mut stream) => arrived?,
+                arrived = first_head::arrived(&stream) => arrived?,
                 _ = stopped.changed() => return Ok(()),
             }
             Box::pin(watcher.watch(http.serve_connection(TokioIo::new(stream), respond))).await?;
