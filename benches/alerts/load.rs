@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::PATIENCE;
 
-/// How many connections are used at once.
+/// How many connections are used at once, if not said otherwise.
 pub(crate) const CONNECTIONS: usize = 64;
 
 /// How long after its time a load may end.
@@ -22,6 +22,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Alerts to a server, and the status that is right.
 pub(crate) struct Load {
+    connections: usize,
     address: SocketAddr,
     request: Arc<[u8]>,
     status: u16,
@@ -87,25 +88,30 @@ fn batch(address: SocketAddr, key: &str, body: &[u8]) -> Vec<u8> {
 impl Load {
     /// Alerts with this key, to be answered with this status.
     pub(crate) fn alerts(address: SocketAddr, key: &str, status: u16) -> Self {
-        Self { address, request: alert(address, key).into(), status }
+        Self { connections: CONNECTIONS, address, request: alert(address, key).into(), status }
+    }
+
+    /// The same over another number of connections.
+    pub(crate) fn over(self, connections: usize) -> Self {
+        Self { connections, ..self }
     }
 
     /// Batches of a log drain, to be answered 204.
     pub(crate) fn batches(address: SocketAddr, key: &str, body: &[u8]) -> Self {
-        Self { address, request: batch(address, key, body).into(), status: 204 }
+        Self { connections: CONNECTIONS, address, request: batch(address, key, body).into(), status: 204 }
     }
 
     /// Sends this many alerts over all connections together, or fewer if the time is over before.
     #[tokio::main]
     pub(crate) async fn run(&self, alerts: usize, time: Duration) -> Outcome {
         let mut streams = Vec::new();
-        for _ in 0..CONNECTIONS {
+        for _ in 0..self.connections {
             streams.push(connect(self.address).await);
         }
         let begin = Instant::now();
         let mut conversations = JoinSet::new();
         for (at, stream) in streams.into_iter().enumerate() {
-            let share = (alerts + at) / CONNECTIONS;
+            let share = (alerts + at) / self.connections;
             let request = Arc::clone(&self.request);
             conversations.spawn(converse(stream, request, self.status, share, begin + time));
         }

@@ -50,6 +50,10 @@ const LOG: usize = 1_000_000;
 /// Alerts that come as fast as they can be sent.
 const STORM: usize = 1_000;
 
+/// How many connections bring alerts that are written to a database. With few, the disk alone decides: an alert waits for a
+/// commit, and each connection waits for its alert.
+const DURABLE_CONNECTIONS: usize = 192;
+
 /// What no app has.
 const MANY_DYNOS: usize = 10_000;
 
@@ -164,14 +168,15 @@ fn with_database(plan: &Plan) {
     let heroku = Process::heroku();
     let url = heroku.url();
     let (in_memory, durable) = (Process::service(&url, "127.0.0.1:0"), Process::durable_service(&url, &database.url));
-    let alerts = |server: &Process| Load::alerts(server.address(), process::KEY, 202);
+    let alerts = |server: &Process| Load::alerts(server.address(), process::KEY, 202).over(DURABLE_CONNECTIONS);
     let (in_memory_alerts, durable_alerts) = (alerts(&in_memory), alerts(&durable));
     let rows = || runtime.block_on(database.number("SELECT count(*) FROM dyno_restarter.requests"));
     std::thread::sleep(PAUSE);
     println!("\nmemory (VmRSS)      {} idle, with a database", megabytes(durable.resident_memory()));
     let before = rows();
     let storm = durable_alerts.run(STORM, PATIENCE).latencies.len();
-    println!("storm               {} alerts were answered 202 after {} commits\n", grouped(storm), rows() - before);
+    println!("storm               {} alerts were answered 202 after {} commits", grouped(storm), rows() - before);
+    println!("\n{DURABLE_CONNECTIONS} keep-alive connections over loopback\n");
     let mut race = Race {
         rivals: vec![
             Rival::new("alert, in memory", &in_memory, in_memory_alerts),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::load::{CONNECTIONS, Load, Outcome};
+use crate::load::{Load, Outcome};
 use crate::process::Process;
 use crate::verdict;
 
@@ -56,7 +56,7 @@ impl<'a> Rival<'a> {
 
     fn run(&mut self, time: Duration) {
         let before = self.server.cpu_time();
-        let outcome = self.load.run(usize::MAX - CONNECTIONS, time);
+        let outcome = self.load.run(usize::MAX / 2, time);
         let cpu = self.server.cpu_time().zip(before).map(|(after, before)| after.saturating_sub(before));
         self.rounds.push(Round { outcome, cpu });
     }
