@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::FromRequestParts;
-use axum::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -67,11 +67,15 @@ pub(super) async fn without_secrets(mut response: Response, secrets: &Secrets) -
             *value = HeaderValue::try_from(shown).unwrap_or(HeaderValue::from_static(""));
         }
     }
-    let (head, body) = response.into_parts();
+    let (mut head, body) = response.into_parts();
     // All our bodies are in memory, so reading them cannot fail.
     let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let body = match str::from_utf8(&bytes).map(|text| secrets.conceal(text)) {
-        Ok(Cow::Owned(shown)) => Body::from(shown),
+        Ok(Cow::Owned(shown)) => {
+            // axum has already said how long the body with the secret is.
+            head.headers.remove(CONTENT_LENGTH);
+            Body::from(shown)
+        }
         _ => Body::from(bytes),
     };
     Response::from_parts(head, body)

@@ -113,6 +113,8 @@ async fn exchange(address: &str, line: &str, headers: &str, user: &str, body: &s
     stream.write_all(request.as_bytes()).await.expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("answered");
+    let length = answer.split_once("\r\n\r\n").map(|(_, body)| format!("content-length: {}\r\n", body.len()));
+    assert!(length.is_some_and(|length| answer.contains(&length)) || answer.contains(" 204 "), "{line}: {answer}");
     answer
 }
 
