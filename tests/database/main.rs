@@ -28,6 +28,7 @@ mod process;
 mod proxy;
 mod replicas;
 mod schedules;
+mod secrets;
 mod turns;
 
 use dyno_restarter::store::Timing;
