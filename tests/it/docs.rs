@@ -263,6 +263,31 @@ fn the_plain_commands_of_the_docs_run_and_leave_no_value_out() {
     assert!(printed.contains("RESTART_WEBHOOK_KEY") && !printed.contains("//HOST/") && !printed.contains("=KEY"));
 }
 
+/// What a shell prints that runs this block of the README, with stand-ins for the programs. `heroku` and `git` print what they
+/// are called with, and `heroku fails` fails.
+fn run_block(begin: &str, fails: &str) -> String {
+    let block = README.split("\n\n").find(|block| block.starts_with(&format!("    {begin}"))).expect("it is there");
+    let stand_ins = format!(
+        "openssl() {{ echo new-key; }}; git() {{ echo git $*; }}
+         heroku() {{ [ $1 = authorizations:create ] && echo token || echo heroku $*; [ $1 != {fails} ]; }}"
+    );
+    let script = format!("APP=shop RESTARTER=shop-restarter\n{stand_ins}\n{block}");
+    let output = Command::new("sh").args(["-c", &script]).output().expect("there is a shell");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn the_command_that_deploys_with_git_ends_at_the_first_fault() {
+    let config = "heroku config:set -a shop-restarter APP_NAME=shop RESTART_WEBHOOK_KEY=new-key RESTART_API_KEY=token";
+    let create = "heroku create shop-restarter --buildpack emk/rust --no-remote";
+    let push = "git push https://git.heroku.com/shop-restarter.git HEAD:refs/heads/main";
+    let all = [create, config, push, "heroku ps:type basic -a shop-restarter"];
+    for (fails, ran) in [("nothing", 4), ("create", 1), ("config:set", 2)] {
+        let printed = run_block("heroku create ", fails);
+        assert_eq!(printed.lines().collect::<Vec<_>>(), all[..ran], "{fails}");
+    }
+}
+
 /// Commands of other kinds need a test of their own.
 #[test]
 fn every_command_in_the_docs_is_tested_or_needs_a_heroku_account() {
