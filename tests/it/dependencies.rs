@@ -1,18 +1,21 @@
-//! The dependencies: what `deny.toml` says of their licences, versions and sources holds without cargo-deny, too.
+//! The dependencies: what `deny.toml` says of their licences, versions and sources holds without cargo-deny, too. They build with
+//! the minimal Rust version.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 const RULES: &str = include_str!("../../deny.toml");
 
+/// What cargo prints on standard output.
+fn cargo(arguments: &[&str]) -> String {
+    let cargo = std::env::var_os("CARGO").expect("cargo runs this test");
+    let output = Command::new(cargo).args(arguments).output().expect("cargo runs");
+    String::from_utf8(output.stdout).expect("cargo prints text")
+}
+
 /// All crates that are built on this machine but those of the workspace: `name version`, and the licence.
 fn dependencies() -> BTreeMap<String, String> {
-    let cargo = std::env::var_os("CARGO").expect("cargo runs this test");
-    let tree = Command::new(cargo)
-        .args(["tree", "--workspace", "--locked", "--prefix=none", "--format={p}|{l}|"])
-        .output()
-        .expect("cargo runs");
-    let tree = String::from_utf8(tree.stdout).expect("cargo prints text");
+    let tree = cargo(&["tree", "--workspace", "--locked", "--prefix=none", "--format={p}|{l}|"]);
     let fields = |line: &str| Some((line.split('|').next()?.to_owned(), line.split('|').nth(1)?.to_owned()));
     let here = |name: &str| name.starts_with("dyno-restarter v") || name.starts_with("simulator v");
     let dependencies: BTreeMap<String, String> =
@@ -85,4 +88,24 @@ fn no_dependency_is_there_in_two_versions_but_those_that_deny_toml_names() {
         .collect();
     let skipped = listed("skip").iter().filter_map(|skip| Some(skip.split_once('@')?.0.to_owned())).collect();
     assert_eq!(twice, skipped);
+}
+
+/// Cargo builds nothing with a Rust that is older than a dependency asks for.
+#[test]
+fn no_dependency_asks_for_a_newer_rust_than_cargo_toml_names() {
+    let version = |text: &str| {
+        let mut parts: Vec<u32> = text.split('.').map(|part| part.parse().expect("a number")).collect();
+        parts.resize(3, 0);
+        parts
+    };
+    let about = cargo(&["--version", "--verbose"]);
+    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).expect("cargo names the platform");
+    let metadata = cargo(&["metadata", "--format-version=1", "--locked", "--filter-platform", host]);
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).expect("JSON");
+    let packages = metadata["packages"].as_array().expect("a list");
+    let newer = packages.iter().filter(|package| {
+        package["rust_version"].as_str().is_some_and(|asked| version(asked) > version(env!("CARGO_PKG_RUST_VERSION")))
+    });
+    assert_eq!(newer.map(|package| &package["name"]).collect::<Vec<_>>(), Vec::<&str>::new());
+    assert!(packages.len() > 100);
 }
