@@ -3,7 +3,7 @@
 #   docker build -t dyno-restarter .
 #   docker run --rm -p 3000:3000 --env-file .env dyno-restarter
 #
-# On SIGTERM the service sees a restart in progress through: docker stop --timeout 30
+# On SIGTERM the service sees a restart in progress through: docker stop -t 30
 
 FROM rust:1-slim-trixie AS build
 WORKDIR /source
