@@ -178,8 +178,10 @@ async fn other_method(
     }
     let text = "An alert is a POST or a GET";
     if let Some(access) = access {
-        let problem = format_args!("{method} with a valid key was not acted on: an alert is a POST or a GET");
-        state.intake.log_misdirected(&access.key(&state.keys), problem);
+        state.intake.log_misdirected(
+            &access.key(&state.keys),
+            format_args!("{method} with a valid key was not acted on: an alert is a POST or a GET"),
+        );
     }
     ([(ALLOW, HeaderValue::from_static("GET, POST"))], format.error(StatusCode::METHOD_NOT_ALLOWED, text))
         .into_response()
