@@ -64,6 +64,7 @@ async fn show_alert() -> Result<(), String> {
     println!("dyno-restarter watches the first one. (Both apps also have a crashed web.4 and a worker.)");
     println!("*: the dyno is over its quota, so it swaps and is slow. Heroku checks every 20 s and logs R14.");
     println!("failed: no web dyno was up. (Heroku holds such a request for up to 75 s while dynos boot.)");
+    println!("answer: how long the latest requests took, on average.");
     demo.print_page();
     let panels = vec![
         Panel::new("shop, with dyno-restarter", &demo.shop, &WEB_DYNOS_UP),
