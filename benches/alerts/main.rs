@@ -22,6 +22,8 @@
 #![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 mod attacks;
+mod drain;
+mod durable;
 mod instructions;
 mod load;
 #[path = "../logplex/log.rs"]
@@ -36,26 +38,14 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use load::{CONNECTIONS, Load};
-use log::Log;
-use postgres::Database;
 use process::{Calls, Process};
 use rivals::{Race, Rival};
 
 /// As long as the right one, as it would be if somebody mistyped it.
 const WRONG_KEY: &str = "benchmark-key-0123456789abcdeg";
 
-/// Of it one body with an error in it is sent again and again.
-const LOG: usize = 1_000_000;
-
 /// Alerts that come as fast as they can be sent.
 const STORM: usize = 1_000;
-
-/// How many connections bring alerts that are written to a database. With few, the disk alone decides: an alert waits for a
-/// commit, and each connection waits for its alert.
-const DURABLE_CONNECTIONS: usize = 192;
-
-/// What no app has.
-const MANY_DYNOS: usize = 10_000;
 
 /// Long enough for the service to have looked at its app once, and to have put its things in order after a load.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -108,8 +98,8 @@ type Measurement = fn(&Plan);
 const PARTS: [(&str, Measurement); 8] = [
     ("instructions", instructions::measure),
     ("throughput", throughput),
-    ("database", with_database),
-    ("drain", drained_log),
+    ("database", durable::measure),
+    ("drain", drain::measure),
     ("memory", memory),
     ("starts", starts),
     ("size", size),
@@ -155,81 +145,6 @@ fn throughput(plan: &Plan) {
     race.run(plan.rounds, plan.round, plan.warm_up);
     println!("{race}");
     print_calls(race.rivals[0].answered(), &heroku.calls());
-}
-
-/// The service that commits each alert to a database on this machine before it answers.
-fn with_database(plan: &Plan) {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let Some(database) = runtime.block_on(Database::create()) else { return };
-    // The tests do without it.
-    for statement in ["ALTER SYSTEM SET fsync = on", "SELECT pg_reload_conf()"] {
-        runtime.block_on(async { database.client().await.batch_execute(statement).await.expect("it takes effect") });
-    }
-    let heroku = Process::heroku();
-    let url = heroku.url();
-    let (in_memory, durable) = (Process::service(&url, "127.0.0.1:0"), Process::durable_service(&url, &database.url));
-    let alerts = |server: &Process| Load::alerts(server.address(), process::KEY, 202).over(DURABLE_CONNECTIONS);
-    let (in_memory_alerts, durable_alerts) = (alerts(&in_memory), alerts(&durable));
-    let rows = || runtime.block_on(database.number("SELECT count(*) FROM dyno_restarter.requests"));
-    std::thread::sleep(PAUSE);
-    println!("\nmemory (VmRSS)      {} idle, with a database", megabytes(durable.resident_memory()));
-    let before = rows();
-    let storm = durable_alerts.run(STORM, PATIENCE).latencies.len();
-    println!("storm               {} alerts were answered 202 after {} commits", grouped(storm), rows() - before);
-    println!("\n{DURABLE_CONNECTIONS} keep-alive connections over loopback\n");
-    let mut race = Race {
-        rivals: vec![
-            Rival::new("alert, in memory", &in_memory, in_memory_alerts),
-            Rival::new("alert, with a database", &durable, durable_alerts),
-        ],
-        references: [0, 1],
-        goals: vec![(1, 0.5, 0)],
-    };
-    race.run(plan.rounds, plan.round, plan.warm_up);
-    let p99 = race.rivals[1].percentile(99);
-    let is_quick = p99.map(|p99| p99 < Duration::from_millis(20));
-    println!("{race}goal: p99 with a database under 20 ms: {}", verdict(is_quick));
-}
-
-/// A drain that brings the log of a busy app as fast as it can.
-fn drained_log(plan: &Plan) {
-    let heroku = Process::heroku();
-    let service = Process::service(&heroku.url(), "127.0.0.1:0");
-    let bare = Process::bare_discarding();
-    let log = Log::generate(LOG);
-    let body = &log.bodies[1];
-    let lines = dyno_restarter::logplex::frames(body).count();
-    println!("\nbatches of a log drain, {lines} lines in {} bytes each\n", grouped(body.len()));
-    let batches = |address| Load::batches(address, process::KEY, body);
-    let address = service.address();
-    let mut race = Race {
-        rivals: vec![
-            Rival::new("log drain, 204", &service, batches(address)),
-            Rival::new("route that discards", &bare, batches(bare.address())),
-        ],
-        references: [1, 0],
-        goals: vec![(0, 0.8, 1)],
-    };
-    race.run(plan.rounds, plan.round, plan.warm_up);
-    println!("{race}");
-    let memory = || megabytes(service.resident_memory());
-    println!("memory (VmRSS)      {} after {} lines", memory(), grouped(race.rivals[0].answered() * lines));
-    for _ in 0..4 {
-        // Of another time in each round, so that the dynos are in trouble from the third on.
-        let reports: Vec<Vec<u8>> = (1..=MANY_DYNOS).map(report).collect();
-        for thousand in reports.chunks(1_000) {
-            Load::batches(address, process::KEY, &thousand.concat()).run(CONNECTIONS * plan.rounds, PATIENCE);
-        }
-        let count = CONNECTIONS * plan.rounds;
-        println!("                    {} after {count} reports of each of {} dynos", memory(), grouped(MANY_DYNOS));
-    }
-}
-
-/// The frame in which a dyno is over its quota.
-fn report(dyno: usize) -> Vec<u8> {
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00");
-    let message = format!("<134>1 {now} host heroku web.{dyno} - Error R14 (Memory quota exceeded)\n");
-    format!("{} {message}", message.len()).into_bytes()
 }
 
 fn memory(plan: &Plan) {
