@@ -6,10 +6,10 @@ use crate::process::{self, Process};
 use crate::rivals::{Race, Rival};
 use crate::{PATIENCE, Plan, grouped, megabytes};
 
-/// Of it one body with an error in it is sent again and again.
+/// How many bytes of a log are generated. The second body, which has an error in it, is sent again and again.
 const LOG: usize = 1_000_000;
 
-/// What no app has.
+/// More than any app has.
 const MANY_DYNOS: usize = 10_000;
 
 /// A drain that brings the log of a busy app as fast as it can.
