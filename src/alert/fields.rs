@@ -56,6 +56,10 @@ const NAMES: &[(FieldKind, &str)] = &[
     // The state of an alert, in one word. As an object, it contains the alert.
     (FieldKind::State, "status state event action health *_status *_state *_event *_action event_type event_name"),
     (FieldKind::State, "trigger_type message_type notification_type action_group action_group_name transition"),
+    (FieldKind::State, "alert_action_group alert_action_group_name kibana_alert_status state_change"),
+    // What Nagios and Checkmk call them in the environment of a script.
+    (FieldKind::State, "nagios_notificationtype nagios_servicestate nagios_hoststate"),
+    (FieldKind::State, "notify_notificationtype notify_servicestate notify_hoststate"),
     (FieldKind::State, "alert_transition lifecycle monitor_condition new_state_value check_state_name state_name"),
     (FieldKind::State, "status_name current_alert_phase current_milestone alert_type_friendly_name"),
     // What kind of message it is, which may be that of a recovery.
@@ -69,7 +73,7 @@ const NAMES: &[(FieldKind, &str)] = &[
     // The alert has recovered, unless the value is empty or false.
     (FieldKind::Clear, "clear"),
     // The alert has recovered if this is true.
-    (FieldKind::Resolved, "resolved is_resolved recovered is_recovered"),
+    (FieldKind::Resolved, "resolved is_resolved recovered is_recovered back_to_normal"),
     // The state as a number, as Zabbix gives it, and whether a person has only added something.
     (FieldKind::EventValue, "event_value trigger_value"),
     (FieldKind::EventUpdate, "event_update_status"),
@@ -80,7 +84,7 @@ const NAMES: &[(FieldKind, &str)] = &[
     (FieldKind::Title, "title subject *_title"),
     // A text for people, which may begin with a state. It may be a log line, too, or an object or a list with such texts.
     (FieldKind::Text, "text content message msg summary fallback body blocks"),
-    (FieldKind::Rule, "alert_name rule_name"),
+    (FieldKind::Rule, "alert_name rule_name event_definition_type"),
     (FieldKind::Test, "triggered_by_user_test is_test test ssl_check"),
     // What the sender wants to be answered, or a person to open, before it sends alerts.
     (FieldKind::Challenge, "validation_code challenge hub_challenge"),
@@ -91,7 +95,7 @@ const NAMES: &[(FieldKind, &str)] = &[
     (FieldKind::AppWebhook, "webhook_metadata"),
     // Contains an alert, or a part of one.
     (FieldKind::Wrapper, "payload data attributes alert alert_group incident issue alarm check error exception"),
-    (FieldKind::Wrapper, "performance detail essentials problem notification snitch webhook_event_data"),
+    (FieldKind::Wrapper, "performance detail essentials problem notification snitch webhook_event_data kibana"),
     // A list of alerts, each with its own state.
     (FieldKind::Alerts, "alerts incidents messages attachments embeds"),
     // How many alerts the list does not show.
@@ -160,6 +164,7 @@ impl FieldKind {
             (Self::ByDyno, _) => Self::Other,
             (Self::State, "value" | "current" | "new" | "to") => Self::State,
             (Self::State, "name") | (Self::Trigger, "type") => Self::Type,
+            (Self::State, "reachable") => Self::Resolved,
             (Self::Dyno | Self::App, "name") => self,
             (Self::Heartbeat, "status") => Self::Heartbeat,
             _ => Self::of(name),

@@ -15,7 +15,10 @@ async fn check_each(names: &str, message: impl Fn(&str) -> Value, expected: &str
 async fn a_state_is_read_from_each_of_its_fields() {
     let names = "status state event health eventType event_name trigger_type notification_type action event_action \
                  alert_action actionGroup actionGroupName state_name status_name current_alert_phase current_milestone \
-                 transition alert_transition lifecycle monitorCondition NewStateValue level severity alert_type type trigger";
+                 transition alert_transition lifecycle monitorCondition NewStateValue level severity alert_type type trigger \
+                 alertActionGroup alertActionGroupName alert.actionGroup kibana.alert.status stateChange \
+                 NAGIOS_NOTIFICATIONTYPE NAGIOS_SERVICESTATE NAGIOS_HOSTSTATE NOTIFY_NOTIFICATIONTYPE \
+                 NOTIFY_SERVICESTATE NOTIFY_HOSTSTATE";
     check_each(names, |name| json!({ name: "Recovered" }), RECOVERED).await;
     let of = "alert alarm check current event health host incident issue monitor new notification overall problem service \
               site to trigger";
@@ -31,8 +34,9 @@ async fn a_state_is_read_from_each_of_its_fields() {
     )
     .await;
     check_each("value current new to", |name| json!({ "transition": { name: "resolved" } }), RECOVERED).await;
-    check_each("resolved is_resolved recovered isRecovered", |name| json!({ name: true }), RECOVERED).await;
-    check_each("resolved isRecovered", |name| json!({ name: [false, "1", 2, "web.1"] }), ALL).await;
+    check_each("resolved is_resolved recovered isRecovered backToNormal", |name| json!({ name: true }), RECOVERED)
+        .await;
+    check_each("resolved isRecovered backToNormal", |name| json!({ name: [false, "1", 2, "web.1"] }), ALL).await;
     check_each("is_test test ssl_check triggered_by_user_test", |name| json!({ name: true }), TEST).await;
 }
 
@@ -46,6 +50,9 @@ async fn senders_that_have_a_name_of_their_own_for_the_state_are_read() {
         ("VictorOps, over", victor_ops("RECOVERY"), RECOVERED),
         ("VictorOps", victor_ops("CRITICAL"), ALL),
         ("UptimeRobot, without the number", form(&[("alertTypeFriendlyName", "Up")]), RECOVERED),
+        ("Netdata, reachable", json(&json!({ "severity": "info", "status": { "reachable": true } })), RECOVERED),
+        ("Netdata, unreachable", json(&json!({ "status": { "reachable": false } })), ALL),
+        ("a host that can be reached", json(&json!({ "reachable": true })), ALL),
         ("Uptime Kuma, maintenance", json(&json!({ "heartbeat": { "status": 3 } })), NO_ALERT),
         ("Uptime Kuma, down", json(&json!({ "heartbeat": { "status": 0 }, "severity": "ok" })), ALL),
         ("UptimeRobot, down", json(&json!({ "alertType": 1, "severity": "ok" })), ALL),
@@ -56,7 +63,7 @@ async fn senders_that_have_a_name_of_their_own_for_the_state_are_read() {
 #[tokio::test(start_paused = true)]
 async fn the_state_of_an_alert_is_read_inside_each_of_its_wrappers() {
     let names = "payload data attributes alert alert_group incident issue alarm check error exception performance \
-                 detail essentials problem notification snitch webhook_event_data status state event trigger body";
+                 detail essentials problem notification snitch webhook_event_data kibana status state event trigger body";
     check_each(names, |name| json!({ name: { "state": "resolved" } }), RECOVERED).await;
     let names = "alerts incidents messages attachments embeds";
     check_each(names, |name| json!({ name: [{ "state": "resolved" }] }), RECOVERED).await;
