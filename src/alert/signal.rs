@@ -61,9 +61,9 @@ static TABLE: LazyLock<HashMap<(Role, Word), Signal, WordHash>> = LazyLock::new(
     }
     add(Role::Subject, Nothing, SUBJECTS);
     add(Role::Negation, Nothing, NEGATIONS);
-    for (index, (reason, things, changes)) in CHANGES.iter().enumerate() {
-        add(Role::Thing(index), News(*reason), things);
-        add(Role::Change(index), News(*reason), changes);
+    for (index, (signal, things, changes)) in CHANGES.iter().enumerate() {
+        add(Role::Thing(index), *signal, things);
+        add(Role::Change(index), *signal, changes);
     }
     table
 });
@@ -130,7 +130,7 @@ fn of_name(kind: FieldKind, value: &str) -> Signal {
     let parts = || parts(value).unwrap_or_default();
     let counts = match (kind, signal) {
         (_, Quiet(Inactive::Recovered)) => true,
-        (FieldKind::Type, News(_) | Quiet(Inactive::Test)) => parts().len() > 1,
+        (FieldKind::Type, News(_) | Quiet(Inactive::Test | Inactive::NoAlert)) => parts().len() > 1,
         // A program has named `PRIORITY_CHANGED`.
         (FieldKind::Trigger, News(_)) => {
             let is_constant = value.contains('_') && !value.contains(|c: char| !c.is_ascii_uppercase() && c != '_');
@@ -144,25 +144,30 @@ fn of_name(kind: FieldKind, value: &str) -> Signal {
 /// What a value says in a field of a state.
 fn of_state(value: &str) -> Signal {
     // Without a remark behind it: `UP (200)`.
-    let value = undecorated(value.split_once(" (").map_or(value, |(value, _)| value));
+    let (value, remark) = value.split_once(" (").unwrap_or((value, ""));
+    if let Some(news @ News(Inactive::Acknowledged)) = of_value(FieldKind::State, remark.trim_end_matches(')')) {
+        return news;
+    }
+    let value = undecorated(value);
     if let Some(known) = of_value(FieldKind::State, value) {
         return known;
     }
     if value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Nothing;
     }
-    let Some(mut parts) = parts(value) else { return Unknown };
+    let Some(parts) = parts(value) else { return Unknown };
     if let Some(signal) = of_change(&parts) {
         return signal;
     }
     // What it is now, and not what it was: `CRITICAL_TO_OK`, `recovered from failure`.
-    if let Some(to) = parts.iter().rposition(|part| part.eq_ignore_ascii_case("to")) {
-        parts.drain(..=to);
+    let to = parts.iter().rposition(|part| part.eq_ignore_ascii_case("to"));
+    let (was, is) = parts.split_at(to.map_or(0, |to| to + 1));
+    let from = is.iter().position(|part| part.eq_ignore_ascii_case("from"));
+    match of_parts(&is[..from.unwrap_or(is.len())]) {
+        // `assigned to user`
+        Unknown => news(was).unwrap_or(Unknown),
+        known => known,
     }
-    if let Some(from) = parts.iter().position(|part| part.eq_ignore_ascii_case("from")) {
-        parts.truncate(from);
-    }
-    of_parts(&parts)
 }
 
 fn of_change(parts: &[&str]) -> Option<Signal> {
@@ -178,13 +183,24 @@ fn of_parts(parts: &[&str]) -> Signal {
     if parts.iter().all(|part| lookup(Role::Subject, part).is_some()) {
         return Nothing;
     }
+    if let Some(news) = news(parts) {
+        return news;
+    }
+    let is_negated = is_negated(parts);
     let signals: Vec<_> = parts.iter().filter_map(|part| lookup(Role::Part, part)).collect();
-    let is_negated = parts.iter().any(|part| lookup(Role::Negation, part).is_some());
     let begins_resolved = parts[0].to_ascii_lowercase().ends_with("ed") && lookup(Role::Part, parts[0]).is_some();
-    let news = signals.iter().find(|signal| matches!(signal, News(_)));
     let last = if begins_resolved { signals.first() } else { signals.last() };
-    let signal = news.or(last).filter(|signal| !is_negated || **signal == Trouble);
-    signal.copied().unwrap_or(Unknown)
+    last.copied().filter(|signal| !is_negated || *signal == Trouble).unwrap_or(Unknown)
+}
+
+/// The first word of news among these.
+fn news(parts: &[&str]) -> Option<Signal> {
+    let mut signals = parts.iter().filter_map(|part| lookup(Role::Part, part));
+    signals.find(|signal| matches!(signal, News(_))).filter(|_| !is_negated(parts))
+}
+
+fn is_negated(parts: &[&str]) -> bool {
+    parts.iter().any(|part| lookup(Role::Negation, part).is_some())
 }
 
 /// The signal of a whole value, without the subjects in front of it.

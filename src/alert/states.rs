@@ -50,17 +50,17 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
     (State, Quiet(Recovered), "responding completed finished done autoresolved not_firing not_triggered not_alerting"),
     (State, Quiet(Recovered), "no_longer_firing no_longer_active check_in_reporting"),
     (State, Quiet(Inactive::Test), "test testing ping pagey_ping test_notification test_alert test_event test_message"),
-    (State, Quiet(Inactive::Test), "webhook_test"),
+    (State, Quiet(Inactive::Test), "webhook_test sample"),
     (State, Quiet(NoAlert), "silenced paused suspended suppressed disabled maintenance under_maintenance"),
     (State, Quiet(NoAlert), "in_maintenance scheduled_maintenance unmonitored dismissed cancelled canceled deleted"),
-    (State, Quiet(NoAlert), "delete insufficient_data no_alert"),
+    (State, Quiet(NoAlert), "delete insufficient_data no_alert scheduled postmortem"),
     (State, Trouble, "open reopen fired fail crit fatal emergency warn warning re_warn no_data re_no_data unavailable"),
     (State, Trouble, "unresolve unresolved breached violated crashed dead"),
     (State, News(Acknowledged), "acknowledgment acked ack"),
     (State, News(Deploy), "deployed deploy deployment release"),
     (State, News(NoAlert), "delegate unsnoozed silence unsilence unsilenced muted unmuted ignored archived annotate"),
     (State, News(NoAlert), "note merged downtime_start downtime_end downtime_removed downtime_cancelled"),
-    (State, News(NoAlert), "flapping_start flapping_end flapping_stop flapping_disabled"),
+    (State, News(NoAlert), "flapping_start flapping_end flapping_stop flapping_disabled error_activity"),
     // The words of messages about any change. Other fields say what has changed.
     (State, Nothing, "activated active created create updated changed state_change status_change new info"),
     (State, Nothing, "notification log_alert metric_alert occurred"),
@@ -94,28 +94,30 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
     (Text, Quiet(Recovered), "ended solved restored"),
     (Text, News(Acknowledged), "acknowledged"),
     (Text, News(NoAlert), "updated_problem"),
-    (Rule, News(Inactive::Test), "test_alert test_notification"),
+    (Rule, News(Inactive::Test), "test_alert test_notification test_dummy_v1"),
     (Test, News(Inactive::Test), "true 1"),
 ];
 
 /// What two words of a compound code say together: a thing, and what happened to it.
-pub(super) const CHANGES: &[(Inactive, &str, &str)] = &[
+pub(super) const CHANGES: &[(Signal, &str, &str)] = &[
     (
-        NoAlert,
+        News(NoAlert),
         "note notes priority assignee owner ownership tag tags description details severity field fields values \
          title type service workflow bridge conference link attachment message urgency status subscription",
         "add added update updated change changed edit edited set remove removed delete deleted posted published \
          replied completed",
     ),
-    (NoAlert, "workflow invocation", "started succeeded failed terminated queued sent created"),
-    (NoAlert, "service team", "created add"),
-    (NoAlert, "incident", "updated linked"),
-    (NoAlert, "task action membership follow", "granted revoked created updated completed"),
-    (NoAlert, "domain links content dns", "expires expiring expired found changed"),
-    (NoAlert, "ownership", "take taken"),
-    (Deploy, "deploy deployment release", "started succeeded success finished completed created failed"),
-    (Deploy, "deploy deployment release", "updated notification"),
-    (Handshake, "subscription", "confirmation validation verification"),
+    (News(NoAlert), "workflow invocation", "started succeeded failed terminated queued sent created"),
+    (News(NoAlert), "service team", "created add"),
+    (News(NoAlert), "incident", "updated linked"),
+    (News(NoAlert), "task action membership follow", "granted revoked created updated completed"),
+    (News(NoAlert), "domain links content dns", "expires expiring expired found changed"),
+    (News(NoAlert), "ownership", "take taken"),
+    (News(Deploy), "deploy deployment release", "started succeeded success finished completed created failed"),
+    (News(Deploy), "deploy deployment release", "updated notification"),
+    (News(Handshake), "subscription", "confirmation validation verification"),
+    // The status may be that of a monitor or a service. Another field says what it is now.
+    (Nothing, "status state health", "change changed"),
 ];
 
 /// What may precede the word of a state without changing its sense: `check.up`, `HOST_IS_UP`, `service back online`.
@@ -130,6 +132,7 @@ pub(super) const HEADER_VALUES: &[(&str, &str, Inactive)] = &[
     ("x-rapid7-event", "test", Inactive::Test),
     ("x-github-event", "ping", Inactive::Test),
     ("x-github-event", "deployment deployment_status", Deploy),
-    ("x-github-event", "push", NoAlert),
+    ("x-github-event", "push create delete release star watch fork issue_comment commit_comment", NoAlert),
+    ("x-github-event", "pull_request pull_request_review pull_request_review_comment", NoAlert),
     ("sentry-hook-resource", "installation comment seer preprod_artifact", NoAlert),
 ];

@@ -66,6 +66,9 @@ async fn platforms_tell_of_changes_which_are_no_alerts() {
         ("a deployment", github("deployment", &json!({ "action": "created" })), DEPLOY),
         ("a deployment that failed", github("deployment_status", &json!({ "state": "failure" })), DEPLOY),
         ("a push", github("push", &json!({ "ref": "refs/heads/main" })), NO_ALERT),
+        ("a star", github("star", &json!({ "action": "created" })), NO_ALERT),
+        ("a comment", github("issue_comment", &json!({ "action": "created" })), NO_ALERT),
+        ("a review", github("pull_request_review", &json!({ "action": "submitted" })), NO_ALERT),
         ("another event", github("repository_dispatch", &json!({ "action": "restart" })), ALL),
         ("a label of that name", json(&json!({ "labels": { "webhook_metadata": {} } })), ALL),
     ])

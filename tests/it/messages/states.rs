@@ -25,10 +25,11 @@ async fn trouble_outweighs_a_word_of_recovery_or_of_a_test() {
                      autoresolved not_firing not_triggered not_alerting no_longer_firing no_longer_active \
                      check_in_reporting";
     check_words(recovered, [RECOVERED, RECOVERED, ALL]).await;
-    let test = "test testing ping pagey.ping test_notification test_alert test_event test_message webhook_test";
+    let test = "test testing ping pagey.ping test_notification test_alert test_event test_message webhook_test sample";
     check_words(test, [TEST, RECOVERED, ALL]).await;
     let silent = "silenced paused suspended no_alert suppressed disabled maintenance under_maintenance in_maintenance \
-                  scheduled_maintenance unmonitored dismissed cancelled canceled deleted delete insufficient_data";
+                  scheduled_maintenance unmonitored dismissed cancelled canceled deleted delete insufficient_data \
+                  scheduled postmortem";
     check_words(silent, [NO_ALERT, RECOVERED, ALL]).await;
     let trouble = "firing alerting triggered trigger down critical problem error failed failing failure degraded outage \
                    offline unhealthy unreachable opened reopened started open reopen fired fail crit fatal emergency \
@@ -45,7 +46,8 @@ async fn news_outweighs_trouble_and_recoveries() {
     let news = "commented comment assigned assign unassigned reassigned annotated snoozed snooze escalated escalate \
                 delegated responder subscriber recipient cert certificate ssl delegate unsnoozed silence unsilence \
                 unsilenced muted unmuted ignored archived annotate note merged downtime_start downtime_end \
-                downtime_removed downtime_cancelled flapping_start flapping_end flapping_stop flapping_disabled";
+                downtime_removed downtime_cancelled flapping_start flapping_end flapping_stop flapping_disabled \
+                error_activity assigned_to_user";
     check_words(news, [NO_ALERT; 3]).await;
 }
 
@@ -113,6 +115,33 @@ async fn a_code_that_names_a_thing_and_what_happened_to_it_is_news() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_changed_status_is_told_by_another_field() {
+    let mut rows = Vec::new();
+    for thing in ["status", "monitor.status", "service_state", "HealthStatus", "component.status", "incident_state"] {
+        for change in ["changed", "change"] {
+            let event = format!("{thing}_{change}");
+            rows.push((json!({ "event": event, "status": "down" }), ALL));
+            rows.push((json!({ "type": event, "data": { "status": "down" } }), ALL));
+            rows.push((json!({ "event": event, "status": "up" }), RECOVERED));
+            rows.push((json!({ "event": event }), ALL));
+        }
+    }
+    check_json(&rows).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_remark_behind_a_state_may_say_that_it_is_acknowledged() {
+    check_json(&[
+        (json!({ "status": "Down (Acknowledged)" }), ACKNOWLEDGED),
+        (json!({ "status": "Down (release)" }), ALL),
+        (json!({ "status": "Down (not acknowledged)" }), ALL),
+        (json!({ "status": "not acknowledged" }), ALL),
+        (json!({ "status": "acknowledged_to_triggered" }), ALL),
+    ])
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_type_and_a_severity_are_states_in_a_few_words_only() {
     let severities = "ok okay clear cleared resolved recovered recovery".split(' ');
     let mut rows: Vec<_> = severities.map(|word| (json!({ "severity": word }), RECOVERED)).collect();
@@ -129,6 +158,9 @@ async fn a_type_and_a_severity_are_states_in_a_few_words_only() {
         (json!({ "type": "comment" }), NO_ALERT),
         (json!({ "type": "release" }), DEPLOY),
         (json!({ "type": "unsilence" }), NO_ALERT),
+        (json!({ "type": "incident.cancelled" }), NO_ALERT),
+        (json!({ "type": "cancelled" }), ALL),
+        (json!({ "event": { "event_definition_type": "test-dummy-v1" } }), TEST),
         (json!({ "alert_name": "Test Alert" }), TEST),
         (json!({ "rule_name": "Test notification" }), TEST),
         (json!({ "is_test": 1 }), TEST),
