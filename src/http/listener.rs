@@ -154,7 +154,8 @@ fn answer(
 ) -> impl Future<Output = Result<axum::response::Response, std::convert::Infallible>> + use<> {
     connection.request_came();
     let id = RequestId::of(request.headers());
-    // A client that waits for `100 Continue` sends no body after another answer, so there is nothing to linger for.
+    // A client that waits for `100 Continue` sends no body after another answer, so there is nothing to linger for, unless the
+    // handler begins to read.
     let lingers = !request.headers().contains_key(EXPECT);
     let request = request.map(|body| Body::new(RequestBody::new(body, connection, lingers)));
     let span = id.span();

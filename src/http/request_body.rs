@@ -32,7 +32,7 @@ pub(super) struct RequestBody {
     connection: Arc<Connection>,
     /// Since a part of the body was not there yet.
     wait: Option<BodyWait>,
-    /// Whether to read what the handler leaves.
+    /// Whether the client sends what the handler leaves.
     lingers: bool,
 }
 
@@ -50,8 +50,10 @@ impl HttpBody for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let Self { body, connection, wait, .. } = &mut *self;
+        let Self { body, connection, wait, lingers } = &mut *self;
         let Some(body) = body else { return Poll::Ready(None) };
+        // hyper now tells a client that waits for it to go on.
+        *lingers = true;
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(context) {
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }

@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::service::{KEY, Service, seconds, shop};
 
@@ -21,6 +22,26 @@ async fn a_hundred_megabytes_are_read_to_their_end_and_count_as_an_ordinary_aler
     assert_eq!(&answer, b"HTTP/1.1 202");
     assert_eq!(service.log.count("the body of an alert was not understood: it is too large"), 1);
     heroku.until(|_| shop.restarts().len() == 1).await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn the_rest_of_a_large_body_is_read_after_a_hundred_continue() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+    let head = "HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 20000000\r\n\r\n";
+    let alert = format!("POST /restart_web_dynos?dry_run=true&key={KEY} {head}");
+    stream.write_all(alert.as_bytes()).await.expect("sent");
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.expect("answered");
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(&vec![b'{'; 20_000_000]).await.expect("the service reads on");
+    let next = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    stream.write_all(next).await.expect("the connection is open");
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).await.expect("answered");
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 2, "{answers}");
     service.stop().await;
 }
 
