@@ -21,6 +21,9 @@ use super::connections::{BodyWait, Connection};
 const LINGER_TIME: Duration = Duration::from_secs(10);
 const LINGER_SIZE: usize = 128 * 1024 * 1024;
 
+/// What each piece of such a body counts at least: the work is in the pieces, and a client may send a chunk for each byte.
+const LEAST_PIECE: usize = 1024;
+
 /// How often to ask for the rest of such a body before the response: hyper hands over one buffer at a time, and the first
 /// request only makes it begin.
 const POLLS: u32 = 3;
@@ -106,7 +109,7 @@ async fn discard(mut body: Incoming) {
     while !body.is_end_stream()
         && let Some(Ok(frame)) = body.frame().await
     {
-        length += frame.data_ref().map_or(0, Bytes::len);
+        length += frame.data_ref().map_or(0, Bytes::len).max(LEAST_PIECE);
         if length > LINGER_SIZE {
             return;
         }

@@ -46,6 +46,24 @@ async fn the_rest_of_a_large_body_is_read_after_a_hundred_continue() {
 }
 
 #[tokio::test]
+async fn a_refused_body_in_many_tiny_chunks_is_not_read_to_its_end() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for (chunks, answered) in [(1_000, 2), (400_000, 1)] {
+        let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+        let head = "POST /restart_web_dynos HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let next = "0\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let request = format!("{head}{}{next}", "1\r\nx\r\n".repeat(chunks));
+        // The service closes the connection while the larger one is sent.
+        let (mut receiver, mut sender) = stream.split();
+        let mut answers = Vec::new();
+        let (_, _) = tokio::join!(sender.write_all(request.as_bytes()), receiver.read_to_end(&mut answers));
+        assert_eq!(String::from_utf8_lossy(&answers).matches("HTTP/1.1 ").count(), answered, "{chunks} chunks");
+    }
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn a_batch_of_25000_events_names_its_dynos() {
     let (heroku, shop) = shop(3).await;
     let shop = shop.boot_time(std::time::Duration::ZERO);
