@@ -110,6 +110,7 @@ pub(super) const CHANGES: &[(Signal, &str, &str)] = &[
     (News(NoAlert), "workflow invocation", "started succeeded failed terminated queued sent created"),
     (News(NoAlert), "service team", "created add"),
     (News(NoAlert), "incident", "updated linked"),
+    (News(NoAlert), "update", "published posted"),
     (News(NoAlert), "task action membership follow", "granted revoked created updated completed"),
     (News(NoAlert), "domain links content dns", "expires expiring expired found changed"),
     (News(NoAlert), "ownership", "take taken"),

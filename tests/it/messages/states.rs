@@ -98,6 +98,7 @@ async fn a_code_that_names_a_thing_and_what_happened_to_it_is_news() {
         ("service team", "created add", NO_ALERT),
         ("ownership", "take taken", NO_ALERT),
         ("incident", "updated linked", NO_ALERT),
+        ("update", "published posted", NO_ALERT),
         ("task action membership follow", "granted revoked created updated completed", NO_ALERT),
         ("domain links content dns", "expires expiring expired found changed", NO_ALERT),
         ("deploy deployment release", "started succeeded success finished completed created failed", DEPLOY),
