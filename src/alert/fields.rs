@@ -56,7 +56,7 @@ const NAMES: &[(FieldKind, &str)] = &[
     // The state of an alert, in one word. As an object, it contains the alert.
     (FieldKind::State, "status state event action health *_status *_state *_event *_action event_type event_name"),
     (FieldKind::State, "trigger_type message_type notification_type action_group action_group_name transition"),
-    (FieldKind::State, "alert_action_group alert_action_group_name kibana_alert_status state_change"),
+    (FieldKind::State, "alert_action_group alert_action_group_name kibana_alert_status state_change conclusion"),
     // What Nagios and Checkmk call them in the environment of a script.
     (FieldKind::State, "nagios_notificationtype nagios_servicestate nagios_hoststate"),
     (FieldKind::State, "notify_notificationtype notify_servicestate notify_hoststate"),

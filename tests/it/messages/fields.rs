@@ -16,7 +16,7 @@ async fn a_state_is_read_from_each_of_its_fields() {
     let names = "status state event health eventType event_name trigger_type notification_type action event_action \
                  alert_action actionGroup actionGroupName state_name status_name current_alert_phase current_milestone \
                  transition alert_transition lifecycle monitorCondition NewStateValue level severity alert_type type trigger \
-                 alertActionGroup alertActionGroupName alert.actionGroup kibana.alert.status stateChange \
+                 alertActionGroup alertActionGroupName alert.actionGroup kibana.alert.status stateChange conclusion \
                  NAGIOS_NOTIFICATIONTYPE NAGIOS_SERVICESTATE NAGIOS_HOSTSTATE NOTIFY_NOTIFICATIONTYPE \
                  NOTIFY_SERVICESTATE NOTIFY_HOSTSTATE";
     check_each(names, |name| json!({ name: "Recovered" }), RECOVERED).await;

@@ -69,6 +69,7 @@ async fn a_state_is_read_in_a_code_of_several_words() {
     let recovered = "X_CLOSE_Y fooRecoveredBar problem-resolved alarm.cleared recovered_from_failure CRITICAL_TO_OK \
                      resolved_error auto_resolved back_to_normal resolved_critical";
     check_json(&[(json!({ "status": "UP (200)" }), RECOVERED), (json!({ "status": "DOWN (500, was OK)" }), ALL)]).await;
+    check_json(&[(json!({ "status": "completed", "conclusion": "failure" }), ALL)]).await;
     check_words(recovered, [RECOVERED, RECOVERED, ALL]).await;
     let trouble = "OK_TO_CRITICAL resolved_to_triggered dns_resolve_failed incident.reopened HTTPDown check.failed \
                    recovery_failed re_triggered major_outage";
