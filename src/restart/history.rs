@@ -179,8 +179,17 @@ impl History {
         first_to_count.checked_add(window).ok().filter(|until| *until > now)
     }
 
+    /// Whether this tells of the last restart of each dyno of which the other one tells.
+    #[must_use]
+    pub fn tells_all_of(&self, other: &Self) -> bool {
+        let is_told = |(dyno, restarts): (_, &Vec<_>)| {
+            restarts.last().is_none_or(|last| self.restarts.get(dyno).is_some_and(|restarts| restarts.contains(last)))
+        };
+        other.restarts.iter().all(is_told)
+    }
+
     /// Adds what was remembered apart, later than this.
-    pub(super) fn add_newer(&mut self, newer: Self) {
+    pub fn add_newer(&mut self, newer: Self) {
         for (dyno, restarts) in newer.restarts {
             let known = self.restarts.entry(dyno).or_default();
             known.extend(restarts);

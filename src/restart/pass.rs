@@ -108,8 +108,16 @@ impl Driver<'_> {
         in_hand.is_lost() || matches!(event, Event::StopRequested(_)) && in_hand.hand_over(rollout, self.clock).await
     }
 
+    /// Whether this process was alone when the pass began and has the turn now, and the last holder restarted a dyno of which the
+    /// pass does not know: that dyno may be down.
+    fn must_take_over_first(&self, in_hand: &PassInHand<'_>, rollout: &Rollout) -> bool {
+        let left = in_hand.held.is_none().then(|| self.shared.queue.left_history()).flatten();
+        left.is_some_and(|left| !rollout.history().tells_all_of(&left))
+    }
+
     async fn write_ahead(&self, rollout: &Rollout) -> MayRestart {
         match &self.in_hand {
+            Some(in_hand) if self.must_take_over_first(in_hand, rollout) => MayRestart::Lost,
             Some(in_hand) => in_hand.write_ahead(rollout, &self.shared.for_others(), self.clock).await,
             None => MayRestart::Yes,
         }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+use super::history::History;
 use super::outlook::{Accepted, Hold, Outlook};
 use super::pacing::IdlePace;
 use super::report::DryRun;
@@ -162,6 +163,11 @@ impl Queue {
         turn.take(Arc::clone(&takeover.held));
         waiting.takeover = Some(takeover);
         self.changed.notify_one();
+    }
+
+    /// What the last holder of the turn remembered, if that was not taken over yet.
+    pub(super) fn left_history(&self) -> Option<History> {
+        self.lock().takeover.as_ref()?.history.clone()
     }
 
     /// What comes of an alert that is in the database.

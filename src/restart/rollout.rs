@@ -194,7 +194,8 @@ impl Rollout {
     }
 
     /// What is remembered so far.
-    pub(super) fn history(&self) -> &History {
+    #[must_use]
+    pub fn history(&self) -> &History {
         &self.history
     }
 
@@ -209,7 +210,7 @@ impl Rollout {
     }
 
     /// What this process remembers of passes that it made apart from this one, and later.
-    pub(super) fn add_newer(&mut self, history: History) {
+    pub fn add_newer(&mut self, history: History) {
         self.history.add_newer(history);
     }
 

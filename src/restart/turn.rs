@@ -92,12 +92,12 @@ impl Turn {
         self.held.send_replace(Some(held));
     }
 
-    /// This turn is over. One that was taken since is not touched.
-    pub(super) fn lose(&self, held: &HeldTurn) {
+    /// This turn is over. One that was taken since is not touched. Whether that is new.
+    pub(super) fn lose(&self, held: &HeldTurn) -> bool {
         self.held.send_if_modified(|now| {
             let is_this = now.as_ref().is_some_and(|now| now.term.number == held.term.number);
             is_this && now.take().is_some()
-        });
+        })
     }
 
     /// Whether a pass may begin now.
@@ -123,6 +123,17 @@ impl Turn {
         }
     }
 
+    /// Whether this process may write as the holder. If the lease has ended it must not: whoever acted alone meanwhile sees by
+    /// the row that nobody else did, and takes the turn.
+    pub(super) fn may_write(&self, held: &HeldTurn) -> bool {
+        let may_write = held.may_renew(&self.store);
+        if !may_write && self.lose(held) {
+            let app = &held.term.app;
+            warn!(event = "turn_lost", %app, "the turn of {app} was not renewed in time: another restarter may make the passes now");
+        }
+        may_write
+    }
+
     /// Whether this turn was lost.
     fn is_lost(&self, held: &HeldTurn) -> bool {
         self.held.borrow().as_ref().is_none_or(|now| now.term.number != held.term.number)
@@ -146,9 +157,15 @@ impl HeldTurn {
         self.lease.lock().unwrap_or_else(PoisonError::into_inner).is_trusted(Instant::now())
     }
 
+    fn may_renew(&self, store: &Postgres) -> bool {
+        let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        lease.may_renew(store.is_designated(), Instant::now())
+    }
+
     /// The turn was renewed by a statement that began at `began`.
     pub(super) fn renewed(&self, began: Instant, store: &Postgres) {
-        self.lease.lock().unwrap_or_else(PoisonError::into_inner).renew(began, &store.timing());
+        let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        lease.renew(began, store.is_designated(), &store.timing());
     }
 }
 
@@ -177,6 +194,9 @@ impl PassInHand<'_> {
         }
         // One that was alone when the pass began may hold the turn by now.
         let Some(held) = self.held.clone().or_else(|| self.turn.held()) else { return MayRestart::NotNow };
+        if !self.turn.may_write(&held) {
+            return MayRestart::Lost;
+        }
         let began = Instant::now();
         let (history, pass) = self.as_json(rollout, true, clock);
         let state = TurnState { history, pass: Some(pass), status: json(status) };
@@ -202,6 +222,9 @@ impl PassInHand<'_> {
     /// Gives the turn back, for a successor that goes on with the pass. Whether nothing is left to do here.
     pub(super) async fn hand_over(&self, rollout: &Rollout, clock: Clock) -> bool {
         let Some(held) = &self.held else { return false };
+        if !self.turn.may_write(held) {
+            return true;
+        }
         let (history, pass) = self.as_json(rollout, false, clock);
         // Where it was lost, somebody else goes on already.
         let given_back = self.turn.store.give_back(&held.term, Some((&history, &pass))).await.is_ok();
@@ -221,7 +244,7 @@ impl PassInHand<'_> {
 impl Turn {
     /// Gives the turn back, if this process still has it, so that a successor need not wait for the end of the lease.
     pub(super) async fn give_back(&self) {
-        if let Some(held) = self.held() {
+        if let Some(held) = self.held().filter(|held| self.may_write(held)) {
             // Without the database, the successor waits.
             self.store.give_back(&held.term, None).await.ok();
             self.lose(&held);
@@ -230,12 +253,15 @@ impl Turn {
 
     /// Writes what is remembered after a look apart from a pass. Whether it is written.
     pub(super) async fn keep_history(&self, held: &HeldTurn, history: &History, status: &HolderStatus) -> bool {
+        if !self.may_write(held) {
+            return false;
+        }
         let began = Instant::now();
         let state = TurnState { history: json(history), pass: None, status: json(status) };
         let is_held = self.store.write_state(&held.term, &state).await;
         match is_held {
             Ok(true) => held.renewed(began, &self.store),
-            Ok(false) => self.lose(held),
+            Ok(false) => _ = self.lose(held),
             Err(_) => {}
         }
         is_held.is_ok()
@@ -243,6 +269,9 @@ impl Turn {
 
     /// Writes the end of a pass. Whether it is written, or nobody needs it any more.
     pub(super) async fn finish(&self, held: &HeldTurn, pass: &FinishedPass) -> Result<bool, Error> {
+        if !self.may_write(held) {
+            return Ok(false);
+        }
         let began = Instant::now();
         let is_held = self.store.finish_pass(&held.term, pass).await?;
         if is_held {

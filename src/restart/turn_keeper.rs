@@ -81,7 +81,7 @@ impl TurnKeeper {
         loop {
             let turn = Arc::clone(&self.turn);
             let looking = async {
-                let looked = match turn.held() {
+                let looked = match turn.held().filter(|held| turn.may_write(held)) {
                     Some(held) => self.hold(&held).await,
                     None => self.try_to_take().await,
                 };
@@ -169,13 +169,13 @@ impl TurnKeeper {
     /// Takes the turn if nobody has it, or if its holder did not renew it for long.
     async fn try_to_take(&mut self) -> Result<(), Error> {
         let store = Arc::clone(&self.turn.store);
-        let row = store.turn(self.name.as_str()).await?;
+        let row = store.turn(self.name.as_str()).await.inspect_err(|_| self.watch.failed())?;
         let now = Instant::now();
-        if self.watch.read(&row, now) {
+        if self.watch.read(&row, now, &store.timing()) {
             self.learn().await.inspect_err(|_| self.watch.forget())?;
         }
         self.turn.note_holder(row.holder.as_deref());
-        let Some(row) = self.watch.may_take(store.id(), now, &store.timing()) else {
+        let Some(row) = self.watch.may_take(store.id(), store.is_designated(), now, &store.timing()) else {
             if !self.acceptor.is_away() {
                 self.app.queue.forget_requests();
             }

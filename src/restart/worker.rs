@@ -186,6 +186,7 @@ impl Worker {
 
     async fn pass(&mut self, request: PassRequest) {
         let PassRequest { asked, alerts, senders, receipt, requests } = request;
+        self.adopt_learned();
         let history = std::mem::take(&mut self.state.history);
         let rollout = Rollout::new(self.name.clone(), self.policy.clone(), asked, alerts, history, self.clock.now());
         self.drive(rollout, (Event::Time, self.clock.now()), ServedAlerts { senders, receipt, requests }).await;
@@ -196,7 +197,8 @@ impl Worker {
         let began = Instant::now();
         let turn = self.app.turn.clone();
         let held = turn.as_ref().and_then(|turn| turn.held());
-        self.state.was_alone |= turn.is_some() && held.is_none();
+        let was_alone = turn.is_some() && held.is_none();
+        self.state.was_alone |= was_alone;
         let in_hand = turn.as_ref().map(|turn| PassInHand {
             app: &self.name,
             turn,
@@ -214,7 +216,7 @@ impl Worker {
             in_hand,
         };
         let ended = driver.run(&mut rollout, first, &mut self.state.log).await;
-        let Ended::Over(mut report, notes) = ended else { return self.leave_to_another(&rollout) };
+        let Ended::Over(mut report, notes) = ended else { return self.leave_to_another(&rollout, was_alone) };
         report.senders.clone_from(&senders);
         match &mut report.end {
             Some(End::Api(_)) => receipt.mark_lost(),

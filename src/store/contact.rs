@@ -17,6 +17,8 @@ pub struct Contact {
     has_answered: bool,
     /// Since when it refuses connections.
     down_since: Option<Instant>,
+    /// When the last attempt began that failed, if none succeeded since.
+    tried_at: Option<Instant>,
     /// Whether there were other processes when it was asked last, if it ever answered.
     others: Option<bool>,
 }
@@ -25,17 +27,27 @@ impl Contact {
     /// A process that starts now.
     #[must_use]
     pub fn new(is_first: Option<bool>, is_local: bool, now: Instant) -> Self {
-        Self { is_first, is_local, answered_at: now, has_answered: false, down_since: None, others: None }
+        Self {
+            is_first,
+            is_local,
+            answered_at: now,
+            has_answered: false,
+            down_since: None,
+            tried_at: None,
+            others: None,
+        }
     }
 
     /// The database answered.
     pub fn answered(&mut self, now: Instant) {
-        (self.answered_at, self.has_answered, self.down_since) = (now, true, None);
+        (self.answered_at, self.has_answered, self.down_since, self.tried_at) = (now, true, None, None);
     }
 
-    /// It did not. `is_refused` says that nothing listens at its address, or that it starts or ends.
-    pub fn failed(&mut self, is_refused: bool, now: Instant) {
+    /// An attempt that began at `began` failed. `is_refused` says that nothing listens at its address, or that it starts or
+    /// ends.
+    pub fn failed(&mut self, is_refused: bool, began: Instant, now: Instant) {
         self.down_since = is_refused.then(|| self.down_since.unwrap_or(now));
+        self.tried_at = Some(began);
     }
 
     /// It told whether there are other processes.
@@ -49,18 +61,28 @@ impl Contact {
         self.has_answered.then_some(self.answered_at)
     }
 
+    /// Whether this is the process that acts when the database is down: of several, it is one at most. It is the first dyno of
+    /// the restarter; or, if it is no dyno or the database may be down for this one only, a process that knows of no other.
+    #[must_use]
+    pub fn is_designated(&self) -> bool {
+        self.is_first.filter(|_| !self.is_local).unwrap_or(self.others == Some(false))
+    }
+
     /// Whether this process may act without it:
     ///
-    /// - it has been down for longer than a lease, so that nobody can hold a turn, and this is the first dyno of the restarter
-    ///   (or it is no dyno, or it may be down for this one only, and no other process was there);
+    /// - it has been down for longer than a lease, so that nobody can hold a turn, and this process is the designated one;
     /// - or nothing was heard of it for `Timing::silence`, for example because the password is wrong, and no other process
-    ///   was there when it was heard last. If it was never heard, that is so for the first dyno.
+    ///   was there when it was heard last. If it was never heard, that is so too. A dyno that is not the first never does it:
+    ///   the first one may have started meanwhile.
+    ///
+    /// The last attempt to reach it must be recent, as a renewal must be: a process that stood still tries again first. So all
+    /// that was done without the database is over a lease after it is back.
     #[must_use]
     pub fn is_alone(&self, now: Instant, timing: &Timing) -> bool {
         let is_down = self.down_since.is_some_and(|since| now - since >= timing.lease);
         let is_silent = now - self.answered_at >= timing.silence;
-        let is_first = self.is_first.filter(|_| !self.is_local).unwrap_or(self.others == Some(false));
-        let knows_no_other = self.others.map_or(self.is_first != Some(false), |others| !others);
-        is_down && is_first || is_silent && knows_no_other
+        let knows_no_other = self.is_first != Some(false) && self.others != Some(true);
+        let has_tried = self.tried_at.is_some_and(|began| now - began < timing.trust());
+        has_tried && (is_down && self.is_designated() || is_silent && knows_no_other)
     }
 }

@@ -5,7 +5,7 @@ use dyno_restarter::store::Timing;
 use crate::alerts::until;
 use crate::postgres::{Database, PASSWORD};
 use crate::proxy::{Proxy, Wire};
-use crate::service::{QUICK, seconds, shop};
+use crate::service::{seconds, shop};
 use crate::{in_time, service_at_pace, unconnected_service};
 
 /// Starts the service with this URL and sends an alert, which is kept in memory only. Returns what the log says.
@@ -143,7 +143,9 @@ async fn a_process_that_knows_of_no_other_acts_when_the_database_was_silent_for_
     let (heroku, shop) = shop(1).await;
     let shop = shop.boot_time(seconds(0));
     let proxy = Proxy::to(&database.url).await;
-    let timing = Timing { answer: seconds(1), silence: seconds(6), ..QUICK };
+    // An attempt to connect takes five seconds, and must have begun within the trust of a lease.
+    let Timing { lease, longest_call, poll, .. } = Timing::default();
+    let timing = Timing { lease, longest_call, poll, answer: seconds(1), silence: seconds(6) };
     let service = service_at_pace(&heroku, &proxy.url(&database.url), timing);
     until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE term = 1", 1).await;
     proxy.set(Wire::Stalls);

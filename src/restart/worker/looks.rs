@@ -1,7 +1,6 @@
 //! Looks at an app apart from passes: at the start, for a dry run, and when nobody has looked for long.
 
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -137,6 +136,7 @@ impl Worker {
             self.keep_unjudged(look);
             return Ok(Vec::new());
         }
+        self.adopt_learned();
         let before = self.state.history.clone();
         let nothing = MergedTarget::default();
         let mut rollout =
@@ -213,10 +213,7 @@ impl Worker {
     }
 
     pub(super) async fn dry_run(&mut self, requests: Vec<DryRunRequest>) {
-        let learned = self.app.learned.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(history) = learned.filter(|_| !self.state.was_alone) {
-            self.state.history = history;
-        }
+        self.adopt_learned();
         let began_at = self.clock.now();
         let end = self.look_for_dry_run().await.err().map(|error| End::Api(*error));
         let now = self.clock.now();

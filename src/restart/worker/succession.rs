@@ -1,6 +1,6 @@
 //! What a process takes over from the last holder of a turn, and what it leaves to the next one.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use tracing::{info, warn};
 
@@ -38,13 +38,28 @@ impl Worker {
         self.drive(rollout, first, ServedAlerts { senders, requests, receipt: Receipt::default() }).await;
     }
 
-    /// Another restarter goes on with the pass. What is remembered here is out of date from now on.
-    pub(super) fn leave_to_another(&mut self, rollout: &Rollout) {
+    /// Remembers what the last holder of the turn wrote down: a process that acts alone respects holds of the holder before it.
+    pub(super) fn adopt_learned(&mut self) {
+        let learned = self.app.learned.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(learned) = learned else { return };
+        let ours = std::mem::replace(&mut self.state.history, learned);
+        if self.state.was_alone {
+            self.state.history.add_newer(ours);
+        }
+    }
+
+    /// Another restarter goes on with the pass. What is remembered here is out of date from now on. Or the pass was made without
+    /// the turn, and this process takes over first what the last holder left.
+    pub(super) fn leave_to_another(&mut self, rollout: &Rollout, was_alone: bool) {
         let app = &self.name;
-        info!(event = "left", %app, "another restarter goes on with the pass over {app}");
         self.state.history = rollout.history().clone();
         self.app.view().passed(rollout.last_look(), &self.state.history);
-        self.app.queue.forget_requests();
+        if was_alone {
+            info!(event = "left", %app, "the database is back: the pass over {app} that was made without it ends, and its alerts wait");
+        } else {
+            info!(event = "left", %app, "another restarter goes on with the pass over {app}");
+            self.app.queue.forget_requests();
+        }
     }
 
     /// Writes the end of a pass. While the database is away nothing else may be done for the app, unless nobody else can do it.

@@ -29,9 +29,12 @@ pub(super) struct Connection {
     client: Mutex<Option<Client>>,
 }
 
+/// The place of the connection, which nobody else uses.
+pub(super) type Slot<'a> = MutexGuard<'a, Option<Client>>;
+
 /// The connection, in use. When this is dropped, the connection is closed, unless [`Session::reuse`] says that all went well.
 pub(super) struct Session<'a> {
-    slot: MutexGuard<'a, Option<Client>>,
+    slot: Slot<'a>,
     client: Client,
 }
 
@@ -44,7 +47,16 @@ impl Connection {
 
     /// Waits until nobody else uses the connection, and makes it if there is none.
     pub(super) async fn session(&self) -> Result<Session<'_>, Error> {
-        let mut slot = self.client.lock().await;
+        self.open(self.slot().await).await
+    }
+
+    /// Waits until nobody else uses the connection.
+    pub(super) async fn slot(&self) -> Slot<'_> {
+        self.client.lock().await
+    }
+
+    /// Makes the connection if there is none.
+    pub(super) async fn open<'a>(&'a self, mut slot: Slot<'a>) -> Result<Session<'a>, Error> {
         let client = match slot.take().filter(|client| !client.is_closed()) {
             Some(client) => client,
             // It is large, and rare.

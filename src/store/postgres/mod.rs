@@ -90,12 +90,17 @@ impl Postgres {
         self.contact().is_alone(Instant::now(), &self.timing)
     }
 
-    /// Notes whether the database answered.
-    fn note_contact<T>(&self, result: &Result<T, Error>) {
+    /// Whether this process acts when the database is down: see [`Contact::is_designated`].
+    pub(crate) fn is_designated(&self) -> bool {
+        self.contact().is_designated()
+    }
+
+    /// Notes whether the database answered a statement that began at `began`.
+    fn note_contact<T>(&self, result: &Result<T, Error>, began: Instant) {
         let (now, mut contact) = (Instant::now(), self.contact());
         match result {
             Ok(_) => contact.answered(now),
-            Err(error) => contact.failed(matches!(error, Error::Down(_)), now),
+            Err(error) => contact.failed(matches!(error, Error::Down(_)), began, now),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Who may make passes over an app, what is remembered of the app, and the pass under way.
 
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -155,7 +156,9 @@ impl Postgres {
 
     /// One statement, which is one transaction.
     pub(super) async fn query(&self, statement: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
-        let result = match self.turns.session().await {
+        let slot = self.turns.slot().await;
+        let began = Instant::now();
+        let result = match self.turns.open(slot).await {
             // A new connection has a limit of its own: a slow one must not be given up again and again.
             Ok(session) => {
                 let querying = async {
@@ -167,7 +170,7 @@ impl Postgres {
             }
             Err(error) => Err(error),
         };
-        self.note_contact(&result);
+        self.note_contact(&result, began);
         result
     }
 }

@@ -9,17 +9,29 @@ use dyno_restarter::store::TurnRow;
 use super::promises::Alert;
 
 #[derive(Clone, Debug)]
-pub(super) struct Request {
+struct Request {
     alert: Alert,
-    pub(super) is_done: bool,
+    is_done: bool,
+}
+
+/// What is remembered of the app, the pass under way, and what only the model knows of both.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Written {
+    pub(super) history: Option<History>,
+    pub(super) pass: Option<StoredPass>,
+    /// The alerts that the pass serves.
+    pub(super) alerts: Vec<Alert>,
+    /// The instances of whose restarts the history tells.
+    pub(super) knows: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Database {
     pub(super) turn: TurnRow,
-    history: Option<History>,
-    pass: Option<StoredPass>,
-    pub(super) requests: Vec<Request>,
+    pub(super) written: Written,
+    /// The processes that have said that they are there.
+    pub(super) replicas: BTreeSet<String>,
+    requests: Vec<Request>,
     /// The dynos that any report names.
     pub(super) reported: BTreeSet<DynoName>,
 }
@@ -36,17 +48,16 @@ pub(super) struct Term {
 pub(super) enum Statement {
     Take { id: String, seen: TurnRow },
     Renew(Term),
-    WriteAhead(Term, Box<(History, StoredPass)>),
-    Finish { term: Term, history: History, requests: Vec<i64>, dynos: BTreeSet<DynoName> },
-    GiveBack(Term, Option<Box<(History, StoredPass)>>),
+    WriteAhead(Term, Box<Written>),
+    Finish { term: Term, written: Box<Written>, requests: Vec<i64>, dynos: BTreeSet<DynoName> },
+    GiveBack(Term, Option<Box<Written>>),
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
     Taken {
         number: i64,
-        history: Option<History>,
-        pass: Option<Box<StoredPass>>,
+        left: Box<Written>,
     },
     Held,
     /// The turn is another's.
@@ -56,7 +67,13 @@ pub(super) enum Answer {
 impl Default for Database {
     fn default() -> Self {
         let turn = TurnRow { holder: None, term: 0, beat: 0 };
-        Self { turn, history: None, pass: None, requests: Vec::new(), reported: BTreeSet::new() }
+        Self {
+            turn,
+            written: Written::default(),
+            replicas: BTreeSet::new(),
+            requests: Vec::new(),
+            reported: BTreeSet::new(),
+        }
     }
 }
 
@@ -81,8 +98,7 @@ impl Database {
                 return Answer::Lost;
             }
             self.turn = TurnRow { holder: Some(id), term: seen.term + 1, beat: 0 };
-            let (number, history) = (self.turn.term, self.history.clone());
-            return Answer::Taken { number, history, pass: self.pass.clone().map(Box::new) };
+            return Answer::Taken { number: self.turn.term, left: Box::new(self.written.clone()) };
         }
         if !self.is_held(&statement) {
             return Answer::Lost;
@@ -90,9 +106,9 @@ impl Database {
         self.turn.beat += 1;
         match statement {
             Statement::Take { .. } | Statement::Renew(_) => {}
-            Statement::WriteAhead(_, written) => self.keep(*written),
-            Statement::Finish { history, requests, dynos, .. } => {
-                (self.history, self.pass) = (Some(history), None);
+            Statement::WriteAhead(_, written) => self.written = *written,
+            Statement::Finish { written, requests, dynos, .. } => {
+                self.written = *written;
                 self.reported.extend(dynos);
                 for (id, request) in (0..).zip(&mut self.requests) {
                     request.is_done |= requests.contains(&id);
@@ -101,15 +117,11 @@ impl Database {
             Statement::GiveBack(_, left) => {
                 self.turn.holder = None;
                 if let Some(left) = left {
-                    self.keep(*left);
+                    self.written = *left;
                 }
             }
         }
         Answer::Held
-    }
-
-    fn keep(&mut self, (history, pass): (History, StoredPass)) {
-        (self.history, self.pass) = (Some(history), Some(pass));
     }
 
     fn is_held(&self, statement: &Statement) -> bool {

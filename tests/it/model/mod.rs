@@ -13,6 +13,7 @@ mod world;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use replicas::Replication;
 use schedule::{Chooser, Seen, Setting, play};
 
 fn variable(name: &str, default: u64) -> u64 {
@@ -109,16 +110,41 @@ const SMALL_WORLDS_OF_REPLICAS: [(usize, usize, usize); 3] = [(1, 2, 2), (2, 2, 
 
 #[test]
 fn every_schedule_of_replicas_with_one_database_keeps_the_promises() {
-    let more_faults = usize::try_from(variable("MODEL_MORE_FAULTS", 0)).expect("small");
     for (dynos, replicas, faults) in SMALL_WORLDS_OF_REPLICAS {
-        let setting = Setting { dynos, max_unavailable: 1, settle_time: 0, is_fir: false };
-        let takeovers = Cell::new(0);
-        let schedules = play_all(setting, faults + more_faults, |setting, choices| {
-            takeovers.set(takeovers.get() + replicas::play(setting, replicas, choices).takeovers);
-        });
-        tell(&format!("{replicas} replicas, {setting:?}: {schedules} schedules, {} takeovers", takeovers.get()));
-        assert!(takeovers.get() > 100, "only {}", takeovers.get());
+        let replication = Replication { replicas, first_starts: 0, is_away_at_times: false };
+        let seen = play_replicas(dynos, replication, faults);
+        assert!(seen.takeovers > 100, "{seen:?}");
     }
+}
+
+/// Replicas whose database is away at times: dynos, replicas, faults, and when the first process starts, which acts alone. One
+/// that starts late does not have the turn when the database goes away.
+const SMALL_WORLDS_AWAY: [(usize, usize, usize, i64); 2] = [(2, 2, 2, 0), (3, 2, 2, 30)];
+
+#[test]
+fn every_schedule_of_replicas_whose_database_is_away_at_times_keeps_the_promises() {
+    let mut all = replicas::Seen::default();
+    for (dynos, replicas, faults, first_starts) in SMALL_WORLDS_AWAY {
+        let replication = Replication { replicas, first_starts, is_away_at_times: true };
+        all.add(play_replicas(dynos, replication, faults));
+    }
+    assert!(all.takeovers > 100 && all.alone > 100, "{all:?}");
+    // What nothing can prevent, and what nobody can know: the limits that are documented.
+    assert!(all.late_wrong_process > 0 && all.late_too_many > 0 && all.beside_unknown > 0, "{all:?}");
+}
+
+/// Plays every schedule of replicas with one database.
+fn play_replicas(dynos: usize, replication: Replication, faults: usize) -> replicas::Seen {
+    let more_faults = usize::try_from(variable("MODEL_MORE_FAULTS", 0)).expect("small");
+    let setting = Setting { dynos, max_unavailable: 1, settle_time: 0, is_fir: false };
+    let seen = Cell::new(replicas::Seen::default());
+    let schedules = play_all(setting, faults + more_faults, |setting, choices| {
+        let mut all = seen.get();
+        all.add(replicas::play(setting, replication, choices));
+        seen.set(all);
+    });
+    tell(&format!("{replication:?}, {dynos} dynos: {schedules} schedules, {:?}", seen.get()));
+    seen.get()
 }
 
 #[test]

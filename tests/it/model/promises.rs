@@ -50,6 +50,8 @@ pub(super) struct Judge {
     /// When the last look was asked for, as long as nothing that takes time has happened since its answer.
     fresh: Option<i64>,
     asked: Vec<Asked>,
+    /// The instances of whose restarts the process knows that asks for the next one; `None` if it knows of all.
+    known: Option<BTreeSet<String>>,
     /// The dynos that were up when the pass began.
     up_at_start: Option<BTreeSet<DynoName>>,
     /// The formation has said that dynos that are missing were scaled away.
@@ -78,9 +80,10 @@ impl Judge {
         (self.restarts_in_pass, self.began, self.fresh) = (0, now, None);
     }
 
-    /// The next restart is that of a pass whose last look was asked for at that time. Others may have looked since.
-    pub(super) fn stands_on(&mut self, asked_at: i64, up_at_start: Option<BTreeSet<DynoName>>) {
-        (self.fresh, self.up_at_start) = (Some(asked_at), up_at_start);
+    /// The next restart is that of a pass whose last look was asked for at that time. Others may have looked since. Its
+    /// process knows of the restarts of these instances.
+    pub(super) fn stands_on(&mut self, asked_at: i64, up: Option<BTreeSet<DynoName>>, known: BTreeSet<String>) {
+        (self.fresh, self.up_at_start, self.known) = (Some(asked_at), up, Some(known));
     }
 
     pub(super) fn time_passes(&mut self) {
@@ -149,10 +152,14 @@ impl Judge {
             let is_unconfirmed = asked_at - before.at >= UNSEEN && (forced || now - before.at >= MIN_AGE);
             assert!(is_repeat_of_lost || is_unconfirmed, "{name} is restarted twice: {before:?}");
         }
-        let running: Vec<_> = self.asked.iter().filter(|asked| asked.is_in_flight(asked_at)).collect();
+        let is_known = |id: &Option<String>| {
+            self.known.as_ref().is_none_or(|known| id.as_ref().is_some_and(|id| known.contains(id)))
+        };
+        let known = || self.asked.iter().filter(|asked| is_known(&asked.old.id));
+        let running: Vec<_> = known().filter(|asked| asked.is_in_flight(asked_at)).collect();
         assert!(self.is_fir || running.len() < max_unavailable, "{} are in flight: {running:?}", running.len());
         if !forced && !self.is_fir {
-            let down = self.asked.iter().find(|asked| asked.is_down(&self.shown, now));
+            let down = known().find(|asked| asked.is_down(&self.shown, now));
             assert!(down.is_none(), "{name} is restarted while one of ours is down: {down:?}");
         }
         let is_in_flight = |name: &DynoName| running.iter().any(|asked| asked.name == *name);

@@ -1,16 +1,21 @@
-//! Replicas with one database: each makes passes with the turn, a lease. They are killed, frozen and asked to end, and
-//! statements fail, are slow, or are carried out although the answer is lost. The decisions are those of the service
-//! (`Lease`, `Watch`, `StoredPass`, `Rollout`); what is around them is written anew, in whole seconds.
+//! Replicas with one database: each makes passes with the turn, a lease; the first one acts alone while the database is down.
+//! They are killed, frozen and asked to end, statements fail, are slow, or are carried out although the answer is lost, and
+//! the database is away for all or for one. The decisions are those of the service (`Lease`, `Watch`, `Contact`,
+//! `StoredPass`, `Rollout`); what is around them is written anew, in whole seconds.
 
+mod bounds;
+mod faults;
+mod passes;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use dyno_restarter::heroku::DynoName;
 use dyno_restarter::restart::{Event, History, Lease, Rollout, Watch};
+use dyno_restarter::store::Contact;
 use tokio::time::Instant;
 
-use super::database::{Answer, Database, Statement, Term};
+use super::database::{Answer, Database, Statement, Term, Written};
 use super::promises::{Alert, Judge};
 use super::schedule::{Chooser, Setting};
 use super::world::World;
@@ -31,6 +36,15 @@ const START: i64 = 5;
 /// When the second alert arrives, which must respect what the first one led to: after a takeover.
 const SECOND_ALERT: i64 = 60;
 
+/// How long the database is down. After 25 s, the first process acts alone; the longer ones end between its restarts.
+const DOWN: [i64; 3] = [27, 33, 60];
+
+/// When an alert arrives while it is down: senders repeat them.
+const REPEATED: i64 = 10;
+
+/// How long one process cannot reach it.
+const CUT_OFF: i64 = 60;
+
 /// Whatever goes wrong, everything is done after this.
 const LIMIT: i64 = 900;
 
@@ -43,6 +57,8 @@ enum Next {
     Alert,
     /// A process is started in this place.
     Start(usize),
+    /// The database is back, for all or for the process in this place.
+    Back(Option<usize>),
     /// A process does a step. `start` tells it from those that were in its place before.
     Step { at: usize, start: u32, step: Step },
 }
@@ -54,8 +70,10 @@ enum Step {
     Poll,
     /// The database answered a statement that began at `began`, or did not answer in time.
     Answered { asked: Asked, began: i64, answer: Option<Answer> },
-    /// Something happened to the pass of this term.
-    Pass(i64, Event),
+    /// Something happened to the pass of this number.
+    Pass(u32, Event),
+    /// The restart for which everything was checked before the process stood still.
+    LateRestart { dyno: DynoName, instance: String },
     /// The end of a pass is written, again.
     Finish(Box<Finished>),
 }
@@ -65,9 +83,9 @@ enum Step {
 enum Asked {
     Take,
     Renew,
-    /// By the pass of this term.
-    WriteAhead(i64, DynoName),
-    HandOver(i64),
+    /// By the pass of this number.
+    WriteAhead(u32, DynoName),
+    HandOver(u32),
     GiveBack,
     Finish(Box<Finished>),
 }
@@ -75,7 +93,7 @@ enum Asked {
 /// A pass that is over.
 #[derive(Clone, Debug)]
 struct Finished {
-    term: Term,
+    term: Option<Term>,
     history: History,
     requests: Vec<i64>,
     dynos: BTreeSet<DynoName>,
@@ -84,9 +102,12 @@ struct Finished {
 /// A pass in the hands of a process.
 #[derive(Clone, Debug)]
 struct Pass {
-    term: Term,
+    number: u32,
+    /// The turn with which it began; `None` if its process was alone.
+    term: Option<Term>,
     rollout: Rollout,
     requests: Vec<i64>,
+    alerts: Vec<Alert>,
     /// When its last look was asked for.
     looked: i64,
     /// The dynos that its first look here showed up.
@@ -94,18 +115,33 @@ struct Pass {
 }
 
 /// One process of the service.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Replica {
     start: u32,
     id: String,
     watch: Watch,
+    contact: Contact,
     held: Option<(Term, Lease)>,
     renew_at: i64,
     history: History,
+    /// The instances of whose restarts its history tells.
+    knows: BTreeSet<String>,
+    /// What the last holder remembered, as it was read last, and when.
+    learned: Option<Written>,
+    learned_at: i64,
+    /// Whether passes were made without the turn.
+    was_alone: bool,
     queue: Vec<i64>,
     /// The requests that it has put into its queue, or that its pass serves.
     taken: BTreeSet<i64>,
+    /// The requests of passes whose end could not be written: they are marked at the end of the next one.
+    unfinished: BTreeSet<i64>,
+    /// Alerts that wait, and those that are not in the database yet.
+    waiting: Vec<Alert>,
+    unwritten: Vec<Alert>,
     pass: Option<Pass>,
+    /// A turn that was taken while a pass was made without it.
+    takeover: Option<(Term, Box<Written>)>,
     is_finishing: bool,
     is_stopping: bool,
 }
@@ -115,87 +151,168 @@ struct Replica {
 pub(super) struct Seen {
     pub(super) steps: u64,
     pub(super) takeovers: u64,
+    /// Restarts that a process asked for alone.
+    pub(super) alone: u64,
+    /// Restarts beside a dyno that is down by a restart that the process could not know of.
+    pub(super) beside_unknown: u64,
+    /// Restarts that were asked for after their process stood still, after its last check.
+    pub(super) late: u64,
+    /// Those that ended a process that was not in trouble, and those with which too many dynos were down.
+    pub(super) late_wrong_process: u64,
+    pub(super) late_too_many: u64,
+}
+
+impl Seen {
+    /// Adds what was seen of another schedule.
+    pub(super) fn add(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.takeovers += other.takeovers;
+        self.alone += other.alone;
+        self.beside_unknown += other.beside_unknown;
+        self.late += other.late;
+        self.late_wrong_process += other.late_wrong_process;
+        self.late_too_many += other.late_too_many;
+    }
+}
+
+/// What the replicas are like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Replication {
+    pub(super) replicas: usize,
+    /// When the first one starts, which acts alone. The others start one second after the other, from zero.
+    pub(super) first_starts: i64,
+    /// Whether the database is away at times, and processes stand still between the last check and the restart.
+    pub(super) is_away_at_times: bool,
 }
 
 struct Replicas<'a, C> {
     chooser: &'a mut C,
     setting: Setting,
+    replication: Replication,
     epoch: Instant,
     now: i64,
     next: BTreeMap<(i64, u64), Next>,
     sequence: u64,
+    passes: u32,
     world: World,
     judge: Judge,
     database: Database,
+    is_down: bool,
+    cut_off: BTreeSet<usize>,
     processes: Vec<Replica>,
-    /// The dynos whose restart took effect, or may have.
-    restarted: BTreeSet<DynoName>,
+    bounds: bounds::Bounds,
+    /// How many alerts arrived, apart from those that are repeated while the database is down.
+    alerts: usize,
+    /// The dynos whose restart took effect, or may have, and those that a report names which was not written.
+    accounted: BTreeSet<DynoName>,
+    is_over: bool,
     seen: Seen,
 }
 
-/// Plays one schedule of this many replicas, and judges each restart.
-pub(super) fn play(setting: Setting, replicas: usize, chooser: &mut impl Chooser) -> Seen {
+/// Plays one schedule of replicas, and judges each restart.
+pub(super) fn play(setting: Setting, replication: Replication, chooser: &mut impl Chooser) -> Seen {
+    let epoch = Instant::now();
     let mut all = Replicas {
         chooser,
         setting,
-        epoch: Instant::now(),
+        replication,
+        epoch,
         now: 0,
         next: BTreeMap::new(),
         sequence: 0,
+        passes: 0,
         world: World::new(setting.dynos, setting.is_fir),
         judge: Judge::new(setting.is_fir),
         database: Database::default(),
-        processes: vec![Replica::default(); replicas],
-        restarted: BTreeSet::new(),
+        is_down: false,
+        cut_off: BTreeSet::new(),
+        processes: (0..replication.replicas).map(|at| Replica::none(at, 0, epoch)).collect(),
+        bounds: bounds::Bounds::default(),
+        alerts: 0,
+        accounted: BTreeSet::new(),
+        is_over: false,
         seen: Seen::default(),
     };
-    all.alert();
-    all.later(SECOND_ALERT, Next::Alert);
-    // They start one second after the other.
-    for at in 0..replicas {
-        all.later(i64::try_from(at).expect("few"), Next::Start(at));
+    all.later(0, Next::Alert);
+    all.later(SECOND_ALERT + replication.first_starts, Next::Alert);
+    for at in 0..replication.replicas {
+        let second = if at == 0 { replication.first_starts } else { i64::try_from(at).expect("few") };
+        all.later(second, Next::Start(at));
     }
     all.run();
     all.judge_end();
     all.seen
 }
 
+impl Replica {
+    /// A place without a process.
+    fn none(at: usize, start: u32, now: Instant) -> Self {
+        Self {
+            start,
+            id: String::new(),
+            watch: Watch::default(),
+            contact: Contact::new(Some(at == 0), false, now),
+            held: None,
+            renew_at: 0,
+            history: History::default(),
+            knows: BTreeSet::new(),
+            learned: None,
+            learned_at: 0,
+            was_alone: false,
+            queue: Vec::new(),
+            taken: BTreeSet::new(),
+            unfinished: BTreeSet::new(),
+            waiting: Vec::new(),
+            unwritten: Vec::new(),
+            pass: None,
+            takeover: None,
+            is_finishing: false,
+            is_stopping: false,
+        }
+    }
+
+    fn is_there(&self) -> bool {
+        !self.id.is_empty()
+    }
+
+    fn is_busy(&self) -> bool {
+        self.pass.is_some() || self.takeover.is_some() || self.is_finishing
+    }
+
+    /// Whether it still has the pass of this number.
+    fn has_pass(&self, number: u32) -> bool {
+        self.pass.as_ref().is_some_and(|pass| pass.number == number)
+    }
+}
+
 impl<C: Chooser> Replicas<'_, C> {
     fn run(&mut self) {
         while !self.is_done() {
             let ((at, _), next) = self.next.pop_first().expect("somebody always polls");
+            assert!(self.seen.steps < 20_000, "it does not end");
             assert!(at < LIMIT, "an alert waits for {at} s: {:?}", self.database);
             self.now = at;
             self.world.pass_until(at);
-            Judge::judge_truth(&self.world, self.setting.max_unavailable);
+            self.judge_truth();
             self.seen.steps += 1;
             match next {
                 Next::Commit(statement) => _ = self.database.carry_out(statement),
                 Next::Alert => self.alert(),
                 Next::Start(at) => self.start(at),
+                Next::Back(None) => self.is_down = false,
+                Next::Back(Some(at)) => _ = self.cut_off.remove(&at),
                 Next::Step { at, start, step } if self.processes[at].start == start => self.step(at, step),
                 Next::Step { .. } => {}
             }
         }
     }
 
-    /// Whether a process still has the pass of this term.
-    fn has_pass(&self, at: usize, term: i64) -> bool {
-        self.processes[at].pass.as_ref().is_some_and(|pass| pass.term.number == term)
-    }
-
-    /// Something will happen to the pass of a process.
-    fn pass_later(&mut self, at: usize, seconds: i64, event: Event) {
-        let term = self.processes[at].pass.as_ref().expect("it has one").term.number;
-        self.step_later(at, seconds, Step::Pass(term, event));
-    }
-
     /// Whether all alerts were acted on, and no process has anything in hand.
     fn is_done(&self) -> bool {
-        let requests = &self.database.requests;
-        requests.len() > 1
-            && requests.iter().all(|request| request.is_done)
-            && self.processes.iter().all(|replica| replica.pass.is_none() && !replica.is_finishing)
+        let is_idle = |replica: &Replica| !replica.is_busy() && replica.unwritten.is_empty();
+        let unfinished = |id: &i64| self.processes.iter().any(|replica| replica.unfinished.contains(id));
+        self.is_over
+            || self.alerts > 1 && self.database.waiting().iter().all(unfinished) && self.processes.iter().all(is_idle)
     }
 
     fn later(&mut self, seconds: i64, next: Next) {
@@ -212,39 +329,9 @@ impl<C: Chooser> Replicas<'_, C> {
         self.epoch + seconds(second.unsigned_abs())
     }
 
-    /// It is in the database when it is answered.
-    fn alert(&mut self) {
-        self.database.accept(Alert { dyno: None, forced: false, arrived: self.now });
-    }
-
-    fn start(&mut self, at: usize) {
-        let start = self.processes[at].start + 1;
-        let id = format!("web.{at}-{start}");
-        self.processes[at] = Replica { start, id, ..Replica::default() };
-        self.step_later(at, 0, Step::Poll);
-    }
-
-    /// A process ends, and is started again a little later.
-    fn end(&mut self, at: usize) {
-        self.vanish(at);
-        self.later(START, Next::Start(at));
-    }
-
-    /// A process is killed. It is started again only if there is no other: otherwise another one must take over.
-    fn kill(&mut self, at: usize) {
-        self.vanish(at);
-        if self.processes.iter().all(|process| process.id.is_empty()) {
-            self.later(START, Next::Start(at));
-        }
-    }
-
-    fn vanish(&mut self, at: usize) {
-        let start = self.processes[at].start;
-        self.processes[at] = Replica { start: start + 1, ..Replica::default() };
-    }
-
     fn step(&mut self, at: usize, step: Step) {
-        let is_worth_a_fault = !matches!(step, Step::Poll) && self.processes[at].held.is_some();
+        let replica = &self.processes[at];
+        let is_worth_a_fault = !matches!(step, Step::Poll) && (replica.held.is_some() || replica.pass.is_some());
         if is_worth_a_fault {
             match self.chooser.choose(4) {
                 1 => return self.kill(at),
@@ -256,49 +343,11 @@ impl<C: Chooser> Replicas<'_, C> {
         match step {
             Step::Poll => self.poll(at),
             Step::Answered { asked, began, answer } => self.answered(at, asked, began, answer),
-            Step::Pass(term, event) if self.has_pass(at, term) => self.pass(at, event),
+            Step::Pass(number, event) if self.processes[at].has_pass(number) => self.pass(at, event),
             // The process has left it.
             Step::Pass(..) => {}
+            Step::LateRestart { dyno, instance } => self.late_restart(&dyno, &instance),
             Step::Finish(finished) => self.finish(at, finished),
-        }
-    }
-
-    /// A process stands still. What it has sent goes on.
-    fn freeze(&mut self, at: usize, step: Step) {
-        let start = self.processes[at].start;
-        let is_mine = |next: &Next| matches!(next, Next::Step { at: its, start: its_start, .. } if (*its, *its_start) == (at, start));
-        self.step_later(at, 0, step);
-        let mine: Vec<_> = self.next.iter().filter(|(_, next)| is_mine(next)).map(|(key, _)| *key).collect();
-        for (second, sequence) in mine {
-            let next = self.next.remove(&(second, sequence)).expect("it was there");
-            self.next.insert((second + FROZEN, sequence), next);
-        }
-    }
-
-    /// Sends a statement. Nobody knows whether one that failed was carried out.
-    fn ask(&mut self, at: usize, asked: Asked, statement: Statement) {
-        let began = self.now;
-        let (answer, takes) = match self.chooser.choose(5) {
-            1 => {
-                self.database.carry_out(statement);
-                (None, STATEMENT)
-            }
-            2 => (None, STATEMENT),
-            3 => {
-                self.later(STATEMENT + 1, Next::Commit(statement));
-                (None, STATEMENT)
-            }
-            4 => (Some(self.database.carry_out(statement)), STATEMENT - 1),
-            _ => (Some(self.database.carry_out(statement)), 0),
-        };
-        self.step_later(at, takes, Step::Answered { asked, began, answer });
-    }
-
-    /// Each alert led to a restart of each dyno, or to a report that names it.
-    fn judge_end(&self) {
-        let known = &self.restarted | &self.database.reported;
-        for dyno in &self.world.dynos {
-            assert!(known.contains(&dyno.name), "nobody restarted {}, or says why not", dyno.name);
         }
     }
 }

@@ -219,6 +219,11 @@ impl World {
 }
 
 impl Instance {
+    /// Its ID, as the API tells it.
+    pub(super) fn instance(&self) -> String {
+        format!("id-{}", self.id)
+    }
+
     fn record(&self) -> Dyno {
         let state = match self.state {
             Now::Up => "up",
@@ -230,7 +235,7 @@ impl Instance {
             process_type: web(),
             size: None,
             state: State::from(state),
-            id: Some(format!("id-{}", self.id)),
+            id: Some(self.instance()),
             created_at: Some(time(self.created)),
             updated_at: Some(time(self.updated)),
             release: Some(self.release),
