@@ -22,6 +22,7 @@ mod summary;
 mod symptom;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -106,6 +107,8 @@ pub struct Drains {
     delivered: SeenIds,
     silence: SilenceWatch,
     client: Client,
+    /// Whether the log says that a row of the database is not valid.
+    has_told_of_row: AtomicBool,
 }
 
 /// The reports of a batch that are too old to count.
@@ -130,6 +133,7 @@ impl Drains {
             delivered: SeenIds::default(),
             silence: SilenceWatch::default(),
             client,
+            has_told_of_row: AtomicBool::new(false),
         }
     }
 

@@ -1,6 +1,9 @@
 //! What replicas tell one another about the logs that come to them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use tracing::{debug, warn};
 
 use super::Drains;
 use super::status::HeardLog;
@@ -61,9 +64,14 @@ impl Drains {
     pub(crate) fn learn_steps(&self, steps: Vec<(String, DrainStep)>) {
         let now = self.client.now();
         for (replica, DrainStep { app, began_at, heard }) in steps {
-            // Another version of this program may have written what this one cannot read.
-            if let (Some(app), Ok(heard)) = (self.watched(&app), serde_json::from_value(heard)) {
-                self.app_drain(&app).steps.learn(replica, began_at, heard, now);
+            let Some(app) = self.watched(&app) else { continue };
+            match serde_json::from_value(heard) {
+                Ok(heard) => self.app_drain(&app).steps.learn(replica, began_at, heard, now),
+                // Another version of this program may have written it. Each read brings it again.
+                Err(error) if !self.has_told_of_row.swap(true, Ordering::Relaxed) => {
+                    warn!(%app, "what {replica} heard of the log of {app} is not valid in the database, and is ignored: {error}");
+                }
+                Err(error) => debug!(%app, "what {replica} heard of the log of {app} is not valid: {error}"),
             }
         }
     }

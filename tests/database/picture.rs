@@ -91,6 +91,25 @@ async fn rows_of_the_version_before_and_rows_that_are_not_understood_do_no_harm(
 }
 
 #[tokio::test]
+async fn rows_that_were_altered_by_hand_are_told_once() {
+    let database = database!();
+    let (heroku, _) = shop(1).await;
+    let service = replica(&heroku, &database).await;
+    let alter = "INSERT INTO dyno_restarter.drain_steps (app, began_at, replica, heard)
+        SELECT 'shop', extract(epoch FROM now())::bigint, 'another-' || number, '7' FROM generate_series(1, 2) AS number";
+    database.client().await.batch_execute(alter).await.expect("done");
+    let told = "heard of the log of shop is not valid in the database, and is ignored";
+    in_time("the sentence", service.log.until(|log| log.count(told) == 1)).await;
+    // Each of these is read again and again.
+    let lines = "UPDATE dyno_restarter.drain_steps SET heard = '{\"lines\": 7, \"drains\": [], \"dynos\": {}}', changed_at = now()
+        WHERE replica = 'another-1'";
+    database.client().await.batch_execute(lines).await.expect("done");
+    until_true("the row that is valid", async || drain(&service).await["lines"] == json!(7)).await;
+    assert_eq!(service.log.count(told), 1);
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn what_happened_to_a_dyno_is_the_same_on_a_replica_that_did_not_see_it() {
     let database = database!();
     let (heroku, shop) = shop(1).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_postgres::types::Type;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{Postgres, column};
 use crate::shutdown::Stop;
@@ -44,7 +44,7 @@ impl Postgres {
     /// Says now and then that this process is there and what it heard, learns what the others heard, and deletes what is old,
     /// until the service is asked to end.
     pub(crate) async fn maintain(&self, stop: Stop, exchange: &dyn Exchange) {
-        let (mut clean_up_at, mut read_steps_at) = (Instant::now(), None);
+        let (mut clean_up_at, mut read_steps_at, mut is_told) = (Instant::now(), None, false);
         loop {
             let maintained = async {
                 exchange.learn(self.register(exchange.own()).await?);
@@ -58,9 +58,14 @@ impl Postgres {
                 self.write_steps(exchange).await?;
                 self.read_steps(exchange, &mut read_steps_at).await
             };
-            if let Err(error) = maintained.await {
+            match maintained.await {
+                Ok(()) => is_told = false,
+                // Nobody else may use this table.
+                Err(error @ Error::Altered(_)) if !std::mem::replace(&mut is_told, true) => {
+                    warn!("what replicas tell one another cannot be kept: {error}; {}", error.remedy());
+                }
                 // The writer of alerts and the keepers of turns tell it.
-                debug!("{error}");
+                Err(error) => debug!("{error}"),
             }
             tokio::select! {
                 biased;
