@@ -1,10 +1,11 @@
 //! Several replicas: one makes the passes, and another one takes over.
 
 use dyno_restarter::restart::{End, Outcome, TurnStatus};
+use dyno_restarter::store::Timing;
 
 use crate::alerts::{WAITING, until};
 use crate::proxy::{Proxy, Wire};
-use crate::service::{KEY, QUICK, Service, held_by, seconds, shop};
+use crate::service::{KEY, QUICK, Service, environment, held_by, seconds, shop};
 use crate::{in_time, replica, service_with, until_true};
 
 #[tokio::test]
@@ -211,4 +212,31 @@ async fn restart_now_on_the_page_of_another_replica_is_acted_on_by_the_one_that_
     assert_eq!((one.reports().len(), other.reports().len()), (1, 0));
     one.stop().await;
     other.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_that_acted_alone_and_takes_over_a_stored_pass_keeps_its_own_history() {
+    let database = database!();
+    let (heroku, shop) = shop(3).await;
+    let shop = shop.boot_time(seconds(3));
+    let before = replica(&heroku, &database).await;
+    before.alert().await;
+    in_time("the first restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    before.stop().await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE pass IS NOT NULL AND holder IS NULL", 1).await;
+    let _ = shop.dyno("web.3").crashes_on_boot();
+    let proxy = Proxy::to(&database.url).await;
+    proxy.set(Wire::Down);
+    let timing = Timing { answer: seconds(1), silence: seconds(4), ..QUICK };
+    // The pass of before waits that long for the dyno that is down.
+    let changes = [("DATABASE_URL", &*proxy.url(&database.url)), ("BOOT_TIMEOUT", "10s")];
+    let service = Service::with_timing(&environment(&heroku, &changes), timing);
+    service.ask("dyno=web.3").await;
+    in_time("a pass without the turn", service.log.until(|_| service.reports().len() == 1)).await;
+    proxy.set(Wire::Passes);
+    in_time("the takeover", service.log.until(|_| service.reports().len() == 2)).await;
+    let name = service.restarter.watched().apps()[0].clone();
+    assert_eq!(service.restarter.status(&name).holds[0].dyno.as_str(), "web.3");
+    assert_eq!(shop.restarts(), ["web.1", "web.3"]);
+    service.stop().await;
 }
