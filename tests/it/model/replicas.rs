@@ -27,8 +27,9 @@ const RENEWAL: i64 = 8;
 const STATEMENT: i64 = 2;
 const CALL: i64 = 10;
 
-/// How long a process stands still that is frozen: longer than a lease and a call together.
-const FROZEN: i64 = 40;
+/// How long a process stands still that is frozen: longer than a lease and a call together, and until another one has taken
+/// the turn after the database was down.
+const FROZEN: i64 = 45;
 
 /// How long it takes until a process that ended is started again.
 const START: i64 = 5;
