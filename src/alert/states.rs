@@ -62,7 +62,7 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
     (State, News(NoAlert), "note merged downtime_start downtime_end downtime_removed downtime_cancelled"),
     (State, News(NoAlert), "flapping_start flapping_end flapping_stop flapping_disabled error_activity"),
     // The words of messages about any change. Other fields say what has changed.
-    (State, Nothing, "activated active created create updated changed state_change status_change new info"),
+    (State, Nothing, "activated active created create updated changed new info"),
     (State, Nothing, "notification log_alert metric_alert occurred"),
     // 1 is down, 2 is up, 3 is about a certificate. The words of a state count too.
     (AlertType, Trouble, "1"),

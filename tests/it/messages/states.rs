@@ -119,7 +119,7 @@ async fn a_code_that_names_a_thing_and_what_happened_to_it_is_news() {
 #[tokio::test(start_paused = true)]
 async fn a_changed_status_is_told_by_another_field() {
     let mut rows = Vec::new();
-    for thing in ["status", "monitor.status", "service_state", "HealthStatus", "component.status", "incident_state"] {
+    for thing in ["status", "monitor.status", "service_state", "HealthStatus", "component.health", "incident_state"] {
         for change in ["changed", "change"] {
             let event = format!("{thing}_{change}");
             rows.push((json!({ "event": event, "status": "down" }), ALL));
