@@ -6,6 +6,7 @@ mod succession;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::Sender;
@@ -26,7 +27,7 @@ use super::report::{End, Report};
 use super::rollout::Rollout;
 use super::target::Receipt;
 use super::totals::Totals;
-use super::turn::{PassInHand, Turn};
+use super::turn::{HeldTurn, PassInHand, Turn};
 use super::turn_keeper::TurnKeeper;
 use super::view::{HolderStatus, View};
 use crate::heroku::{AppName, Client, Error, ProcessType};
@@ -71,6 +72,15 @@ pub(super) struct State {
     is_history_unwritten: bool,
     /// The requests of passes whose end could not be written.
     unwritten: Vec<i64>,
+    /// The end of the last of these, which is written as soon as the database is back.
+    late_end: Option<LateEnd>,
+}
+
+/// The end of a pass that was made in this turn while the database was away.
+#[derive(Clone, Debug)]
+struct LateEnd {
+    held: Arc<HeldTurn>,
+    was_lost: bool,
 }
 
 /// The alerts that a pass serves.
@@ -168,11 +178,16 @@ impl Worker {
         }
         loop {
             let look_at = self.look_at();
+            let poll = self.app.turn.as_ref().map_or(Duration::MAX, |turn| turn.store.timing().poll);
             let work = tokio::select! {
                 biased;
                 _ = stop.requested() => break,
                 work = self.app.queue.next(&self.state.pace, self.state.history.hold()) => Some(work),
                 () = tokio::time::sleep_until(look_at) => None,
+                () = tokio::time::sleep(poll), if self.state.late_end.is_some() => {
+                    self.write_late_end().await;
+                    continue;
+                }
             };
             match work {
                 Some(Work::Pass(request)) => self.pass(*request).await,
@@ -181,6 +196,7 @@ impl Worker {
                 None => _ = self.look().await,
             }
         }
+        self.write_late_end().await;
         self.tell_what_is_left();
     }
 

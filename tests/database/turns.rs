@@ -63,6 +63,28 @@ async fn a_hold_survives_a_restart_of_the_restarter() {
 }
 
 #[tokio::test]
+async fn a_hold_of_a_pass_that_ended_without_the_database_is_written_when_it_is_back() {
+    let database = database!();
+    let (heroku, shop) = shop(3).await;
+    let shop = shop.boot_time(seconds(2));
+    let _ = shop.dyno("web.2").crashes_on_boot();
+    let proxy = Proxy::to(&database.url).await;
+    let service = service_with(&heroku, &proxy.url(&database.url)).await;
+    service.alert().await;
+    in_time("the first restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    proxy.set(Wire::Down);
+    in_time("the end of the pass", service.log.until(|_| service.reports().len() == 1)).await;
+    proxy.set(Wire::Passes);
+    until(&database, WAITING, 0).await;
+    service.stop().await;
+    let other = replica(&heroku, &database).await;
+    other.alert().await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.passes", 2).await;
+    assert_eq!((shop.restarts().len(), other.outcome("web.3")), (2, held_by("web.2")));
+    other.stop().await;
+}
+
+#[tokio::test]
 async fn a_holder_that_loses_the_turn_stops_before_the_next_restart() {
     let database = database!();
     let (heroku, shop) = shop(2).await;

@@ -4,7 +4,8 @@ use std::sync::{Arc, PoisonError};
 
 use tracing::{info, warn};
 
-use super::{ServedAlerts, Worker};
+use super::{LateEnd, ServedAlerts, Worker};
+use crate::restart::past_passes::Unwritten;
 use crate::restart::report::{End, Report};
 use crate::restart::rollout::Rollout;
 use crate::restart::target::Receipt;
@@ -21,6 +22,8 @@ impl Worker {
             return;
         }
         self.app.forget_learned();
+        // The database does not know of a pass whose end could not be written.
+        self.state.was_alone |= self.state.late_end.take().is_some();
         let ours = self.state.was_alone.then(|| self.state.history.clone());
         if let Some(history) = history {
             self.state.history = history;
@@ -65,13 +68,16 @@ impl Worker {
     /// Writes the end of a pass. While the database is away nothing else may be done for the app, unless nobody else can do it.
     pub(super) async fn write_end(&mut self, held: Option<Arc<HeldTurn>>, requests: &[i64], report: &Report) {
         let Some(turn) = self.app.turn.clone() else { return };
-        self.state.unwritten.extend(requests);
-        let is_stopped = matches!(report.end, Some(End::Stopped { .. }));
+        // What was not done is taken up by a successor.
+        if !matches!(report.end, Some(End::Stopped { .. })) {
+            self.state.unwritten.extend(requests);
+        }
+        let was_lost = matches!(report.end, Some(End::Api(_)));
+        let late_end = held.clone().map(|held| LateEnd { held, was_lost });
         let unwritten = self.app.past().unwritten();
         let pass = FinishedPass {
-            // What was not done is taken up by a successor.
-            requests: if is_stopped { Vec::new() } else { self.state.unwritten.clone() },
-            was_lost: matches!(report.end, Some(End::Api(_))),
+            requests: self.state.unwritten.clone(),
+            was_lost,
             history: json(&self.state.history),
             passes: unwritten.passes.clone(),
             status: json(&self.app.for_others()),
@@ -80,16 +86,11 @@ impl Worker {
         // One that was alone when the pass began may hold the turn by now.
         while let Some(held) = held.clone().or_else(|| turn.held()) {
             match turn.finish(&held, &pass).await {
-                Ok(is_held) => {
-                    self.state.unwritten.clear();
-                    if is_held {
-                        self.app.past().written(&unwritten);
-                    } else {
-                        self.app.queue.forget_requests();
-                    }
+                Ok(is_held) => return self.end_is_written(is_held, &unwritten),
+                Err(_) if turn.store.is_alone() || self.stop.is_requested() => {
+                    self.state.late_end = late_end;
                     return;
                 }
-                Err(_) if turn.store.is_alone() || self.stop.is_requested() => return,
                 Err(error) => {
                     // The keeper of the turn tells that the database is away, and does not use this table.
                     if matches!(error, Error::Altered(_)) && !std::mem::replace(&mut is_told, true) {
@@ -102,6 +103,33 @@ impl Worker {
                     }
                 }
             }
+        }
+    }
+
+    fn end_is_written(&mut self, is_held: bool, passes: &Unwritten) {
+        self.state.unwritten.clear();
+        self.state.late_end = None;
+        if is_held {
+            self.app.past().written(passes);
+        } else {
+            self.app.queue.forget_requests();
+        }
+    }
+
+    /// Writes what could not be written at the end of a pass: a successor must know of its restarts and holds.
+    pub(super) async fn write_late_end(&mut self) {
+        let (Some(turn), Some(late_end)) = (self.app.turn.clone(), self.state.late_end.clone()) else { return };
+        let LateEnd { held, was_lost } = late_end;
+        let unwritten = self.app.past().unwritten();
+        let pass = FinishedPass {
+            requests: self.state.unwritten.clone(),
+            was_lost,
+            history: json(&self.state.history),
+            passes: unwritten.passes.clone(),
+            status: json(&self.app.for_others()),
+        };
+        if let Ok(is_held) = turn.finish(&held, &pass).await {
+            self.end_is_written(is_held, &unwritten);
         }
     }
 }

@@ -56,7 +56,9 @@ impl Postgres {
         let tls = tls::connector(settings.url.verifies)?;
         let connection = || Connection::new(&settings.url.config, &tls);
         let dyno = settings.dyno.as_deref().unwrap_or("restarter");
-        let is_first = settings.dyno.as_ref().map(|dyno| dyno.ends_with(".1"));
+        // On Fir, names have no number: `web-12a34bcd56-7efgh`.
+        let number = settings.dyno.as_ref().and_then(|dyno| dyno.rsplit_once('.')?.1.parse::<u32>().ok());
+        let is_first = number.map(|number| number == 1);
         Ok(Self {
             alerts: connection(),
             turns: connection(),
