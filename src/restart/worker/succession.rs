@@ -74,14 +74,7 @@ impl Worker {
         }
         let was_lost = matches!(report.end, Some(End::Api(_)));
         let late_end = held.clone().map(|held| LateEnd { held, was_lost });
-        let unwritten = self.app.past().unwritten();
-        let pass = FinishedPass {
-            requests: self.state.unwritten.clone(),
-            was_lost,
-            history: json(&self.state.history),
-            passes: unwritten.passes.clone(),
-            status: json(&self.app.for_others()),
-        };
+        let (pass, unwritten) = self.end_to_write(was_lost);
         let mut is_told = false;
         // One that was alone when the pass began may hold the turn by now.
         while let Some(held) = held.clone().or_else(|| turn.held()) {
@@ -106,6 +99,19 @@ impl Worker {
         }
     }
 
+    /// The end of the last pass, with what could not be written before; and the reports in it.
+    fn end_to_write(&self, was_lost: bool) -> (FinishedPass, Unwritten) {
+        let unwritten = self.app.past().unwritten();
+        let pass = FinishedPass {
+            requests: self.state.unwritten.clone(),
+            was_lost,
+            history: json(&self.state.history),
+            passes: unwritten.passes.clone(),
+            status: json(&self.app.for_others()),
+        };
+        (pass, unwritten)
+    }
+
     fn end_is_written(&mut self, is_held: bool, passes: &Unwritten) {
         self.state.unwritten.clear();
         self.state.late_end = None;
@@ -120,14 +126,7 @@ impl Worker {
     pub(super) async fn write_late_end(&mut self) {
         let (Some(turn), Some(late_end)) = (self.app.turn.clone(), self.state.late_end.clone()) else { return };
         let LateEnd { held, was_lost } = late_end;
-        let unwritten = self.app.past().unwritten();
-        let pass = FinishedPass {
-            requests: self.state.unwritten.clone(),
-            was_lost,
-            history: json(&self.state.history),
-            passes: unwritten.passes.clone(),
-            status: json(&self.app.for_others()),
-        };
+        let (pass, unwritten) = self.end_to_write(was_lost);
         if let Ok(is_held) = turn.finish(&held, &pass).await {
             self.end_is_written(is_held, &unwritten);
         }
