@@ -50,6 +50,8 @@ pub struct Watch {
     contact: Option<(Instant, Instant)>,
     /// Whether it could not be read before.
     was_away: bool,
+    /// Whether the row has changed since it was read first.
+    has_changed: bool,
 }
 
 impl Watch {
@@ -64,6 +66,7 @@ impl Watch {
         self.contact = Some((since, now));
         let is_new = self.seen.as_ref().is_none_or(|(seen, _)| seen != row);
         if is_new {
+            self.has_changed = self.seen.is_some();
             self.seen = Some((row.clone(), now));
         }
         is_new
@@ -71,7 +74,14 @@ impl Watch {
 
     /// The row could not be read.
     pub fn failed(&mut self) {
-        self.was_away = true;
+        (self.was_away, self.has_changed) = (true, false);
+    }
+
+    /// Another process than `id` took or renewed the turn while it was watched.
+    #[must_use]
+    pub fn sees_another(&self, id: &str) -> bool {
+        let holder = self.seen.as_ref().and_then(|(row, _)| row.holder.as_deref());
+        self.has_changed && holder.is_some_and(|holder| holder != id)
     }
 
     /// The row with which the process `id` may take the turn at `now`: nobody has it, or its holder has not renewed it for as

@@ -15,7 +15,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -39,9 +39,17 @@ pub(super) struct Turn {
     pub(super) store: Arc<Postgres>,
     held: watch::Sender<Option<Arc<HeldTurn>>>,
     /// Who had it when it was looked at last, if that was another process.
-    other: Mutex<Option<String>>,
+    other: Mutex<Option<OtherHolder>>,
     /// Says that an alert was written.
     pub(super) written: Notify,
+}
+
+/// Another process that has the turn, or had it when it ended.
+#[derive(Debug)]
+struct OtherHolder {
+    id: String,
+    /// Whether it took or renewed the turn while this process watched.
+    is_active: bool,
 }
 
 /// A turn that this process took, and did not lose as far as it knows.
@@ -105,14 +113,23 @@ impl Turn {
         self.held().is_some_and(|held| held.is_trusted()) || self.store.is_alone()
     }
 
-    /// Another process has the turn, or nobody has it.
-    pub(super) fn note_holder(&self, other: Option<&str>) {
-        *self.other.lock().unwrap_or_else(PoisonError::into_inner) = other.map(str::to_owned);
+    /// Another process has the turn, or nobody has it. `is_active` says that it took or renewed the turn not long ago.
+    pub(super) fn note_holder(&self, other: Option<&str>, is_active: bool) {
+        *self.other() = other.map(|id| OtherHolder { id: id.to_owned(), is_active });
+    }
+
+    /// Who has it, if that is another process, which takes or renews it.
+    pub(super) fn active_holder(&self) -> Option<String> {
+        self.other().as_ref().filter(|other| other.is_active).map(|other| other.id.clone())
+    }
+
+    fn other(&self) -> MutexGuard<'_, Option<OtherHolder>> {
+        self.other.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who makes the passes, as far as this process knows.
     pub(super) fn status(&self) -> (TurnStatus, Option<String>) {
-        let (held, other) = (self.held(), self.other.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let (held, other) = (self.held(), self.other().as_ref().map(|other| other.id.clone()));
         match held {
             Some(held) if held.is_trusted() => (TurnStatus::Ours, Some(self.store.id().to_owned())),
             held => {
@@ -193,7 +210,9 @@ impl PassInHand<'_> {
             return MayRestart::Yes;
         }
         // One that was alone when the pass began may hold the turn by now.
-        let Some(held) = self.held.clone().or_else(|| self.turn.held()) else { return MayRestart::NotNow };
+        let Some(held) = self.held.clone().or_else(|| self.turn.held()) else {
+            return if self.turn.active_holder().is_some() { MayRestart::Lost } else { MayRestart::NotNow };
+        };
         if !self.turn.may_write(&held) {
             return MayRestart::Lost;
         }

@@ -174,7 +174,7 @@ impl TurnKeeper {
         if self.watch.read(&row, now, &store.timing()) {
             self.learn().await.inspect_err(|_| self.watch.forget())?;
         }
-        self.turn.note_holder(row.holder.as_deref());
+        self.turn.note_holder(row.holder.as_deref(), self.watch.sees_another(store.id()));
         let Some(row) = self.watch.may_take(store.id(), store.is_designated(), now, &store.timing()) else {
             if !self.acceptor.is_away() {
                 self.app.queue.forget_requests();

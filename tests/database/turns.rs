@@ -6,7 +6,7 @@ use dyno_restarter::store::Timing;
 use crate::alerts::{WAITING, until};
 use crate::proxy::{Proxy, Wire};
 use crate::service::{KEY, QUICK, Service, environment, held_by, seconds, shop};
-use crate::{in_time, replica, service_with, until_true};
+use crate::{in_time, replica, service_at_pace, service_with, until_true};
 
 #[tokio::test]
 async fn alerts_at_two_replicas_at_once_restart_each_dyno_once_and_one_at_a_time() {
@@ -94,7 +94,8 @@ async fn a_holder_that_loses_the_turn_stops_before_the_next_restart() {
     in_time("the first restart", heroku.until(|_| shop.restarts().len() == 1)).await;
     let stolen = "UPDATE dyno_restarter.turns SET holder = 'another', term = term + 1";
     database.client().await.batch_execute(stolen).await.expect("done");
-    in_time("the loss", service.log.until(|log| log.count("another restarter goes on with the pass") == 1)).await;
+    in_time("the loss", service.log.until(|log| log.count("the restarter that takes the turn goes on with it") == 1))
+        .await;
     assert_eq!(shop.restarts(), ["web.1"]);
     // Nobody renews the stolen turn.
     until(&database, WAITING, 0).await;
@@ -261,4 +262,24 @@ async fn a_process_that_acted_alone_and_takes_over_a_stored_pass_keeps_its_own_h
     assert_eq!(service.restarter.status(&name).holds[0].dyno.as_str(), "web.3");
     assert_eq!(shop.restarts(), ["web.1", "web.3"]);
     service.stop().await;
+}
+
+#[tokio::test]
+async fn a_pass_made_alone_ends_when_the_database_is_back_and_another_replica_has_the_turn() {
+    let database = database!();
+    let (heroku, shop) = shop(3).await;
+    let shop = shop.boot_time(seconds(4));
+    let other = replica(&heroku, &database).await;
+    let proxy = Proxy::to(&database.url).await;
+    proxy.set(Wire::Down);
+    let timing = Timing { answer: seconds(1), silence: seconds(2), ..QUICK };
+    let one = service_at_pace(&heroku, &proxy.url(&database.url), timing);
+    one.alert().await;
+    in_time("the first restart", heroku.until(|_| shop.restarts() == ["web.1"])).await;
+    proxy.set(Wire::Passes);
+    in_time("the end of the pass", one.log.until(|log| log.count("makes the passes now") == 1)).await;
+    until(&database, WAITING, 0).await;
+    assert_eq!((shop.restarts(), other.reports().len()), (["web.1", "web.2", "web.3"].map(str::to_owned).to_vec(), 1));
+    one.stop().await;
+    other.stop().await;
 }

@@ -57,11 +57,18 @@ impl Worker {
         let app = &self.name;
         self.state.history = rollout.history().clone();
         self.app.view().passed(rollout.last_look(), &self.state.history);
-        if was_alone {
-            info!(event = "left", %app, "the database is back: the pass over {app} that was made without it ends, and its alerts wait");
-        } else {
-            info!(event = "left", %app, "another restarter goes on with the pass over {app}");
-            self.app.queue.forget_requests();
+        let holder = self.app.turn.as_ref().and_then(|turn| turn.active_holder());
+        match holder {
+            Some(holder) if was_alone => {
+                info!(event = "left", %app, "the database is back: the pass over {app} that was made without it ends, because {holder} makes the passes now");
+            }
+            None if was_alone => {
+                info!(event = "left", %app, "the database is back: the pass over {app} that was made without it ends, and its alerts wait");
+            }
+            _ => {
+                info!(event = "left", %app, "the pass over {app} ends here: the restarter that takes the turn goes on with it");
+                self.app.queue.forget_requests();
+            }
         }
     }
 
