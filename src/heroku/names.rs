@@ -1,6 +1,7 @@
 //! The names of apps, dynos and process types. They are checked once, so a value of these types is safe in a request path
 //! and in a log line.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct AppName(String);
+
+/// So that an app is found by its name in a map.
+impl Borrow<str> for AppName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 /// The name of a dyno: `web.1` on Cedar, `web-12a34bcd56-7efgh` on Fir.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

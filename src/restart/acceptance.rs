@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use super::outlook::Outlook;
@@ -53,6 +53,8 @@ pub(super) struct Acceptor {
     is_away: Arc<AtomicBool>,
     /// How many alerts are kept in memory only.
     unwritten: Arc<AtomicU64>,
+    /// Told when an alert was written.
+    written: Arc<Notify>,
 }
 
 /// The task that writes them.
@@ -87,11 +89,7 @@ impl Restarter {
         let request = |(app, trigger): (&AppName, &Trigger)| (app.clone(), self.pass_request(trigger.clone()));
         let kept = acceptor.accept(ids, triggers.iter().map(request).collect()).await;
         if kept == Kept::New {
-            for app in triggers.keys() {
-                if let Some(turn) = &self.app(app).turn {
-                    turn.written.notify_one();
-                }
-            }
+            acceptor.written.notify_one();
         }
         kept
     }
@@ -120,14 +118,14 @@ impl Restarter {
         batch: Option<DeliveryId>,
         count: impl FnOnce(Vec<StoredReports>) -> (Vec<StoredReports>, Option<Trigger>),
     ) -> Result<bool, Error> {
-        let Some(turn) = &self.app(app).turn else { return Ok(false) };
+        let Some(acceptor) = &self.acceptor else { return Ok(false) };
         let count = |stored| {
             let (reports, trigger) = count(stored);
             let request = trigger.and_then(|trigger| new_request(app, self.pass_request(trigger), Vec::new()));
             (reports, request)
         };
-        let is_new = turn.store.count_reports(app.as_str(), &dynos, batch, count).await?;
-        turn.written.notify_one();
+        let is_new = acceptor.store.count_reports(app.as_str(), &dynos, batch, count).await?;
+        acceptor.written.notify_one();
         Ok(is_new)
     }
 
@@ -152,6 +150,7 @@ pub(super) fn acceptance(store: &Arc<Postgres>) -> (Acceptor, AcceptanceWriter) 
         deadline: store.timing().answer,
         is_away: Arc::clone(&is_away),
         unwritten: Arc::clone(&unwritten),
+        written: Arc::default(),
     };
     (acceptor, AcceptanceWriter { store: Arc::clone(store), deliveries, is_away, unwritten, waiting: Vec::new() })
 }
@@ -168,8 +167,13 @@ impl Acceptor {
     }
 
     /// Where they are written.
-    pub(super) fn store(&self) -> &Postgres {
+    pub(super) fn store(&self) -> &Arc<Postgres> {
         &self.store
+    }
+
+    /// Told when an alert was written.
+    pub(super) fn written(&self) -> Arc<Notify> {
+        Arc::clone(&self.written)
     }
 
     /// Writes a delivery, and waits for the commit until the deadline.

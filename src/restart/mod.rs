@@ -8,8 +8,8 @@
 //!   remembered of them, and `our_dyno`: of one that we restarted;
 //! - `retry` and `pacing`: how often the API is called;
 //! - with a database, `acceptance` writes alerts there before they are answered, `turn` says whether this process may make
-//!   passes, with the decisions of `lease`, `turn_keeper` takes and renews the turn, and `stored_pass` is what a successor goes
-//!   on with;
+//!   passes over an app, with the decisions of `lease`; `turn_keeper` takes and renews the turns and brings alerts from the
+//!   database (`taken_requests`); `pass_in_hand` writes a pass down, and `stored_pass` is what a successor goes on with;
 //! - `status`: what there is to say of an app now, made of what its task knows (`view`); `totals`: what all passes did, in
 //!   numbers; `past_passes`: the latest passes of all replicas;
 //! - `report` and `report_text`: what happened, as data and in words; `pass_log`: what of it the log says; `news`: what of it
@@ -28,6 +28,7 @@ mod our_dyno;
 mod outlook;
 mod pacing;
 mod pass;
+mod pass_in_hand;
 mod pass_log;
 mod past_passes;
 mod policy;
@@ -38,6 +39,7 @@ mod retry;
 mod rollout;
 mod status;
 mod stored_pass;
+mod taken_requests;
 mod target;
 mod totals;
 mod turn;
@@ -134,22 +136,24 @@ impl Restarter {
         let mut shared = Apps::new();
         let clock = Clock::start();
         let writing = store.map(acceptance);
+        let mut keeper = writing.as_ref().map(|(acceptor, _)| TurnKeeper::new(acceptor.clone(), clock));
         for name in apps {
             let turn = store.map(|store| Arc::new(Turn::new(store)));
-            let app = Arc::new(SharedApp::new(clock, policy, turn.clone()));
-            let keeper = turn
-                .zip(writing.as_ref())
-                .map(|(turn, (acceptor, _))| TurnKeeper::new(name, &app, &turn, acceptor.clone(), clock));
+            let app = Arc::new(SharedApp::new(clock, policy, turn));
+            let keeper_end = keeper.as_mut().map(|keeper| keeper.add(name, &app));
             shared.insert(name.clone(), Arc::clone(&app));
             let (client, policy, stop) = (client.clone(), policy.clone(), stop.clone());
             let (name, news, state) = (name.clone(), news.cloned(), State::default());
             let worker = Worker { name, app, client, policy, clock, stop, news, state };
-            workers.spawn(worker.work_with(keeper));
+            workers.spawn(worker.work_in_turn(keeper_end));
         }
         let acceptor = writing.map(|(acceptor, writer)| {
             workers.spawn(writer.write(stop.clone()));
             acceptor
         });
+        if let Some(keeper) = keeper {
+            workers.spawn(keeper.run(stop.clone()));
+        }
         let watched = Watched::new(apps, &policy.process_types);
         let (client, policy, stop) = (client.clone(), policy.clone(), stop.clone());
         (Self { apps: Arc::new(shared), watched, client, policy, clock, stop, acceptor }, Workers(workers))

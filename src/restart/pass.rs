@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tracing::warn;
 
 use super::event::{Action, Event, Note};
+use super::pass_in_hand::{MayRestart, PassInHand};
 use super::pass_log::PassLog;
 use super::report::Report;
 use super::rollout::Rollout;
 use super::status::WhatHappened;
-use super::turn::{MayRestart, PassInHand};
 use super::worker::SharedApp;
 use crate::heroku::{AppName, Client, DynoName};
 use crate::shutdown::Stop;
@@ -37,10 +38,13 @@ pub(super) enum Ended {
 /// How long to wait before it is asked again whether a dyno may be restarted. Each time costs a look: twelve calls a minute.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
+/// A person is told after so many restarts that came too late after a look. That takes 30 s.
+const MOST_LATE: u32 = 10;
+
 impl Driver<'_> {
     /// Makes the pass, from this event on, which happened at this time.
     pub(super) async fn run(&self, rollout: &mut Rollout, first: (Event, Timestamp), log: &mut PassLog) -> Ended {
-        let ((mut event, mut at), mut notes) = (first, Vec::new());
+        let ((mut event, mut at), mut notes, mut late) = (first, Vec::new(), 0);
         loop {
             if self.is_left_to_another(&event, rollout).await {
                 return Ended::LeftToAnother;
@@ -63,8 +67,14 @@ impl Driver<'_> {
                 Action::Done(report) => return Ended::Over(Box::new(report), notes),
                 // Never abandoned half-way: nobody would know whether it took effect.
                 Action::Restart(dyno) => match self.write_ahead(rollout).await {
-                    MayRestart::Yes if !rollout.is_look_recent(self.clock.now()) => Event::Postponed(Duration::ZERO),
-                    MayRestart::Yes => self.restart(&dyno).await,
+                    MayRestart::Yes if rollout.is_look_recent(self.clock.now()) => self.restart(&dyno).await,
+                    MayRestart::Yes | MayRestart::LookAgain => {
+                        late += 1;
+                        if late == MOST_LATE {
+                            self.warn_that_it_is_slow();
+                        }
+                        Event::Postponed(Duration::ZERO)
+                    }
                     MayRestart::NotNow => Event::Postponed(ASK_AGAIN),
                     MayRestart::Lost => return Ended::LeftToAnother,
                 },
@@ -100,6 +110,16 @@ impl Driver<'_> {
             self.shared.view().restarted(dyno, by, self.clock.now());
         }
         Event::Restarted(answer)
+    }
+
+    fn warn_that_it_is_slow(&self) {
+        let app = self.app;
+        warn!(
+            event = "slow", %app,
+            "no dyno of {app} was restarted in the last {MOST_LATE} attempts: what the last look showed was too old when the \
+             restart was written to the database. The database is slow (see `heroku pg:info`), or this process has too little \
+             time to run; it tries on"
+        );
     }
 
     /// Whether another restarter goes on with the pass: because it has the turn, or because this one is asked to end.

@@ -13,6 +13,7 @@ use super::outlook::{Accepted, Hold, Outlook};
 use super::pacing::IdlePace;
 use super::report::DryRun;
 use super::status::WaitingAlerts;
+use super::taken_requests::TakenRequests;
 use super::target::{MergedTarget, Receipt, Trigger};
 use super::turn::Turn;
 use super::turn_keeper::Takeover;
@@ -37,6 +38,7 @@ struct Waiting {
     dry_runs: Vec<DryRunRequest>,
     /// A turn that was taken, with what its last holder left.
     takeover: Option<Takeover>,
+    taken: TakenRequests,
     /// Whether passes may be made: of several replicas, only one makes them.
     is_open: bool,
     state: QueueState,
@@ -124,6 +126,7 @@ impl Queue {
             pass: PassRequest::default(),
             dry_runs: Vec::new(),
             takeover: None,
+            taken: TakenRequests::default(),
             is_open: true,
             state: QueueState::default(),
             ready_at: None,
@@ -140,20 +143,31 @@ impl Queue {
         }
     }
 
-    /// Adds alerts that are in the database.
-    pub(super) fn put_stored(&self, request: PassRequest) {
+    /// Adds alerts that are in the database, unless they were added before.
+    pub(super) fn put_stored(&self, id: i64, request: PassRequest) {
         let mut waiting = self.lock();
-        if waiting.state != QueueState::Closed {
+        if waiting.state != QueueState::Closed && waiting.taken.add(id) {
             waiting.pass.absorb(request);
             self.changed.notify_one();
         }
+    }
+
+    /// The number that marks, in the database, what was added here.
+    pub(super) fn mark(&self) -> i64 {
+        self.lock().taken.mark()
+    }
+
+    /// What became of requests that are not in the queue any more.
+    pub(super) fn note_taken(&self, note: impl FnOnce(&mut TakenRequests)) {
+        note(&mut self.lock().taken);
     }
 
     /// Another restarter has the turn: what waits here is in the database, or will be, and that one takes it from there.
     pub(super) fn forget_requests(&self) {
         let mut waiting = self.lock();
         waiting.is_open = false;
-        waiting.pass = PassRequest::default();
+        let forgotten = std::mem::take(&mut waiting.pass);
+        waiting.taken.give_up(&forgotten.requests);
     }
 
     /// The turn was taken. What its last holder left comes before everything else: nobody sees that the turn is held before
@@ -161,6 +175,10 @@ impl Queue {
     pub(super) fn take_over(&self, takeover: Takeover, turn: &Turn) {
         let mut waiting = self.lock();
         turn.take(Arc::clone(&takeover.held));
+        for id in takeover.pass.iter().flat_map(|pass| &pass.requests) {
+            waiting.taken.add(*id);
+        }
+        waiting.taken.take_again();
         waiting.takeover = Some(takeover);
         self.changed.notify_one();
     }

@@ -13,25 +13,19 @@
 //! While the database is away, nobody can renew or take a turn, and alerts wait, unless it is certain that only one process
 //! acts: see [`Postgres::is_alone`].
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::history::History;
 use super::lease::Lease;
-use super::rollout::Rollout;
 use super::status::TurnStatus;
-use super::stored_pass::StoredPass;
 use super::view::HolderStatus;
-use crate::heroku::AppName;
 use crate::store::{Error, FinishedPass, Postgres, Term, TurnState};
-use crate::util::clock::Clock;
 
 /// The turn of an app, as this process sees it.
 #[derive(Debug)]
@@ -40,8 +34,6 @@ pub(super) struct Turn {
     held: watch::Sender<Option<Arc<HeldTurn>>>,
     /// Who had it when it was looked at last, if that was another process.
     other: Mutex<Option<OtherHolder>>,
-    /// Says that an alert was written.
-    pub(super) written: Notify,
 }
 
 /// Another process that has the turn, or had it when it ended.
@@ -57,38 +49,13 @@ struct OtherHolder {
 pub(super) struct HeldTurn {
     pub(super) term: Term,
     lease: Mutex<Lease>,
-}
-
-/// A pass in the hands of this process.
-pub(super) struct PassInHand<'a> {
-    pub(super) app: &'a AppName,
-    pub(super) turn: &'a Turn,
-    /// The turn with which it began; `None` if this process was alone.
-    pub(super) held: Option<Arc<HeldTurn>>,
-    pub(super) requests: &'a [i64],
-    pub(super) senders: &'a BTreeSet<Arc<str>>,
-    /// Whether the log says that the pass waits for the database.
-    pub(super) told: AtomicBool,
-}
-
-/// Whether a dyno may be restarted now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MayRestart {
-    Yes,
-    /// Nobody knows who has the turn.
-    NotNow,
-    /// Another process has it.
-    Lost,
+    /// What the others were told last, if they were.
+    told: Mutex<Option<Value>>,
 }
 
 impl Turn {
     pub(super) fn new(store: &Arc<Postgres>) -> Self {
-        Self {
-            store: Arc::clone(store),
-            held: watch::Sender::new(None),
-            other: Mutex::default(),
-            written: Notify::new(),
-        }
+        Self { store: Arc::clone(store), held: watch::Sender::new(None), other: Mutex::default() }
     }
 
     /// The turn that this process holds.
@@ -116,6 +83,13 @@ impl Turn {
     /// Another process has the turn, or nobody has it. `is_active` says that it took or renewed the turn not long ago.
     pub(super) fn note_holder(&self, other: Option<&str>, is_active: bool) {
         *self.other() = other.map(|id| OtherHolder { id: id.to_owned(), is_active });
+    }
+
+    /// Who has the turn could not be read.
+    pub(super) fn holder_is_unknown(&self) {
+        if let Some(other) = &mut *self.other() {
+            other.is_active = false;
+        }
     }
 
     /// Who has it, if that is another process, which takes or renews it.
@@ -152,115 +126,17 @@ impl Turn {
     }
 
     /// Whether this turn was lost.
-    fn is_lost(&self, held: &HeldTurn) -> bool {
+    pub(super) fn is_lost(&self, held: &HeldTurn) -> bool {
         self.held.borrow().as_ref().is_none_or(|now| now.term.number != held.term.number)
     }
 
     /// Waits until this turn is lost.
-    async fn lost(&self, held: &HeldTurn) {
+    pub(super) async fn lost(&self, held: &HeldTurn) {
         let is_lost = |now: &Option<Arc<HeldTurn>>| now.as_ref().is_none_or(|now| now.term.number != held.term.number);
         // The sender is a part of this turn.
         self.held.subscribe().wait_for(is_lost).await.ok();
     }
-}
 
-impl HeldTurn {
-    /// A turn that was taken by a statement that began at `began`.
-    pub(super) fn new(term: Term, began: Instant, store: &Postgres) -> Self {
-        Self { term, lease: Mutex::new(Lease::new(began, &store.timing())) }
-    }
-
-    pub(super) fn is_trusted(&self) -> bool {
-        self.lease.lock().unwrap_or_else(PoisonError::into_inner).is_trusted(Instant::now())
-    }
-
-    fn may_renew(&self, store: &Postgres) -> bool {
-        let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
-        lease.may_renew(store.is_designated(), Instant::now())
-    }
-
-    /// The turn was renewed by a statement that began at `began`.
-    pub(super) fn renewed(&self, began: Instant, store: &Postgres) {
-        let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
-        lease.renew(began, store.is_designated(), &store.timing());
-    }
-}
-
-impl PassInHand<'_> {
-    /// Whether another process has the turn, so that this one must do nothing more.
-    pub(super) fn is_lost(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| self.turn.is_lost(held))
-    }
-
-    /// Waits until another process has the turn.
-    pub(super) async fn lost(&self) {
-        match &self.held {
-            Some(held) => self.turn.lost(held).await,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Writes down that the next dyno is about to be restarted, and says whether it may be.
-    pub(super) async fn write_ahead(&self, rollout: &Rollout, status: &HolderStatus, clock: Clock) -> MayRestart {
-        if self.is_lost() {
-            return MayRestart::Lost;
-        }
-        // A database that does not answer takes longer to fail than a look is recent.
-        if self.turn.store.is_alone() {
-            return MayRestart::Yes;
-        }
-        // One that was alone when the pass began may hold the turn by now.
-        let Some(held) = self.held.clone().or_else(|| self.turn.held()) else {
-            return if self.turn.active_holder().is_some() { MayRestart::Lost } else { MayRestart::NotNow };
-        };
-        if !self.turn.may_write(&held) {
-            return MayRestart::Lost;
-        }
-        let began = Instant::now();
-        let (history, pass) = self.as_json(rollout, true, clock);
-        let state = TurnState { history, pass: Some(pass), status: json(status) };
-        match self.turn.store.write_state(&held.term, &state).await {
-            Ok(true) => {
-                held.renewed(began, &self.turn.store);
-                if held.is_trusted() { MayRestart::Yes } else { MayRestart::NotNow }
-            }
-            Ok(false) => {
-                self.turn.lose(&held);
-                MayRestart::Lost
-            }
-            Err(error) => {
-                let app = self.app;
-                if !self.told.swap(true, Ordering::Relaxed) {
-                    warn!(%app, "no dyno of {app} is restarted now, because another restarter might do the same: {error}");
-                }
-                MayRestart::NotNow
-            }
-        }
-    }
-
-    /// Gives the turn back, for a successor that goes on with the pass. Whether nothing is left to do here.
-    pub(super) async fn hand_over(&self, rollout: &Rollout, clock: Clock) -> bool {
-        let Some(held) = &self.held else { return false };
-        if !self.turn.may_write(held) {
-            return true;
-        }
-        let (history, pass) = self.as_json(rollout, false, clock);
-        // Where it was lost, somebody else goes on already.
-        let given_back = self.turn.store.give_back(&held.term, Some((&history, &pass))).await.is_ok();
-        if given_back {
-            self.turn.lose(held);
-        }
-        given_back
-    }
-
-    /// What is remembered of the app, and the pass.
-    fn as_json(&self, rollout: &Rollout, is_restarting: bool, clock: Clock) -> (Value, Value) {
-        let pass = StoredPass::new(rollout.clone(), is_restarting, self.requests.to_vec(), self.senders.clone());
-        (json(&pass.history(clock.now())), json(&pass))
-    }
-}
-
-impl Turn {
     /// Gives the turn back, if this process still has it, so that a successor need not wait for the end of the lease.
     pub(super) async fn give_back(&self) {
         if let Some(held) = self.held().filter(|held| self.may_write(held)) {
@@ -277,11 +153,11 @@ impl Turn {
         }
         let began = Instant::now();
         let state = TurnState { history: json(history), pass: None, status: json(status) };
-        let is_held = self.store.write_state(&held.term, &state).await;
+        let is_held = self.store.write_state(&held.term, &state, || true).await;
         match is_held {
-            Ok(true) => held.renewed(began, &self.store),
-            Ok(false) => _ = self.lose(held),
-            Err(_) => {}
+            Ok(Some(true)) => held.renewed(began, &self.store),
+            Ok(Some(false)) => _ = self.lose(held),
+            Ok(None) | Err(_) => {}
         }
         is_held.is_ok()
     }
@@ -299,6 +175,38 @@ impl Turn {
             self.lose(held);
         }
         Ok(is_held)
+    }
+}
+
+impl HeldTurn {
+    /// A turn that was taken by a statement that began at `began`.
+    pub(super) fn new(term: Term, began: Instant, store: &Postgres) -> Self {
+        Self { term, lease: Mutex::new(Lease::new(began, &store.timing())), told: Mutex::default() }
+    }
+
+    pub(super) fn is_trusted(&self) -> bool {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner).is_trusted(Instant::now())
+    }
+
+    fn may_renew(&self, store: &Postgres) -> bool {
+        let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        lease.may_renew(store.is_designated(), Instant::now())
+    }
+
+    /// Whether the others do not know this status yet. It counts as not known until [`HeldTurn::told`] is called.
+    pub(super) fn is_news(&self, status: &Value) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).take().is_none_or(|told| told != *status)
+    }
+
+    /// The others were told this status.
+    pub(super) fn told(&self, status: Value) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+    }
+
+    /// The turn was renewed by a statement that began at `began`.
+    pub(super) fn renewed(&self, began: Instant, store: &Postgres) {
+        let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        lease.renew(began, store.is_designated(), &store.timing());
     }
 }
 

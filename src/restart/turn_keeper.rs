@@ -1,11 +1,13 @@
-//! Takes and renews the turn of an app, and brings what was written in the database to the app's queue.
+//! Takes and renews the turns of all apps, and brings what was written in the database to their queues. It asks the database
+//! as often for fifty apps as for one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -15,12 +17,13 @@ use super::lease::Watch;
 use super::past_passes::{MOST, MOST_IDLE};
 use super::queue::PassRequest;
 use super::stored_pass::StoredPass;
+use super::taken_requests::TakenRequests;
 use super::target::MergedTarget;
 use super::turn::{HeldTurn, Turn, json};
 use super::worker::SharedApp;
 use crate::heroku::AppName;
 use crate::shutdown::Stop;
-use crate::store::{Error, MOST_TAKEN, StoredRequest, Term};
+use crate::store::{Error, MOST_TAKEN, Postgres, Renewal, StoredRequest, TakenTurn, Term};
 use crate::util::clock::Clock;
 
 /// How long to wait after an alert was written, so that many are taken at once.
@@ -28,20 +31,22 @@ const GATHER: Duration = Duration::from_millis(20);
 
 /// The task that does it. It makes no passes.
 pub(super) struct TurnKeeper {
-    name: AppName,
-    app: Arc<SharedApp>,
-    turn: Arc<Turn>,
+    store: Arc<Postgres>,
     acceptor: Acceptor,
     clock: Clock,
-    watch: Watch,
+    apps: BTreeMap<AppName, KeptApp>,
     renew_at: Instant,
-    /// Marks the requests that are in the queue already. A new number brings all of them again.
-    number: i64,
-    /// The requests that the pass of a predecessor serves.
-    in_hand: BTreeSet<i64>,
     is_away: bool,
-    /// What the others were told last, if they were.
-    written_status: Option<Value>,
+    /// Closed when this task ends.
+    end: watch::Sender<()>,
+}
+
+/// An app whose turn is kept.
+struct KeptApp {
+    app: Arc<SharedApp>,
+    turn: Arc<Turn>,
+    /// The turn, while another process has it or nobody.
+    watch: Watch,
 }
 
 /// A turn that was taken, and what the last holder left.
@@ -52,78 +57,108 @@ pub(super) struct Takeover {
     pub(super) pass: Option<StoredPass>,
 }
 
+impl KeptApp {
+    /// The turn, if this process has it.
+    fn held(&self) -> Option<Arc<HeldTurn>> {
+        self.turn.held().filter(|held| self.turn.may_write(held))
+    }
+}
+
 impl TurnKeeper {
-    pub(super) fn new(
-        name: &AppName,
-        app: &Arc<SharedApp>,
-        turn: &Arc<Turn>,
-        acceptor: Acceptor,
-        clock: Clock,
-    ) -> Self {
+    pub(super) fn new(acceptor: Acceptor, clock: Clock) -> Self {
         Self {
-            name: name.clone(),
-            app: Arc::clone(app),
-            turn: Arc::clone(turn),
+            store: Arc::clone(acceptor.store()),
             acceptor,
             clock,
-            watch: Watch::default(),
+            apps: BTreeMap::new(),
             renew_at: Instant::now(),
-            number: fastrand::i64(..),
-            in_hand: BTreeSet::new(),
             is_away: false,
-            written_status: None,
+            end: watch::Sender::new(()),
         }
+    }
+
+    /// Keeps the turn of this app, too. What is returned is closed when no turn is taken any more.
+    pub(super) fn add(&mut self, name: &AppName, app: &Arc<SharedApp>) -> watch::Receiver<()> {
+        if let Some(turn) = &app.turn {
+            let (app, turn) = (Arc::clone(app), Arc::clone(turn));
+            app.queue.set_open(false);
+            self.apps.insert(name.clone(), KeptApp { app, turn, watch: Watch::default() });
+        }
+        self.end.subscribe()
     }
 
     /// Works until the service is asked to end.
     pub(super) async fn run(mut self, stop: Stop) {
-        let poll = self.turn.store.timing().poll;
+        let poll = self.store.timing().poll;
+        let written = self.acceptor.written();
         loop {
-            let turn = Arc::clone(&self.turn);
-            let looking = async {
-                let looked = match turn.held().filter(|held| turn.may_write(held)) {
-                    Some(held) => self.hold(&held).await,
-                    None => self.try_to_take().await,
-                };
-                self.note(looked);
-                self.app.queue.set_open(turn.may_begin());
-            };
-            // Never abandoned half-way: nobody would know whether the turn was taken. It is bounded.
-            looking.await;
+            // Never abandoned half-way: nobody would know which turns were taken. It is bounded.
+            let looked = self.look().await;
+            self.note(looked);
+            for kept in self.apps.values() {
+                kept.app.queue.set_open(kept.turn.may_begin());
+            }
             tokio::select! {
                 biased;
                 _ = stop.requested() => return,
                 // Alerts seldom come alone, and each commit says so.
-                () = turn.written.notified() => tokio::time::sleep(GATHER).await,
+                () = written.notified() => tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep(poll) => {}
             }
         }
     }
 
-    /// Renews the turn when it is time, and takes what was written.
-    async fn hold(&mut self, held: &Arc<HeldTurn>) -> Result<(), Error> {
-        let store = Arc::clone(&self.turn.store);
-        let began = Instant::now();
-        if began >= self.renew_at {
-            let status = json(&self.app.for_others());
-            let has_changed = self.written_status.as_ref() != Some(&status);
-            self.written_status = None;
-            if !store.renew_turn(&held.term, Some(&status).filter(|_| has_changed)).await? {
-                let app = &self.name;
+    async fn look(&mut self) -> Result<(), Error> {
+        self.try_to_take().await?;
+        if self.renew_at <= Instant::now() {
+            self.renew().await?;
+        }
+        self.take_requests().await
+    }
+
+    /// The apps whose turns this process has.
+    fn held(&self) -> impl Iterator<Item = (&AppName, &KeptApp, Arc<HeldTurn>)> {
+        self.apps.iter().filter_map(|(name, kept)| Some((name, kept, kept.held()?)))
+    }
+
+    /// Renews the turns, and tells the others what this process sees and does.
+    async fn renew(&mut self) -> Result<(), Error> {
+        let (began, held) = (Instant::now(), self.held().collect::<Vec<_>>());
+        let statuses: Vec<_> = held.iter().map(|(_, kept, _)| json(&kept.app.for_others())).collect();
+        let mut renewals = Vec::new();
+        for ((_, _, held), status) in held.iter().zip(&statuses) {
+            renewals.push(Renewal { term: &held.term, status: Some(status).filter(|status| held.is_news(status)) });
+        }
+        let renewed = if held.is_empty() { BTreeSet::new() } else { self.store.renew_turns(&renewals).await? };
+        for ((app, kept, held), status) in held.iter().zip(statuses) {
+            if renewed.contains(app.as_str()) {
+                held.renewed(began, &self.store);
+                held.told(status);
+            } else {
                 warn!(event = "turn_lost", %app, "another restarter makes the passes over {app} now");
-                self.turn.lose(held);
-                self.app.queue.forget_requests();
+                kept.turn.lose(held);
+                kept.app.queue.forget_requests();
+            }
+        }
+        self.exchange_passes(held.iter().map(|(name, ..)| *name)).await;
+        self.renew_at = began + self.store.timing().renewal();
+        Ok(())
+    }
+
+    /// Takes the requests that wait in the database.
+    async fn take_requests(&self) -> Result<(), Error> {
+        loop {
+            let held: Vec<_> = self.held().collect();
+            let terms: Vec<_> = held.iter().map(|(_, kept, held)| (&held.term, kept.app.queue.mark())).collect();
+            if terms.is_empty() {
                 return Ok(());
             }
-            held.renewed(began, &store);
-            (self.written_status, self.renew_at) = (Some(status), began + store.timing().renewal());
-            self.exchange_passes().await;
-        }
-        loop {
-            let taken = store.take_requests(&held.term, self.number).await;
+            let taken = self.store.take_requests(&terms).await;
             if taken.is_err() {
-                // They may have been marked all the same. A new number brings them again.
-                self.number = fastrand::i64(..);
+                // They may have been marked all the same.
+                for (_, kept, _) in &held {
+                    kept.app.queue.note_taken(TakenRequests::take_again);
+                }
             }
             let taken = taken?;
             let are_more = taken.len() == MOST_TAKEN;
@@ -136,100 +171,151 @@ impl TurnKeeper {
         }
     }
 
-    /// Writes the reports on passes that could not be written when they ended, and reads those of other processes. Nothing else
-    /// depends on it.
-    async fn exchange_passes(&self) {
-        let (app, store) = (self.name.as_str(), &self.turn.store);
-        let unwritten = self.app.past().unwritten();
-        if unwritten.passes.is_empty() || store.keep_passes(app, &unwritten.passes).await.is_ok() {
-            self.app.past().written(&unwritten);
-        }
-        let last = self.app.past().last_row();
-        let rows = store.passes_after(app, last, MOST_IDLE, MOST).await;
-        let events = self.app.past().add_rows(rows);
-        self.app.view().add_events(events, self.clock.now());
-    }
-
     fn put(&self, request: StoredRequest) {
-        if self.in_hand.contains(&request.id) {
-            return;
-        }
-        let Some(mut asked) = self.read::<MergedTarget>(request.asked, "an alert") else { return };
+        let Some((name, kept)) = self.apps.get_key_value(&*request.app) else { return };
+        let Some(mut asked) = read::<MergedTarget>(name, request.asked, "an alert") else { return };
         // The clock of the replica that accepted it may be ahead.
         asked.arrived_until(self.clock.now());
-        self.app.queue.put_stored(PassRequest {
-            asked,
-            alerts: u64::try_from(request.alerts).unwrap_or_default(),
-            senders: request.senders.into_iter().map(Arc::from).collect(),
-            requests: vec![request.id],
-            ..PassRequest::default()
-        });
+        kept.app.queue.put_stored(
+            request.id,
+            PassRequest {
+                asked,
+                alerts: u64::try_from(request.alerts).unwrap_or_default(),
+                senders: request.senders.into_iter().map(Arc::from).collect(),
+                requests: vec![request.id],
+                ..PassRequest::default()
+            },
+        );
     }
 
-    /// Takes the turn if nobody has it, or if its holder did not renew it for long.
+    /// Takes the turns that nobody has, and those whose holder did not renew them for long.
     async fn try_to_take(&mut self) -> Result<(), Error> {
-        let store = Arc::clone(&self.turn.store);
-        let row = store.turn(self.name.as_str()).await.inspect_err(|_| self.watch.failed())?;
-        let now = Instant::now();
-        if self.watch.read(&row, now, &store.timing()) {
-            self.learn().await.inspect_err(|_| self.watch.forget())?;
-        }
-        self.turn.note_holder(row.holder.as_deref(), self.watch.sees_another(store.id()));
-        let Some(row) = self.watch.may_take(store.id(), store.is_designated(), now, &store.timing()) else {
-            if !self.acceptor.is_away() {
-                self.app.queue.forget_requests();
-            }
+        let not_held = self.apps.iter().filter(|(_, kept)| kept.held().is_none());
+        let names: Vec<AppName> = not_held.map(|(name, _)| name.clone()).collect();
+        if names.is_empty() {
             return Ok(());
-        };
+        }
+        self.watch(&names).await?;
+        let (store, now) = (Arc::clone(&self.store), Instant::now());
+        let mut free = Vec::new();
+        for name in &names {
+            let kept = &self.apps[name];
+            match kept.watch.may_take(store.id(), store.is_designated(), now, &store.timing()) {
+                Some(row) => free.push((name.as_str(), row)),
+                None if self.acceptor.is_away() => {}
+                None => kept.app.queue.forget_requests(),
+            }
+        }
+        if free.is_empty() {
+            return Ok(());
+        }
         let began = Instant::now();
-        let Some(taken) = store.take_turn(self.name.as_str(), row).await? else { return Ok(()) };
-        let term = Term { app: self.name.as_str().to_owned(), number: taken.term };
-        let held = Arc::new(HeldTurn::new(term, began, &store));
-        let history = taken.history.and_then(|history| self.read(history, "what is remembered"));
-        let pass: Option<StoredPass> = taken.pass.and_then(|pass| self.read(pass, "the pass under way"));
-        self.in_hand = pass.iter().flat_map(|pass| &pass.requests).copied().collect();
-        // The first renewal, at once, tells the others what this process sees and does.
-        (self.number, self.renew_at) = (fastrand::i64(..), began);
-        self.watch.forget();
-        let (app, id) = (&self.name, store.id());
-        let goes_on = if pass.is_some() { ", and goes on with the one that was not finished" } else { "" };
-        info!(event = "turn_taken", %app, "this restarter ({id}) makes the passes over {app}{goes_on}");
-        self.app.queue.take_over(Takeover { held: Arc::clone(&held), history, pass }, &self.turn);
-        self.hold(&held).await
-    }
-
-    /// Learns what the holder remembers, sees and does, so that the status and a dry run are right here, too.
-    async fn learn(&self) -> Result<(), Error> {
-        let (history, status) = self.turn.store.history_and_status(self.name.as_str()).await?;
-        // Who takes the turn tells that the history is not valid. The status may be of another version of this program.
-        let history = history.and_then(|history| serde_json::from_value(history).ok());
-        let status = status.and_then(|status| serde_json::from_value(status).ok());
-        self.app.learn(history, status, self.clock.now());
-        self.exchange_passes().await;
+        for taken in store.take_turns(&free).await? {
+            self.take(taken, began);
+        }
+        // At once, the others are told what this process sees and does.
+        self.renew_at = began;
         Ok(())
     }
 
-    /// Reads what another version of this program may have written.
-    fn read<T: DeserializeOwned>(&self, value: Value, what: &str) -> Option<T> {
-        let app = &self.name;
-        serde_json::from_value(value)
-            .inspect_err(|error| {
-                warn!(%app, "{what} of {app} in the database is not valid, and is ignored: {error}");
-            })
-            .ok()
+    /// Reads who has these turns, and learns from the others what has changed.
+    async fn watch(&mut self, names: &[AppName]) -> Result<(), Error> {
+        let store = Arc::clone(&self.store);
+        let rows = store.turns(&names.iter().map(AppName::as_str).collect::<Vec<_>>()).await;
+        let now = Instant::now();
+        let mut changed = Vec::new();
+        for name in names {
+            let Some(kept) = self.apps.get_mut(name) else { continue };
+            let Some(row) = rows.as_ref().ok().and_then(|rows| rows.get(name.as_str())) else {
+                kept.watch.failed();
+                kept.turn.holder_is_unknown();
+                continue;
+            };
+            if kept.watch.read(row, now, &store.timing()) {
+                changed.push(name);
+            }
+            kept.turn.note_holder(row.holder.as_deref(), kept.watch.sees_another(store.id()));
+        }
+        rows?;
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let learned = self.learn(&changed).await;
+        if learned.is_err() {
+            for name in changed {
+                self.apps.get_mut(name).into_iter().for_each(|kept| kept.watch.forget());
+            }
+        }
+        learned
+    }
+
+    /// This process has the turn.
+    fn take(&mut self, taken: TakenTurn, began: Instant) {
+        let Some(app) = AppName::parse(&taken.app) else { return };
+        let Some(kept) = self.apps.get_mut(&app) else { return };
+        let term = Term { app: taken.app, number: taken.term };
+        let held = Arc::new(HeldTurn::new(term, began, &self.store));
+        let history = taken.history.and_then(|history| read(&app, history, "what is remembered"));
+        let pass: Option<StoredPass> = taken.pass.and_then(|pass| read(&app, pass, "the pass under way"));
+        kept.watch.forget();
+        let id = self.store.id();
+        let goes_on = if pass.is_some() { ", and goes on with the one that was not finished" } else { "" };
+        info!(event = "turn_taken", %app, "this restarter ({id}) makes the passes over {app}{goes_on}");
+        kept.app.queue.take_over(Takeover { held, history, pass }, &kept.turn);
+    }
+
+    /// Learns what the holders remember, see and do, so that the status and a dry run are right here, too.
+    async fn learn(&self, names: &[&AppName]) -> Result<(), Error> {
+        let apps: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+        for (app, history, status) in self.store.histories_and_statuses(&apps).await? {
+            let Some(kept) = self.apps.get(&*app) else { continue };
+            // Who takes the turn tells that the history is not valid. The status may be of another version of this program.
+            let history = history.and_then(|history| serde_json::from_value(history).ok());
+            let status = status.and_then(|status| serde_json::from_value(status).ok());
+            kept.app.learn(history, status, self.clock.now());
+        }
+        self.exchange_passes(names.iter().copied()).await;
+        Ok(())
+    }
+
+    /// Writes the reports on passes over these apps that could not be written when they ended, and reads those of other
+    /// processes. Nothing else depends on it.
+    async fn exchange_passes(&self, names: impl Iterator<Item = &AppName>) {
+        let apps: Vec<(&str, &SharedApp)> = names.map(|name| (name.as_str(), &*self.apps[name].app)).collect();
+        for (name, app) in &apps {
+            let unwritten = app.past().unwritten();
+            if unwritten.passes.is_empty() || self.store.keep_passes(name, &unwritten.passes).await.is_ok() {
+                app.past().written(&unwritten);
+            }
+        }
+        let last_rows: Vec<(&str, i64)> = apps.iter().map(|(name, app)| (*name, app.past().last_row())).collect();
+        let with_new = self.store.apps_with_new_passes(&last_rows).await;
+        for ((name, app), (_, last)) in apps.into_iter().zip(last_rows) {
+            let rows = match &with_new {
+                Ok(with_new) if with_new.contains(name) => self.store.passes_after(name, last, MOST_IDLE, MOST).await,
+                Ok(_) => Ok(Vec::new()),
+                Err(error) => Err(error.clone()),
+            };
+            let events = app.past().add_rows(rows);
+            app.view().add_events(events, self.clock.now());
+        }
     }
 
     /// Tells once that the database is away, and once that it is back.
     fn note(&mut self, looked: Result<(), Error>) {
-        let app = &self.name;
         match looked {
-            Ok(()) if std::mem::take(&mut self.is_away) => info!(%app, "the database can be asked about {app} again"),
+            Ok(()) if std::mem::take(&mut self.is_away) => info!("who makes the passes is known again"),
             Ok(()) => {}
-            Err(error) if std::mem::replace(&mut self.is_away, true) => debug!(%app, "still: {error}"),
-            Err(error) => {
-                let remedy = error.remedy();
-                warn!(%app, "who makes the passes over {app} is not known: {error}; {remedy}");
-            }
+            Err(error) if std::mem::replace(&mut self.is_away, true) => debug!("still: {error}"),
+            Err(error) => warn!("who makes the passes is not known: {error}; {}", error.remedy()),
         }
     }
+}
+
+/// Reads what another version of this program may have written.
+fn read<T: DeserializeOwned>(app: &AppName, value: Value, what: &str) -> Option<T> {
+    let invalid = |error: &serde_json::Error| {
+        warn!(%app, "{what} of {app} in the database is not valid, and is ignored: {error}");
+    };
+    serde_json::from_value(value).inspect_err(invalid).ok()
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
@@ -19,6 +20,7 @@ use super::history::History;
 use super::news::News;
 use super::pacing::IdlePace;
 use super::pass::{Driver, Ended};
+use super::pass_in_hand::PassInHand;
 use super::pass_log::PassLog;
 use super::past_passes::PastPasses;
 use super::policy::Policy;
@@ -27,8 +29,7 @@ use super::report::{End, Report};
 use super::rollout::Rollout;
 use super::target::Receipt;
 use super::totals::Totals;
-use super::turn::{HeldTurn, PassInHand, Turn};
-use super::turn_keeper::TurnKeeper;
+use super::turn::{HeldTurn, Turn};
 use super::view::{HolderStatus, View};
 use crate::heroku::{AppName, Client, Error, ProcessType};
 use crate::shutdown::Stop;
@@ -158,13 +159,13 @@ impl SharedApp {
 }
 
 impl Worker {
-    /// Works until the service is asked to end. With a database, the turn is kept meanwhile, and given back then.
-    pub(super) async fn work_with(self, keeper: Option<TurnKeeper>) {
-        let Some(keeper) = keeper else { return self.work().await };
-        self.app.queue.set_open(false);
-        let (stop, turn) = (self.stop.clone(), self.app.turn.clone());
-        tokio::join!(self.work(), keeper.run(stop));
-        if let Some(turn) = turn {
+    /// Works until the service is asked to end. With a database, the turn is given back then: after the end of its keeper, which
+    /// might take it again.
+    pub(super) async fn work_in_turn(self, keeper_end: Option<watch::Receiver<()>>) {
+        let turn = self.app.turn.clone();
+        self.work().await;
+        if let Some((turn, mut keeper_end)) = turn.zip(keeper_end) {
+            keeper_end.changed().await.ok();
             turn.give_back().await;
         }
     }
@@ -232,7 +233,9 @@ impl Worker {
             in_hand,
         };
         let ended = driver.run(&mut rollout, first, &mut self.state.log).await;
-        let Ended::Over(mut report, notes) = ended else { return self.leave_to_another(&rollout, was_alone) };
+        let Ended::Over(mut report, notes) = ended else {
+            return self.leave_to_another(&rollout, was_alone, &requests);
+        };
         report.senders.clone_from(&senders);
         match &mut report.end {
             Some(End::Api(_)) => receipt.mark_lost(),

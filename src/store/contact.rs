@@ -1,9 +1,15 @@
 //! The decision whether a process may act although the database is away, because no other process does. Pure: no clock, no
 //! database, no log.
 
+use std::collections::BTreeMap;
+
 use tokio::time::Instant;
 
 use super::Timing;
+
+/// A process that did not say for so many leases that it is there has ended: two minutes. It says so three times in a lease,
+/// and every minute when the database is slow.
+const ENDED_AFTER_LEASES: u32 = 5;
 
 /// What a process knows of the database and of other processes of this program.
 #[derive(Clone, Debug)]
@@ -21,6 +27,10 @@ pub struct Contact {
     tried_at: Option<Instant>,
     /// Whether there were other processes when it was asked last, if it ever answered.
     others: Option<bool>,
+    /// What others wrote last to say that they are there, and since when that has not changed, by the clock of this process.
+    seen: BTreeMap<String, (String, Instant)>,
+    /// When that was read last.
+    seen_at: Instant,
 }
 
 impl Contact {
@@ -35,6 +45,8 @@ impl Contact {
             down_since: None,
             tried_at: None,
             others: None,
+            seen: BTreeMap::new(),
+            seen_at: now,
         }
     }
 
@@ -50,9 +62,21 @@ impl Contact {
         self.tried_at = Some(began);
     }
 
-    /// It told whether there are other processes.
-    pub fn saw_others(&mut self, are_there: bool) {
-        self.others = Some(are_there);
+    /// It told which other processes may be there: for each, its name and the time that it wrote last. That time is not compared
+    /// with any clock, which may jump. A process whose time does not change while this one watches has ended without saying so,
+    /// as one that was killed before this one started. A gap may be an outage, in which nobody could write: then all of them
+    /// count as being there again.
+    pub fn saw_others(&mut self, others: impl IntoIterator<Item = (String, String)>, now: Instant, timing: &Timing) {
+        let mut before = std::mem::take(&mut self.seen);
+        if now - self.seen_at >= timing.lease {
+            before.clear();
+        }
+        self.seen_at = now;
+        for (id, written) in others {
+            let since = before.get(&id).filter(|(last, _)| *last == written).map_or(now, |(_, since)| *since);
+            self.seen.insert(id, (written, since));
+        }
+        self.others = Some(self.seen.values().any(|(_, since)| now - *since < timing.lease * ENDED_AFTER_LEASES));
     }
 
     /// When it answered last.

@@ -106,6 +106,7 @@ pub(crate) struct NewRequest {
 #[derive(Clone, Debug)]
 pub(crate) struct StoredRequest {
     pub(crate) id: i64,
+    pub(crate) app: String,
     pub(crate) asked: Value,
     pub(crate) alerts: i64,
     pub(crate) senders: Vec<String>,
@@ -145,6 +146,7 @@ pub struct TurnRow {
 /// A turn that was taken, and what its last holder left.
 #[derive(Clone, Debug)]
 pub(crate) struct TakenTurn {
+    pub(crate) app: String,
     pub(crate) term: i64,
     /// What is remembered of the app.
     pub(crate) history: Option<Value>,
@@ -157,6 +159,14 @@ pub(crate) struct TakenTurn {
 pub(crate) struct Term {
     pub(crate) app: String,
     pub(crate) number: i64,
+}
+
+/// A turn that is to be renewed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Renewal<'a> {
+    pub(crate) term: &'a Term,
+    /// What this process sees and does, if that has changed.
+    pub(crate) status: Option<&'a Value>,
 }
 
 /// What replicas tell one another about requests other than alerts.

@@ -6,7 +6,7 @@ use crate::service::{KEY, Service, first_line, seconds, shop};
 use crate::{in_time, replica, unconnected_service, until_true};
 
 pub(crate) const WAITING: &str = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL";
-const DONE: &str = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NOT NULL";
+pub(crate) const DONE: &str = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NOT NULL";
 
 /// Waits until a query returns this number. At first, the tables may not be there.
 pub(crate) async fn until(database: &Database, query: &str, number: i64) {
@@ -88,7 +88,7 @@ async fn without_the_database_an_alert_is_answered_and_acted_on_and_written_when
 }
 
 /// All of them at once.
-async fn all<T>(futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+pub(crate) async fn all<T>(futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut waiting: Vec<_> = futures.into_iter().map(Box::pin).collect();
     let mut outputs = Vec::new();
     std::future::poll_fn(|context| {

@@ -16,6 +16,7 @@ macro_rules! database {
 }
 
 mod alerts;
+mod alone;
 mod check;
 mod drains;
 mod faults;

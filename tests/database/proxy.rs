@@ -1,6 +1,7 @@
-//! A wire to the database that can be cut, or stall.
+//! A wire to the database that can be cut, stall, or be slow.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +17,8 @@ pub(crate) enum Wire {
     Down,
     /// Bytes wait, in both directions.
     Stalls,
+    /// Each answer takes this long.
+    Slow(Duration),
 }
 
 /// Passes connections on to a server, until this is dropped.
@@ -79,15 +82,24 @@ async fn pass_on(client: TcpStream, server: String, wire: watch::Receiver<Wire>)
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     let mut cut = wire.clone();
     tokio::select! {
-        () = copy(from_client, to_server, wire.clone()) => {}
-        () = copy(from_server, to_client, wire) => {}
+        () = copy(from_client, to_server, wire.clone(), false) => {}
+        () = copy(from_server, to_client, wire, true) => {}
         _ = cut.wait_for(|wire| matches!(wire, Wire::Cut | Wire::Down)) => {}
     }
 }
 
-async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mut wire: watch::Receiver<Wire>) {
+async fn copy(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut wire: watch::Receiver<Wire>,
+    are_answers: bool,
+) {
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        let slowness = if let Wire::Slow(slowness) = *wire.borrow() { slowness } else { Duration::ZERO };
+        if are_answers {
+            tokio::time::sleep(slowness).await;
+        }
         if wire.wait_for(|wire| *wire != Wire::Stalls).await.is_err() || to.write_all(&bytes[..count]).await.is_err() {
             return;
         }

@@ -2,11 +2,13 @@
 
 use dyno_restarter::restart::{End, Outcome, TurnStatus};
 use dyno_restarter::store::Timing;
+use simulator::Heroku;
 
-use crate::alerts::{WAITING, until};
+use crate::alerts::{WAITING, all, until};
 use crate::proxy::{Proxy, Wire};
+use crate::replicas::HELD;
 use crate::service::{KEY, QUICK, Service, environment, held_by, seconds, shop};
-use crate::{in_time, replica, service_at_pace, service_with, until_true};
+use crate::{in_time, replica, service_with, until_true};
 
 #[tokio::test]
 async fn alerts_at_two_replicas_at_once_restart_each_dyno_once_and_one_at_a_time() {
@@ -63,28 +65,6 @@ async fn a_hold_survives_a_restart_of_the_restarter() {
 }
 
 #[tokio::test]
-async fn a_hold_of_a_pass_that_ended_without_the_database_is_written_when_it_is_back() {
-    let database = database!();
-    let (heroku, shop) = shop(3).await;
-    let shop = shop.boot_time(seconds(2));
-    let _ = shop.dyno("web.2").crashes_on_boot();
-    let proxy = Proxy::to(&database.url).await;
-    let service = service_with(&heroku, &proxy.url(&database.url)).await;
-    service.alert().await;
-    in_time("the first restart", heroku.until(|_| shop.restarts().len() == 1)).await;
-    proxy.set(Wire::Down);
-    in_time("the end of the pass", service.log.until(|_| service.reports().len() == 1)).await;
-    proxy.set(Wire::Passes);
-    until(&database, WAITING, 0).await;
-    service.stop().await;
-    let other = replica(&heroku, &database).await;
-    other.alert().await;
-    until(&database, "SELECT count(*) FROM dyno_restarter.passes", 2).await;
-    assert_eq!((shop.restarts().len(), other.outcome("web.3")), (2, held_by("web.2")));
-    other.stop().await;
-}
-
-#[tokio::test]
 async fn a_holder_that_loses_the_turn_stops_before_the_next_restart() {
     let database = database!();
     let (heroku, shop) = shop(2).await;
@@ -125,25 +105,6 @@ async fn a_replica_that_is_cut_off_restarts_nothing_while_another_one_may_have_t
     until(&database, WAITING, 0).await;
     one.stop().await;
     assert_eq!((other.reports().len(), shop.restarts().len()), (1, 1));
-    other.stop().await;
-}
-
-#[tokio::test]
-async fn a_first_dyno_whose_own_pooler_has_ended_restarts_nothing_while_it_knows_of_another_replica() {
-    let database = database!();
-    let (heroku, shop) = shop(1).await;
-    let proxy = Proxy::to(&database.url).await;
-    let one = Service::with(&heroku, &[("DATABASE_URL", &proxy.url(&database.url)), ("DYNO", "web.1")]).await;
-    let other = service_with(&heroku, &database.url).await;
-    until(&database, "SELECT count(*) FROM dyno_restarter.replicas", 2).await;
-    until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE beat > 3", 1).await;
-    proxy.set(Wire::Down);
-    one.alert().await;
-    tokio::time::sleep(QUICK.lease * 3).await;
-    assert!(shop.restarts().is_empty());
-    proxy.set(Wire::Passes);
-    in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
-    one.stop().await;
     other.stop().await;
 }
 
@@ -238,48 +199,21 @@ async fn restart_now_on_the_page_of_another_replica_is_acted_on_by_the_one_that_
 }
 
 #[tokio::test]
-async fn a_process_that_acted_alone_and_takes_over_a_stored_pass_keeps_its_own_history() {
+async fn thirty_apps_are_served_although_each_answer_of_the_database_takes_a_quarter_of_a_second() {
     let database = database!();
-    let (heroku, shop) = shop(3).await;
-    let shop = shop.boot_time(seconds(3));
-    let before = replica(&heroku, &database).await;
-    before.alert().await;
-    in_time("the first restart", heroku.until(|_| shop.restarts().len() == 1)).await;
-    before.stop().await;
-    until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE pass IS NOT NULL AND holder IS NULL", 1).await;
-    let _ = shop.dyno("web.3").crashes_on_boot();
+    let heroku = Heroku::start().await;
+    let names: Vec<String> = (10..40).map(|number| format!("shop-{number}")).collect();
+    let apps: Vec<_> = names.iter().map(|name| heroku.create_app(name).with("web", 1).boot_time(seconds(0))).collect();
     let proxy = Proxy::to(&database.url).await;
-    proxy.set(Wire::Down);
-    let timing = Timing { answer: seconds(1), silence: seconds(4), ..QUICK };
-    // The pass of before waits that long for the dyno that is down.
-    let changes = [("DATABASE_URL", &*proxy.url(&database.url)), ("BOOT_TIMEOUT", "10s")];
-    let service = Service::with_timing(&environment(&heroku, &changes), timing);
-    service.ask("dyno=web.3").await;
-    in_time("a pass without the turn", service.log.until(|_| service.reports().len() == 1)).await;
+    let url = proxy.url(&database.url);
+    let environment = environment(&heroku, &[("DATABASE_URL", &url), ("APP_NAME", &names.join(","))]);
+    let service = Service::with_timing(&environment, Timing::default());
+    until(&database, HELD, 30).await;
+    proxy.set(Wire::Slow(seconds(1) / 4));
+    let queries: Vec<String> = names.iter().map(|name| format!("app={name}")).collect();
+    all(queries.iter().map(|query| service.ask(query))).await;
+    in_time("the restarts", heroku.until(|_| apps.iter().all(|app| app.restarts().len() == 1))).await;
+    assert_eq!(service.log.count("turn_lost"), 0);
     proxy.set(Wire::Passes);
-    in_time("the takeover", service.log.until(|_| service.reports().len() == 2)).await;
-    let name = service.restarter.watched().apps()[0].clone();
-    assert_eq!(service.restarter.status(&name).holds[0].dyno.as_str(), "web.3");
-    assert_eq!(shop.restarts(), ["web.1", "web.3"]);
     service.stop().await;
-}
-
-#[tokio::test]
-async fn a_pass_made_alone_ends_when_the_database_is_back_and_another_replica_has_the_turn() {
-    let database = database!();
-    let (heroku, shop) = shop(3).await;
-    let shop = shop.boot_time(seconds(4));
-    let other = replica(&heroku, &database).await;
-    let proxy = Proxy::to(&database.url).await;
-    proxy.set(Wire::Down);
-    let timing = Timing { answer: seconds(1), silence: seconds(2), ..QUICK };
-    let one = service_at_pace(&heroku, &proxy.url(&database.url), timing);
-    one.alert().await;
-    in_time("the first restart", heroku.until(|_| shop.restarts() == ["web.1"])).await;
-    proxy.set(Wire::Passes);
-    in_time("the end of the pass", one.log.until(|log| log.count("makes the passes now") == 1)).await;
-    until(&database, WAITING, 0).await;
-    assert_eq!((shop.restarts(), other.reports().len()), (["web.1", "web.2", "web.3"].map(str::to_owned).to_vec(), 1));
-    one.stop().await;
-    other.stop().await;
 }

@@ -19,11 +19,17 @@ impl Worker {
         let Takeover { held, history, pass } = takeover;
         let is_held = self.app.turn.as_ref().and_then(|turn| turn.held()).is_some_and(|now| Arc::ptr_eq(&now, &held));
         if !is_held {
-            return;
+            let requests = pass.map(|pass| pass.requests).unwrap_or_default();
+            return self.app.queue.note_taken(|taken| taken.give_up(&requests));
         }
         self.app.forget_learned();
-        // The database does not know of a pass whose end could not be written.
-        self.state.was_alone |= self.state.late_end.take().is_some();
+        // The database does not know of passes whose end could not be written.
+        let late_end = self.state.late_end.take();
+        self.state.was_alone |= late_end.is_some();
+        if !self.state.unwritten.is_empty() {
+            let was_lost = late_end.is_some_and(|end| end.was_lost);
+            self.state.late_end = Some(LateEnd { held: Arc::clone(&held), was_lost });
+        }
         let ours = self.state.was_alone.then(|| self.state.history.clone());
         if let Some(history) = history {
             self.state.history = history;
@@ -53,10 +59,11 @@ impl Worker {
 
     /// Another restarter goes on with the pass. What is remembered here is out of date from now on. Or the pass was made without
     /// the turn, and this process takes over first what the last holder left.
-    pub(super) fn leave_to_another(&mut self, rollout: &Rollout, was_alone: bool) {
+    pub(super) fn leave_to_another(&mut self, rollout: &Rollout, was_alone: bool, requests: &[i64]) {
         let app = &self.name;
         self.state.history = rollout.history().clone();
         self.app.view().passed(rollout.last_look(), &self.state.history);
+        self.app.queue.note_taken(|taken| taken.give_up(requests));
         let holder = self.app.turn.as_ref().and_then(|turn| turn.active_holder());
         match holder {
             Some(holder) if was_alone => {
@@ -120,11 +127,13 @@ impl Worker {
     }
 
     fn end_is_written(&mut self, is_held: bool, passes: &Unwritten) {
-        self.state.unwritten.clear();
+        let requests = std::mem::take(&mut self.state.unwritten);
         self.state.late_end = None;
         if is_held {
+            self.app.queue.note_taken(|taken| taken.done(&requests));
             self.app.past().written(passes);
         } else {
+            self.app.queue.note_taken(|taken| taken.give_up(&requests));
             self.app.queue.forget_requests();
         }
     }

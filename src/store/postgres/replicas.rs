@@ -74,18 +74,19 @@ impl Postgres {
             }
         }
         self.write_steps(exchange).await.ok();
-        // Without the database, the others find out in an hour.
+        // Without the database, the others find out in two minutes.
         self.deregister().await.ok();
     }
 
     /// Says that this process is there, and what it heard. Returns what other processes of this program heard in the last day.
-    /// Those that were there within the last hour may still be. One that ends in an orderly way says so, with
-    /// [`Postgres::deregister`].
+    /// Those that said so within the last hour may still be there: see [`Contact::saw_others`](crate::store::Contact::saw_others).
+    /// One that ends in an orderly way says so, with [`Postgres::deregister`].
     async fn register(&self, heard: Value) -> Result<Vec<Value>, Error> {
         let statement = "WITH me AS (
                 INSERT INTO dyno_restarter.replicas (id, heard) VALUES ($1, $2)
                 ON CONFLICT (id) DO UPDATE SET seen_at = now(), heard = $2)
-            SELECT seen_at > now() - interval '1 hour', CASE WHEN length(heard::text) <= $3 THEN heard END
+            SELECT CASE WHEN seen_at > now() - interval '1 hour' THEN seen_at::text END, id,
+                CASE WHEN length(heard::text) <= $3 THEN heard END
             FROM dyno_restarter.replicas
             WHERE id <> $1 AND seen_at > now() - interval '1 day'
             ORDER BY seen_at DESC LIMIT $4";
@@ -96,9 +97,13 @@ impl Postgres {
             (&MOST_REPLICAS as _, Type::INT8),
         ];
         let rows = self.query(statement, &parameters).await?;
-        let is_there = rows.iter().map(|row| column(row, 0)).collect::<Result<Vec<bool>, _>>()?;
-        self.contact().saw_others(is_there.contains(&true));
-        rows.iter().filter_map(|row| column(row, 1).transpose()).collect()
+        let mut others = Vec::new();
+        for row in &rows {
+            others.extend(column::<Option<String>>(row, 0)?.map(|seen_at| (column(row, 1), seen_at)));
+        }
+        let others = others.into_iter().map(|(id, seen_at)| Ok((id?, seen_at))).collect::<Result<Vec<_>, Error>>()?;
+        self.contact().saw_others(others, Instant::now(), &self.timing);
+        rows.iter().filter_map(|row| column(row, 2).transpose()).collect()
     }
 
     /// Says that this process ends. What it heard stays.

@@ -41,25 +41,30 @@ impl Postgres {
         .await
     }
 
-    /// Takes the requests that wait, if `term` is not over. Those that were taken with the same number are not returned again.
-    pub(crate) async fn take_requests(&self, term: &Term, number: i64) -> Result<Vec<StoredRequest>, Error> {
+    /// Takes the requests that wait for the holder of these turns, each with its number. Those that were taken with the same
+    /// number are not returned again.
+    pub(crate) async fn take_requests(&self, terms: &[(&Term, i64)]) -> Result<Vec<StoredRequest>, Error> {
         // This commit does not wait for the disk: a mark that a crash of the database loses is made again.
-        let statement = "UPDATE dyno_restarter.requests SET taken = $4 WHERE id IN (
-                SELECT id FROM dyno_restarter.requests
-                WHERE app = $1 AND done_at IS NULL AND taken IS DISTINCT FROM $4
-                    AND EXISTS (SELECT FROM dyno_restarter.turns WHERE app = $1 AND holder = $2 AND term = $3)
+        let statement = "WITH waiting AS (
+                SELECT id, mine.number FROM dyno_restarter.requests
+                JOIN unnest($2, $3, $4) AS mine (app, term, number) USING (app)
+                JOIN dyno_restarter.turns ON turns.app = mine.app AND turns.holder = $1 AND turns.term = mine.term
+                WHERE done_at IS NULL AND taken IS DISTINCT FROM mine.number
                 ORDER BY id LIMIT $5)
-            RETURNING id, asked, alerts, senders, set_config('synchronous_commit', 'off', true)";
+            UPDATE dyno_restarter.requests SET taken = waiting.number FROM waiting WHERE requests.id = waiting.id
+            RETURNING requests.id, app, asked, alerts, senders, set_config('synchronous_commit', 'off', true)";
+        let apps: Vec<&str> = terms.iter().map(|(term, _)| &*term.app).collect();
+        let (terms, numbers): (Vec<i64>, Vec<i64>) = terms.iter().map(|(term, number)| (term.number, number)).unzip();
         let parameters = [
-            (&term.app as _, Type::TEXT),
             (&self.id as _, Type::TEXT),
-            (&term.number as _, Type::INT8),
-            (&number as _, Type::INT8),
+            (&apps as _, Type::TEXT_ARRAY),
+            (&terms as _, Type::INT8_ARRAY),
+            (&numbers as _, Type::INT8_ARRAY),
             (&limit(MOST_TAKEN) as _, Type::INT8),
         ];
         let request = |row| {
-            let (id, asked) = (column(row, 0)?, column::<Value>(row, 1)?);
-            Ok(StoredRequest { id, asked, alerts: column(row, 2)?, senders: column(row, 3)? })
+            let (id, app, asked) = (column(row, 0)?, column(row, 1)?, column::<Value>(row, 2)?);
+            Ok(StoredRequest { id, app, asked, alerts: column(row, 3)?, senders: column(row, 4)? })
         };
         self.query(statement, &parameters).await?.iter().map(request).collect()
     }

@@ -1,12 +1,15 @@
 //! Who may make passes over an app, what is remembered of the app, and the pass under way.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::connection::Slot;
 use super::{Postgres, TIMEOUT, bounded, column, fault, limit};
-use crate::store::{Error, FinishedPass, NewPass, TakenTurn, Term, TurnRow, TurnState};
+use crate::store::{Error, FinishedPass, NewPass, Renewal, TakenTurn, Term, TurnRow, TurnState};
 
 /// How long a report may be that is read, in characters. One on a hundred dynos has 20,000.
 const LARGEST: i32 = 100_000;
@@ -14,61 +17,100 @@ const LARGEST: i32 = 100_000;
 type Parameters<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 
 impl Postgres {
-    /// Who has the turn of an app. Makes the row if there is none: then nobody has it.
-    pub(crate) async fn turn(&self, app: &str) -> Result<TurnRow, Error> {
-        let read = "SELECT holder, term, beat FROM dyno_restarter.turns WHERE app = $1";
-        let create = "INSERT INTO dyno_restarter.turns (app, term, beat) VALUES ($1, 0, 0) ON CONFLICT DO NOTHING";
-        let turn = |row: &Row| Ok(TurnRow { holder: column(row, 0)?, term: column(row, 1)?, beat: column(row, 2)? });
-        let app = [(&app as _, Type::TEXT)];
-        if let Some(row) = self.query(read, &app).await?.first() {
-            return turn(row);
+    /// Who has the turns of these apps, by app. Makes the rows that are missing: then nobody has the turn.
+    pub(crate) async fn turns(&self, apps: &[&str]) -> Result<BTreeMap<String, TurnRow>, Error> {
+        let create = "INSERT INTO dyno_restarter.turns (app, term, beat)
+            SELECT app, 0, 0 FROM unnest($1) AS app ON CONFLICT DO NOTHING";
+        let turns = self.existing_turns(apps).await?;
+        if turns.len() == apps.len() {
+            return Ok(turns);
         }
-        self.query(create, &app).await?;
-        let rows = self.query(read, &app).await?;
-        rows.first().map_or_else(|| Err(Error::Altered("a row of turns vanished".to_owned())), turn)
+        self.query(create, &[(&apps, Type::TEXT_ARRAY)]).await?;
+        let turns = self.existing_turns(apps).await?;
+        if turns.len() == apps.len() { Ok(turns) } else { Err(Error::Altered("a row of turns vanished".to_owned())) }
     }
 
-    /// What the holder of a turn wrote down for the others: what is remembered of the app, and what it sees and does.
-    pub(crate) async fn history_and_status(&self, app: &str) -> Result<(Option<Value>, Option<Value>), Error> {
-        let read = "SELECT history, status FROM dyno_restarter.turns WHERE app = $1";
-        let rows = self.query(read, &[(&app, Type::TEXT)]).await?;
-        rows.first().map_or(Ok((None, None)), |row| Ok((column(row, 0)?, column(row, 1)?)))
+    async fn existing_turns(&self, apps: &[&str]) -> Result<BTreeMap<String, TurnRow>, Error> {
+        let statement = "SELECT app, holder, term, beat FROM dyno_restarter.turns WHERE app = ANY ($1)";
+        let turn = |row: &Row| {
+            Ok((column(row, 0)?, TurnRow { holder: column(row, 1)?, term: column(row, 2)?, beat: column(row, 3)? }))
+        };
+        self.query(statement, &[(&apps, Type::TEXT_ARRAY)]).await?.iter().map(turn).collect()
     }
 
-    /// Takes the turn if nothing has happened to it since `seen` was read. `None` if something has.
-    pub(crate) async fn take_turn(&self, app: &str, seen: &TurnRow) -> Result<Option<TakenTurn>, Error> {
-        let statement = "UPDATE dyno_restarter.turns SET holder = $2, term = term + 1, beat = 0, renewed_at = now()
-            WHERE app = $1 AND holder IS NOT DISTINCT FROM $3 AND term = $4 AND beat = $5
-            RETURNING term, history, pass";
+    /// What the holders of these turns wrote down for the others: the app, what is remembered of it, and what they see and do.
+    pub(crate) async fn histories_and_statuses(
+        &self,
+        apps: &[&str],
+    ) -> Result<Vec<(String, Option<Value>, Option<Value>)>, Error> {
+        let statement = "SELECT app, history, status FROM dyno_restarter.turns WHERE app = ANY ($1)";
+        let rows = self.query(statement, &[(&apps, Type::TEXT_ARRAY)]).await?;
+        rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?, column(row, 2)?))).collect()
+    }
+
+    /// Takes each of these turns, unless something has happened to it since its row was read. Returns those that were taken.
+    pub(crate) async fn take_turns(&self, seen: &[(&str, &TurnRow)]) -> Result<Vec<TakenTurn>, Error> {
+        let statement =
+            "UPDATE dyno_restarter.turns SET holder = $1, term = turns.term + 1, beat = 0, renewed_at = now()
+            FROM unnest($2, $3, $4, $5) AS seen (app, holder, term, beat)
+            WHERE turns.app = seen.app AND turns.holder IS NOT DISTINCT FROM seen.holder
+                AND turns.term = seen.term AND turns.beat = seen.beat
+            RETURNING turns.app, turns.term, history, pass";
+        let apps: Vec<&str> = seen.iter().map(|(app, _)| *app).collect();
+        let holders: Vec<Option<&str>> = seen.iter().map(|(_, row)| row.holder.as_deref()).collect();
+        let terms: Vec<i64> = seen.iter().map(|(_, row)| row.term).collect();
+        let beats: Vec<i64> = seen.iter().map(|(_, row)| row.beat).collect();
         let parameters = [
-            (&app as _, Type::TEXT),
             (&self.id as _, Type::TEXT),
-            (&seen.holder as _, Type::TEXT),
-            (&seen.term as _, Type::INT8),
-            (&seen.beat as _, Type::INT8),
+            (&apps as _, Type::TEXT_ARRAY),
+            (&holders as _, Type::TEXT_ARRAY),
+            (&terms as _, Type::INT8_ARRAY),
+            (&beats as _, Type::INT8_ARRAY),
         ];
-        let rows = self.query(statement, &parameters).await?;
-        let taken = |row| Ok(TakenTurn { term: column(row, 0)?, history: column(row, 1)?, pass: column(row, 2)? });
-        rows.first().map(taken).transpose()
+        let taken = |row| {
+            let (app, term) = (column(row, 0)?, column(row, 1)?);
+            Ok(TakenTurn { app, term, history: column(row, 2)?, pass: column(row, 3)? })
+        };
+        self.query(statement, &parameters).await?.iter().map(taken).collect()
     }
 
-    /// Renews the turn, with what this process sees and does if that has changed. Whether it still has the turn.
-    pub(crate) async fn renew_turn(&self, term: &Term, status: Option<&Value>) -> Result<bool, Error> {
+    /// Renews turns. Returns the apps whose turn this process still has.
+    pub(crate) async fn renew_turns(&self, renewals: &[Renewal<'_>]) -> Result<BTreeSet<String>, Error> {
         let statement = "UPDATE dyno_restarter.turns
-            SET beat = beat + 1, renewed_at = now(), status = coalesce($4, status)
-            WHERE app = $1 AND holder = $2 AND term = $3 RETURNING term";
-        self.write_as_holder(statement, term, &[(&status, Type::JSONB)]).await
+            SET beat = beat + 1, renewed_at = now(), status = coalesce(mine.status, turns.status)
+            FROM unnest($2, $3, $4) AS mine (app, term, status)
+            WHERE turns.app = mine.app AND turns.holder = $1 AND turns.term = mine.term RETURNING turns.app";
+        let apps: Vec<&str> = renewals.iter().map(|renewal| &*renewal.term.app).collect();
+        let terms: Vec<i64> = renewals.iter().map(|renewal| renewal.term.number).collect();
+        let statuses: Vec<Option<&Value>> = renewals.iter().map(|renewal| renewal.status).collect();
+        let parameters = [
+            (&self.id as _, Type::TEXT),
+            (&apps as _, Type::TEXT_ARRAY),
+            (&terms as _, Type::INT8_ARRAY),
+            (&statuses as _, Type::JSONB_ARRAY),
+        ];
+        self.query(statement, &parameters).await?.iter().map(|row| column(row, 0)).collect()
     }
 
     /// Writes what is remembered of the app and the pass under way, if there is one, and renews the turn. Whether this process
-    /// still has it.
-    pub(crate) async fn write_state(&self, term: &Term, state: &TurnState) -> Result<bool, Error> {
+    /// still has it. `None` if nobody needs it any more when other statements have ended.
+    pub(crate) async fn write_state(
+        &self,
+        term: &Term,
+        state: &TurnState,
+        is_needed: impl FnOnce() -> bool,
+    ) -> Result<Option<bool>, Error> {
         let statement = "UPDATE dyno_restarter.turns
             SET beat = beat + 1, renewed_at = now(), history = $4, pass = $5, status = $6
             WHERE app = $1 AND holder = $2 AND term = $3 RETURNING term";
         let TurnState { history, pass, status } = state;
-        self.write_as_holder(statement, term, &[(history, Type::JSONB), (pass, Type::JSONB), (status, Type::JSONB)])
-            .await
+        let values = [(history as _, Type::JSONB), (pass as _, Type::JSONB), (status as _, Type::JSONB)];
+        let parameters = as_holder(&self.id, term, &values);
+        let slot = self.turns.slot().await;
+        if !is_needed() {
+            return Ok(None);
+        }
+        Ok(Some(!self.query_in(slot, statement, &parameters).await?.is_empty()))
     }
 
     /// Ends a pass: what it served is done, and its report is kept, with those that could not be written before. Whether this
@@ -112,6 +154,16 @@ impl Postgres {
         self.query(statement, &parameters).await.map(drop)
     }
 
+    /// Those of these apps that have a pass newer than this one.
+    pub(crate) async fn apps_with_new_passes(&self, last: &[(&str, i64)]) -> Result<BTreeSet<String>, Error> {
+        // It names what is read of them, so that an altered table is noticed before there is one.
+        let statement = "SELECT app FROM unnest($1, $2) AS known (app, last) WHERE EXISTS (
+                SELECT report, restarted FROM dyno_restarter.passes WHERE passes.app = known.app AND id > last)";
+        let (apps, last): (Vec<&str>, Vec<i64>) = last.iter().copied().unzip();
+        let parameters = [(&apps as _, Type::TEXT_ARRAY), (&last as _, Type::INT8_ARRAY)];
+        self.query(statement, &parameters).await?.iter().map(|row| column(row, 0)).collect()
+    }
+
     /// The reports on the latest passes over an app that are newer than this one, oldest first: up to `latest` of any passes,
     /// and up to `restarted` of passes that restarted a dyno. A report that is too large is `None`.
     pub(crate) async fn passes_after(
@@ -148,15 +200,15 @@ impl Postgres {
     }
 
     async fn write_as_holder(&self, statement: &str, term: &Term, rest: Parameters<'_>) -> Result<bool, Error> {
-        let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> =
-            vec![(&term.app, Type::TEXT), (&self.id, Type::TEXT), (&term.number, Type::INT8)];
-        parameters.extend(rest.iter().map(|(value, of)| (*value, of.clone())));
-        Ok(!self.query(statement, &parameters).await?.is_empty())
+        Ok(!self.query(statement, &as_holder(&self.id, term, rest)).await?.is_empty())
     }
 
     /// One statement, which is one transaction.
     pub(super) async fn query(&self, statement: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
-        let slot = self.turns.slot().await;
+        self.query_in(self.turns.slot().await, statement, parameters).await
+    }
+
+    async fn query_in(&self, slot: Slot<'_>, statement: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
         let began = Instant::now();
         let result = match self.turns.open(slot).await {
             // A new connection has a limit of its own: a slow one must not be given up again and again.
@@ -173,6 +225,14 @@ impl Postgres {
         self.note_contact(&result, began);
         result
     }
+}
+
+/// The parameters of a statement of a holder, which begin with the turn.
+fn as_holder<'a>(id: &'a String, term: &'a Term, rest: Parameters<'a>) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+    let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> =
+        vec![(&term.app, Type::TEXT), (id, Type::TEXT), (&term.number, Type::INT8)];
+    parameters.extend(rest.iter().map(|(value, of)| (*value, of.clone())));
+    parameters
 }
 
 /// The values of the columns of `passes`.

@@ -1,6 +1,6 @@
 //! The database of the model: the row of the turn, and the alerts that were accepted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dyno_restarter::heroku::DynoName;
 use dyno_restarter::restart::{History, StoredPass};
@@ -29,8 +29,8 @@ pub(super) struct Written {
 pub(super) struct Database {
     pub(super) turn: TurnRow,
     pub(super) written: Written,
-    /// The processes that have said that they are there.
-    pub(super) replicas: BTreeSet<String>,
+    /// The processes that have said that they are there, and when they did last.
+    pub(super) replicas: BTreeMap<String, i64>,
     requests: Vec<Request>,
     /// The dynos that any report names.
     pub(super) reported: BTreeSet<DynoName>,
@@ -70,7 +70,7 @@ impl Default for Database {
         Self {
             turn,
             written: Written::default(),
-            replicas: BTreeSet::new(),
+            replicas: BTreeMap::new(),
             requests: Vec::new(),
             reported: BTreeSet::new(),
         }

@@ -96,8 +96,10 @@ impl<C: Chooser> Replicas<'_, C> {
         let replica = &mut self.processes[at];
         if is_reached {
             replica.contact.answered(now);
-            self.database.replicas.insert(replica.id.clone());
-            replica.contact.saw_others(self.database.replicas.len() > 1);
+            self.database.replicas.insert(replica.id.clone(), self.now);
+            let others = self.database.replicas.iter().filter(|(id, _)| **id != replica.id);
+            let others = others.map(|(id, at)| (id.clone(), at.to_string()));
+            replica.contact.saw_others(others, now, &Timing::default());
             for alert in std::mem::take(&mut replica.unwritten) {
                 self.database.accept(alert);
             }
