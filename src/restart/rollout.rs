@@ -10,6 +10,7 @@
 //! 6. *An API in trouble does not lose the restart*: [`Rollout::looked`], [`Rollout::restart_answered`], `retry`.
 //! 7. *SIGTERM*: [`Rollout::is_over`].
 
+mod looking;
 mod observing;
 mod progress;
 mod restarting;
@@ -24,7 +25,6 @@ use super::event::{Action, Event, Note};
 use super::fleet::{Capacity, Look, elapsed};
 use super::history::History;
 use super::our_dyno::OurDyno;
-use super::pacing::{WAITING_POLL, poll_interval};
 use super::policy::Policy;
 use super::report::{End, Outcome, Report, Skip};
 use super::retry::Retry;
@@ -241,56 +241,6 @@ impl Rollout {
         if wake_at > self.now { Action::WaitUntil(wake_at) } else { Action::Look }
     }
 
-    /// A look that succeeded. The dyno to restart on the spot, for nothing that takes time has happened since.
-    fn looked(&mut self, mut look: Look) -> Option<Action> {
-        self.retry.look_succeeded();
-        self.calls += look.calls;
-        if look.dynos.is_empty() && self.history.knows_any() && self.empty_lists == 0 {
-            self.empty_lists += 1;
-            self.notes.push(Note::EmptyList);
-            self.look_after(poll_interval(look.allowance));
-            return None;
-        }
-        self.empty_lists = 0;
-        if look.unreadable > 0 && self.phase == Phase::Choosing {
-            self.notes.push(Note::Unreadable(look.unreadable));
-        }
-        self.history.remember(&mut look);
-        let mut changes = self.history.observe(&look, &self.policy);
-        self.look = Some(look);
-        for process_type in self.policy.process_types.clone() {
-            // The formation was asked about these already, and explained nothing.
-            if self.asked_formation_about.get(&process_type) == Some(&self.missing(&process_type)) {
-                changes.extend(self.conclude_missing(&process_type, usize::MAX));
-            }
-        }
-        self.conclude(changes);
-        if self.phase == Phase::Choosing && self.formation_to_ask().is_none() {
-            self.choose();
-        }
-        let restart = if self.formation_to_ask().is_none() { self.next_restart() } else { None };
-        self.schedule_look();
-        restart
-    }
-
-    /// A look that failed: rule 6.
-    fn look_failed(&mut self, error: Error, call_began: Timestamp) {
-        self.calls += 1;
-        let pause = self.retry.pause_after_look(&error, elapsed(call_began, self.now), self.now);
-        self.look_again(error, pause);
-    }
-
-    /// A call without which nothing is known has failed: looks again after a pause, or ends the pass without one.
-    fn look_again(&mut self, error: Error, pause: Option<Duration>) {
-        if let Some(pause) = pause {
-            self.notes.push(Note::Retry(error, pause));
-            self.look_after(pause);
-        } else {
-            self.end.get_or_insert(End::Api(error));
-            self.phase = Phase::Blind;
-        }
-    }
-
     /// Chooses the dynos that are due, and says of every other one that was asked for why it is left alone: rules 1, 2 and 5.
     fn choose(&mut self) {
         let Some(look) = &self.look else { return };
@@ -317,30 +267,6 @@ impl Rollout {
             let names = self.due.iter().map(|dyno| dyno.name.clone()).collect();
             self.notes.push(Note::Plan { dynos: names, asked: self.asked.describe(), forced: self.asked.is_forced() });
         }
-    }
-
-    /// When to look next, unless something else happens.
-    fn schedule_look(&mut self) {
-        let poll = poll_interval(self.look.as_ref().and_then(|look| look.allowance));
-        if self.history.in_flight().next().is_some() {
-            return self.look_after(poll);
-        }
-        if self.next_restart_at > self.now {
-            self.look_at = self.next_restart_at;
-            return;
-        }
-        let gives_up_at = self.capacity.values().filter_map(|it| it.waits_until(self.policy.boot_timeout)).min();
-        match gives_up_at {
-            Some(at) => {
-                self.look_after(poll.max(WAITING_POLL));
-                self.look_at = self.look_at.min(at.max(self.now));
-            }
-            None => self.look_after(poll),
-        }
-    }
-
-    fn look_after(&mut self, pause: Duration) {
-        self.look_at = self.now.saturating_add(pause).unwrap_or(self.now);
     }
 
     /// Whether nothing is left to do, or nothing more may be done: rule 7.
