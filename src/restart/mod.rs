@@ -11,7 +11,7 @@
 //!   passes over an app, with the decisions of `lease`; `turn_keeper` takes and renews the turns and brings alerts from the
 //!   database (`taken_requests`); `pass_in_hand` writes a pass down, and `stored_pass` is what a successor goes on with;
 //! - `status`: what there is to say of an app now, made of what its task knows (`view`); `totals`: what all passes did, in
-//!   numbers; `past_passes`: the latest passes of all replicas;
+//!   numbers; `past_passes`: the latest passes of all replicas, and `pass_exchange`: how they get here;
 //! - `report` and `report_text`: what happened, as data and in words; `pass_log`: what of it the log says; `news`: what of it
 //!   whoever listens is told.
 //!
@@ -28,6 +28,7 @@ mod our_dyno;
 mod outlook;
 mod pacing;
 mod pass;
+mod pass_exchange;
 mod pass_in_hand;
 mod pass_log;
 mod past_passes;

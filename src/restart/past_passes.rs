@@ -69,8 +69,8 @@ struct Row<'a> {
 pub(super) struct PastPasses {
     /// Oldest first.
     passes: VecDeque<PastPass>,
-    /// The last row of the database that was read.
-    last_row: i64,
+    /// The last row of the database that was read, or 0 if there was none. `None` before the first time.
+    last_row: Option<i64>,
     /// Why the database cannot be read, if so.
     error: Option<Error>,
     /// How many of the rows could not be read.
@@ -141,18 +141,12 @@ impl PastPasses {
 
     /// Adds what the database has, oldest first; a report is `None` if it is too large. Returns what happened in the passes
     /// that are new here.
-    pub(super) fn add_rows(&mut self, rows: Result<Vec<(i64, Option<Value>)>, Error>) -> Vec<DynoEvent> {
-        let rows = match rows {
-            Ok(rows) => rows,
-            Err(error) => {
-                self.error = Some(error);
-                return Vec::new();
-            }
-        };
+    pub(super) fn add_rows(&mut self, rows: Vec<(i64, Option<Value>)>) -> Vec<DynoEvent> {
         self.error = None;
         let mut news = Vec::new();
+        self.last_row.get_or_insert(0);
         for (id, report) in rows {
-            self.last_row = self.last_row.max(id);
+            self.last_row = self.last_row.max(Some(id));
             let Some(Row { record, events }) = report.and_then(|report| serde_json::from_value(report).ok()) else {
                 self.unreadable += 1;
                 continue;
@@ -178,8 +172,13 @@ impl PastPasses {
         }
     }
 
-    /// The last row of the database that was read.
-    pub(super) fn last_row(&self) -> i64 {
+    /// They cannot be read from the database.
+    pub(super) fn cannot_be_read(&mut self, error: Error) {
+        self.error = Some(error);
+    }
+
+    /// The last row of the database that was read, or 0 if there was none. `None` before the first time.
+    pub(super) fn last_row(&self) -> Option<i64> {
         self.last_row
     }
 

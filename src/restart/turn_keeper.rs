@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 use super::acceptance::Acceptor;
 use super::history::History;
 use super::lease::Watch;
-use super::past_passes::{MOST, MOST_IDLE};
+use super::pass_exchange::exchange_passes;
 use super::queue::PassRequest;
 use super::stored_pass::StoredPass;
 use super::taken_requests::TakenRequests;
@@ -140,7 +140,8 @@ impl TurnKeeper {
                 kept.app.queue.forget_requests();
             }
         }
-        self.exchange_passes(held.iter().map(|(name, ..)| *name)).await;
+        let apps = held.iter().map(|(name, kept, _)| (name.as_str(), &*kept.app)).collect();
+        exchange_passes(&self.store, self.clock, apps).await;
         self.renew_at = began + self.store.timing().renewal();
         Ok(())
     }
@@ -274,31 +275,9 @@ impl TurnKeeper {
             let status = status.and_then(|status| serde_json::from_value(status).ok());
             kept.app.learn(history, status, self.clock.now());
         }
-        self.exchange_passes(names.iter().copied()).await;
+        let apps = names.iter().map(|name| (name.as_str(), &*self.apps[*name].app)).collect();
+        exchange_passes(&self.store, self.clock, apps).await;
         Ok(())
-    }
-
-    /// Writes the reports on passes over these apps that could not be written when they ended, and reads those of other
-    /// processes. Nothing else depends on it.
-    async fn exchange_passes(&self, names: impl Iterator<Item = &AppName>) {
-        let apps: Vec<(&str, &SharedApp)> = names.map(|name| (name.as_str(), &*self.apps[name].app)).collect();
-        for (name, app) in &apps {
-            let unwritten = app.past().unwritten();
-            if unwritten.passes.is_empty() || self.store.keep_passes(name, &unwritten.passes).await.is_ok() {
-                app.past().written(&unwritten);
-            }
-        }
-        let last_rows: Vec<(&str, i64)> = apps.iter().map(|(name, app)| (*name, app.past().last_row())).collect();
-        let with_new = self.store.apps_with_new_passes(&last_rows).await;
-        for ((name, app), (_, last)) in apps.into_iter().zip(last_rows) {
-            let rows = match &with_new {
-                Ok(with_new) if with_new.contains(name) => self.store.passes_after(name, last, MOST_IDLE, MOST).await,
-                Ok(_) => Ok(Vec::new()),
-                Err(error) => Err(error.clone()),
-            };
-            let events = app.past().add_rows(rows);
-            app.view().add_events(events, self.clock.now());
-        }
     }
 
     /// Tells once that the database is away, and once that it is back.

@@ -209,6 +209,15 @@ pub(crate) struct NewPass {
     pub(crate) restarted: bool,
 }
 
+/// The report on a pass that some process made.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredPassRow {
+    pub(crate) app: String,
+    pub(crate) id: i64,
+    /// `None` if it is too large.
+    pub(crate) report: Option<Value>,
+}
+
 /// The end of a pass.
 #[derive(Clone, Debug)]
 pub(crate) struct FinishedPass {

@@ -41,6 +41,9 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Postgres {
     alerts: Connection,
     turns: Connection,
+    /// Held by a statement of a pass: those of many passes wait for each other here, so that the renewal of the turns waits for
+    /// one of them at most.
+    passes: tokio::sync::Mutex<()>,
     /// This process, as other replicas see it: the name of its dyno, and a random part that makes it unique.
     id: String,
     timing: Timing,
@@ -62,6 +65,7 @@ impl Postgres {
         Ok(Self {
             alerts: connection(),
             turns: connection(),
+            passes: tokio::sync::Mutex::default(),
             id: format!("{dyno}/{:08x}", fastrand::u32(..)),
             timing: settings.timing,
             contact: Mutex::new(Contact::new(is_first, settings.url.is_local, Instant::now())),

@@ -25,7 +25,7 @@ impl Postgres {
             let ids: Vec<&[u8]> = deliveries.iter().flatten().map(<[u8; 32]>::as_slice).collect();
             let is_new = if ids.is_empty() {
                 let is_new = vec![true; deliveries.len()];
-                // One statement is one commit. There is more than one only for several apps, which do not depend on each other.
+                // One statement is one commit.
                 write(&session, merge(&is_new)).await?;
                 is_new
             } else {
@@ -87,19 +87,45 @@ fn which_are_new(deliveries: &[Vec<DeliveryId>], mut new: BTreeSet<Vec<u8>>) -> 
     deliveries.iter().map(is_new).collect()
 }
 
+/// Writes requests, in one statement however many apps they are about.
 pub(super) async fn write(client: &Client, requests: Vec<NewRequest>) -> Result<(), Error> {
-    let statement =
-        "INSERT INTO dyno_restarter.requests (app, asked, alerts, senders, ids) VALUES ($1, $2, $3, $4, $5)";
-    for NewRequest { app, asked, alerts, senders, ids } in requests {
-        let ids: Vec<&[u8]> = ids.iter().map(<[u8; 32]>::as_slice).collect();
-        let parameters = [
-            (&app as _, Type::TEXT),
-            (&asked as _, Type::JSONB),
-            (&alerts as _, Type::INT8),
-            (&senders as _, Type::TEXT_ARRAY),
-            (&ids as _, Type::BYTEA_ARRAY),
-        ];
-        client.query_typed(statement, &parameters).await.map_err(|error| fault(&error))?;
+    if requests.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    // PostgreSQL has no arrays of arrays of different lengths. So all senders are in one array, and all ids in another, and each
+    // row has a part of both.
+    let statement = "INSERT INTO dyno_restarter.requests (app, asked, alerts, senders, ids)
+        SELECT app, asked, alerts, ($4)[first_sender:last_sender], ($7)[first_id:last_id]
+        FROM unnest($1, $2, $3, $5, $6, $8, $9)
+            AS new (app, asked, alerts, first_sender, last_sender, first_id, last_id)";
+    let apps: Vec<&str> = requests.iter().map(|request| &*request.app).collect();
+    let asked: Vec<&Value> = requests.iter().map(|request| &request.asked).collect();
+    let alerts: Vec<i64> = requests.iter().map(|request| request.alerts).collect();
+    let senders: Vec<&str> = requests.iter().flat_map(|request| &request.senders).map(String::as_str).collect();
+    let ids: Vec<&[u8]> = requests.iter().flat_map(|request| &request.ids).map(<[u8; 32]>::as_slice).collect();
+    let (first_senders, last_senders) = parts(requests.iter().map(|request| request.senders.len()));
+    let (first_ids, last_ids) = parts(requests.iter().map(|request| request.ids.len()));
+    let parameters = [
+        (&apps as _, Type::TEXT_ARRAY),
+        (&asked as _, Type::JSONB_ARRAY),
+        (&alerts as _, Type::INT8_ARRAY),
+        (&senders as _, Type::TEXT_ARRAY),
+        (&first_senders as _, Type::INT4_ARRAY),
+        (&last_senders as _, Type::INT4_ARRAY),
+        (&ids as _, Type::BYTEA_ARRAY),
+        (&first_ids as _, Type::INT4_ARRAY),
+        (&last_ids as _, Type::INT4_ARRAY),
+    ];
+    client.query_typed(statement, &parameters).await.map(drop).map_err(|error| fault(&error))
+}
+
+/// Where the parts of an array of these lengths begin and end. The first element has the number 1.
+fn parts(lengths: impl Iterator<Item = usize>) -> (Vec<i32>, Vec<i32>) {
+    let mut end = 0;
+    let part = |length| {
+        let first = end + 1;
+        end += i32::try_from(length).unwrap_or_default();
+        (first, end)
+    };
+    lengths.map(part).unzip()
 }

@@ -9,7 +9,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::connection::Slot;
 use super::{Postgres, TIMEOUT, bounded, column, fault, limit};
-use crate::store::{Error, FinishedPass, NewPass, Renewal, TakenTurn, Term, TurnRow, TurnState};
+use crate::store::{Error, FinishedPass, NewPass, Renewal, StoredPassRow, TakenTurn, Term, TurnRow, TurnState};
 
 /// How long a report may be that is read, in characters. One on a hundred dynos has 20,000.
 const LARGEST: i32 = 100_000;
@@ -106,6 +106,7 @@ impl Postgres {
         let TurnState { history, pass, status } = state;
         let values = [(history as _, Type::JSONB), (pass as _, Type::JSONB), (status as _, Type::JSONB)];
         let parameters = as_holder(&self.id, term, &values);
+        let _first = self.passes.lock().await;
         let slot = self.turns.slot().await;
         if !is_needed() {
             return Ok(None);
@@ -154,40 +155,43 @@ impl Postgres {
         self.query(statement, &parameters).await.map(drop)
     }
 
-    /// Those of these apps that have a pass newer than this one.
-    pub(crate) async fn apps_with_new_passes(&self, last: &[(&str, i64)]) -> Result<BTreeSet<String>, Error> {
-        // It names what is read of them, so that an altered table is noticed before there is one.
-        let statement = "SELECT app FROM unnest($1, $2) AS known (app, last) WHERE EXISTS (
-                SELECT report, restarted FROM dyno_restarter.passes WHERE passes.app = known.app AND id > last)";
-        let (apps, last): (Vec<&str>, Vec<i64>) = last.iter().copied().unzip();
-        let parameters = [(&apps as _, Type::TEXT_ARRAY), (&last as _, Type::INT8_ARRAY)];
-        self.query(statement, &parameters).await?.iter().map(|row| column(row, 0)).collect()
-    }
-
-    /// The reports on the latest passes over an app that are newer than this one, oldest first: up to `latest` of any passes,
-    /// and up to `restarted` of passes that restarted a dyno. A report that is too large is `None`.
-    pub(crate) async fn passes_after(
+    /// The reports on the latest passes over an app, oldest first: up to `latest` of any passes, and up to `restarted` of passes
+    /// that restarted a dyno.
+    pub(crate) async fn latest_passes(
         &self,
         app: &str,
-        last: i64,
         latest: usize,
         restarted: usize,
-    ) -> Result<Vec<(i64, Option<Value>)>, Error> {
-        let statement = "SELECT id, CASE WHEN length(report::text) <= $5 THEN report END FROM dyno_restarter.passes
+    ) -> Result<Vec<StoredPassRow>, Error> {
+        let statement =
+            "SELECT app, id, CASE WHEN length(report::text) <= $4 THEN report END FROM dyno_restarter.passes
             WHERE id IN (
-                (SELECT id FROM dyno_restarter.passes WHERE app = $1 AND id > $2 ORDER BY id DESC LIMIT $3)
+                (SELECT id FROM dyno_restarter.passes WHERE app = $1 ORDER BY id DESC LIMIT $2)
                 UNION
-                (SELECT id FROM dyno_restarter.passes WHERE app = $1 AND id > $2 AND restarted ORDER BY id DESC LIMIT $4))
+                (SELECT id FROM dyno_restarter.passes WHERE app = $1 AND restarted ORDER BY id DESC LIMIT $3))
             ORDER BY id";
         let parameters = [
             (&app as _, Type::TEXT),
-            (&last as _, Type::INT8),
             (&limit(latest) as _, Type::INT8),
             (&limit(restarted) as _, Type::INT8),
             (&LARGEST as _, Type::INT4),
         ];
-        let rows = self.query(statement, &parameters).await?;
-        rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect()
+        self.query(statement, &parameters).await?.iter().map(pass_row).collect()
+    }
+
+    /// The reports on passes that are newer than the last one known of each app, oldest first: up to `most` of them.
+    pub(crate) async fn passes_after(&self, last: &[(&str, i64)], most: usize) -> Result<Vec<StoredPassRow>, Error> {
+        let statement =
+            "SELECT app, id, CASE WHEN length(report::text) <= $3 THEN report END FROM dyno_restarter.passes
+            JOIN unnest($1, $2) AS known (app, last) USING (app) WHERE id > last ORDER BY id LIMIT $4";
+        let (apps, last): (Vec<&str>, Vec<i64>) = last.iter().copied().unzip();
+        let parameters = [
+            (&apps as _, Type::TEXT_ARRAY),
+            (&last as _, Type::INT8_ARRAY),
+            (&LARGEST as _, Type::INT4),
+            (&limit(most) as _, Type::INT8),
+        ];
+        self.query(statement, &parameters).await?.iter().map(pass_row).collect()
     }
 
     /// Gives the turn back, with a pass that another process goes on with. Whether this process still had it.
@@ -200,6 +204,7 @@ impl Postgres {
     }
 
     async fn write_as_holder(&self, statement: &str, term: &Term, rest: Parameters<'_>) -> Result<bool, Error> {
+        let _first = self.passes.lock().await;
         Ok(!self.query(statement, &as_holder(&self.id, term, rest)).await?.is_empty())
     }
 
@@ -233,6 +238,10 @@ fn as_holder<'a>(id: &'a String, term: &'a Term, rest: Parameters<'a>) -> Vec<(&
         vec![(&term.app, Type::TEXT), (id, Type::TEXT), (&term.number, Type::INT8)];
     parameters.extend(rest.iter().map(|(value, of)| (*value, of.clone())));
     parameters
+}
+
+fn pass_row(row: &Row) -> Result<StoredPassRow, Error> {
+    Ok(StoredPassRow { app: column(row, 0)?, id: column(row, 1)?, report: column(row, 2)? })
 }
 
 /// The values of the columns of `passes`.
