@@ -221,3 +221,20 @@ async fn twenty_apps_are_served_and_no_turn_is_lost_although_the_database_takes_
     service.stop().await;
     other.stop().await;
 }
+
+#[tokio::test]
+async fn an_alert_that_waits_when_the_turn_is_lost_is_served_when_it_is_taken_again() {
+    let database = database!();
+    let (heroku, shop) = shop(2).await;
+    let shop = shop.boot_time(seconds(2));
+    let service = replica(&heroku, &database).await;
+    service.ask("dyno=web.1").await;
+    in_time("the first restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    service.ask("dyno=web.2").await;
+    until(&database, "SELECT count(*) FROM dyno_restarter.requests WHERE taken IS NOT NULL", 2).await;
+    let stolen = "UPDATE dyno_restarter.turns SET holder = 'another', term = term + 1, pass = NULL";
+    database.client().await.batch_execute(stolen).await.expect("done");
+    until(&database, WAITING, 0).await;
+    assert_eq!(shop.restarts(), ["web.1", "web.2"]);
+    service.stop().await;
+}
