@@ -136,7 +136,7 @@ if command -v openssl; then
 fi
 echo "fsync = off" >> "$directory/data/postgresql.conf"
 "$0/postgres" -D "$directory/data" -p "$1" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
-    -c max_connections=200 -c shared_buffers=16MB &
+    -c max_connections=1000 -c shared_buffers=16MB &
 server=$!
 cat > /dev/null
 kill -INT $server

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 /// What the wire does.
@@ -63,11 +63,15 @@ async fn listen(mut listener: TcpListener, server: String, mut wire: watch::Rece
                 }
                 if *wire.borrow() == Wire::Down {
                     drop(listener);
+                    // Connections to a port at which nobody listens are refused, and nobody else gets it.
+                    let port = TcpSocket::new_v4().expect("there is room for a socket");
+                    port.set_reuseaddr(true).expect("it is not bound yet");
+                    port.bind(address).expect("the port is still free");
                     // It ends with the test.
                     if wire.wait_for(|wire| *wire != Wire::Down).await.is_err() {
                         return;
                     }
-                    listener = TcpListener::bind(address).await.expect("the port is still free");
+                    listener = port.listen(1024).expect("it is bound");
                 }
             }
         }

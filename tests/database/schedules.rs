@@ -6,6 +6,9 @@
 //! SCHEDULES=1000 cargo test --release --test database schedules -- --nocapture    # more of them
 //! SCHEDULE_SEED=4711 cargo test --test database schedules -- --nocapture          # replay one, as far as time allows
 //! ```
+//!
+//! The replicas are processes of the tests, whose turns change hands ten times as fast as in earnest. With
+//! `SCHEDULE_PROGRAM=1` they are the program itself at its own pace, and a schedule takes three minutes.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -22,6 +25,10 @@ use crate::service::{environment, seconds, shop};
 /// How many run at the same time. They mostly wait.
 const AT_ONCE: usize = 4;
 const MANY_AT_ONCE: usize = 16;
+const MANY_PROGRAMS_AT_ONCE: usize = 60;
+
+/// How much slower the program is than the processes of the tests.
+const PROGRAM_PACE: u32 = 10;
 
 /// How many steps a schedule has before everything is mended.
 const STEPS: usize = 12;
@@ -38,6 +45,8 @@ struct Schedule {
     database: Database,
     environment: HashMap<String, String>,
     replicas: Vec<(Process, Proxy)>,
+    /// How much longer all takes than with the processes of the tests.
+    pace: u32,
     /// A database that is down is down for everybody, also for a process that starts meanwhile.
     is_down: bool,
     /// When the alerts were asked for that are in the database, by the clock of the API.
@@ -56,13 +65,18 @@ async fn no_schedule_of_kills_and_faults_loses_an_alert_or_restarts_a_process_tw
         Some(seed) => seed..seed + 1,
         None => 0..number("SCHEDULES").unwrap_or(4),
     };
-    let at_once = if seeds.end - seeds.start > 100 { MANY_AT_ONCE } else { AT_ONCE };
+    let pace = if number("SCHEDULE_PROGRAM").is_some() { PROGRAM_PACE } else { 1 };
+    let at_once = match seeds.end - seeds.start {
+        ..=100 => AT_ONCE,
+        _ if pace == 1 => MANY_AT_ONCE,
+        _ => MANY_PROGRAMS_AT_ONCE,
+    };
     let mut running = tokio::task::JoinSet::new();
     for seed in seeds {
         if running.len() == at_once {
             running.join_next().await.expect("one runs").expect("a schedule keeps the promises");
         }
-        running.spawn(async move { Schedule::new(seed).await.run(seed).await });
+        running.spawn(async move { Schedule::new(seed, pace).await.run(seed).await });
     }
     while let Some(ended) = running.join_next().await {
         ended.expect("a schedule keeps the promises");
@@ -70,7 +84,7 @@ async fn no_schedule_of_kills_and_faults_loses_an_alert_or_restarts_a_process_tw
 }
 
 impl Schedule {
-    async fn new(seed: u64) -> Self {
+    async fn new(seed: u64, pace: u32) -> Self {
         let mut random = Rng::with_seed(seed);
         let database = Database::create().await.expect("PostgreSQL is installed");
         // The simulated clock starts a moment later.
@@ -83,7 +97,7 @@ impl Schedule {
         let environment = environment(&heroku, &changes);
         let told = format!("seed {seed}, MIN_AGE={min_age}\n");
         let (replicas, kept, sent, is_down) = (Vec::new(), Vec::new(), Vec::new(), false);
-        Self { random, heroku, shop, database, environment, replicas, is_down, kept, sent, began, told }
+        Self { random, heroku, shop, database, environment, replicas, pace, is_down, kept, sent, began, told }
     }
 
     #[expect(clippy::print_stdout, reason = "it tells how far it is")]
@@ -94,7 +108,7 @@ impl Schedule {
         for _ in 0..STEPS {
             self.step().await;
             let pause = Duration::from_millis(self.random.u64(0..1500));
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(pause * self.pace).await;
         }
         self.heroku.behave();
         self.is_down = false;
@@ -107,7 +121,7 @@ impl Schedule {
         }
         self.until_done().await;
         // What was kept in memory only may still be written.
-        tokio::time::sleep(seconds(3)).await;
+        tokio::time::sleep(seconds(3) * self.pace).await;
         self.until_done().await;
         while let Some((replica, _)) = self.replicas.pop() {
             let log = replica.terminate().await;
@@ -124,10 +138,10 @@ impl Schedule {
 
     async fn until_done(&self) {
         let waiting = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL";
-        let limit = Instant::now() + seconds(120);
+        let limit = Instant::now() + seconds(120) * self.pace;
         while self.database.try_number(waiting).await.is_some_and(|waiting| waiting > 0) {
             let logs = || self.replicas.iter().map(|(replica, _)| replica.log()).collect::<Vec<_>>().join("\n---\n");
-            assert!(Instant::now() < limit, "an alert waits for two minutes:\n{}\n{}", self.told, logs());
+            assert!(Instant::now() < limit, "an alert waits for too long:\n{}\n{}", self.told, logs());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -139,7 +153,8 @@ impl Schedule {
         }
         let mut environment = self.environment.clone();
         environment.insert("DATABASE_URL".to_owned(), proxy.url(&self.database.url));
-        let process = Process::quick(&environment).await;
+        let process =
+            if self.pace == 1 { Process::quick(&environment).await } else { Process::of_program(&environment).await };
         self.tell(&format!("started {}", process.address));
         self.replicas.push((process, proxy));
     }

@@ -199,20 +199,20 @@ async fn restart_now_on_the_page_of_another_replica_is_acted_on_by_the_one_that_
 }
 
 #[tokio::test]
-async fn twenty_apps_are_served_and_no_turn_is_lost_although_the_database_takes_long_for_each_answer() {
+async fn forty_apps_are_served_and_no_turn_is_lost_although_the_database_takes_long_for_each_answer() {
     let database = database!();
     let heroku = Heroku::start().await;
-    let names: Vec<String> = (10..30).map(|number| format!("shop-{number}")).collect();
+    let names: Vec<String> = (10..50).map(|number| format!("shop-{number}")).collect();
     let apps: Vec<_> = names.iter().map(|name| heroku.create_app(name).with("web", 1).boot_time(seconds(0))).collect();
     let proxy = Proxy::to(&database.url).await;
     let url = proxy.url(&database.url);
     let environment = environment(&heroku, &[("DATABASE_URL", &url), ("APP_NAME", &names.join(","))]);
     let service = Service::with_timing(&environment, Timing::default());
-    until(&database, HELD, 20).await;
+    until(&database, HELD, 40).await;
     heroku.create_app("shop").with("web", 1);
     let other = replica(&heroku, &database).await;
-    until(&database, HELD, 21).await;
-    proxy.set(Wire::Slow(seconds(2) / 5));
+    until(&database, HELD, 41).await;
+    proxy.set(Wire::Slow(seconds(3) / 10));
     let queries: Vec<String> = names.iter().map(|name| format!("app={name}")).collect();
     all(queries.iter().map(|query| service.ask(query))).await;
     in_time("the restarts", heroku.until(|_| apps.iter().all(|app| app.restarts().len() == 1))).await;
