@@ -175,11 +175,13 @@ impl Queue {
     pub(super) fn take_over(&self, takeover: Takeover, turn: &Turn) {
         let mut waiting = self.lock();
         turn.take(Arc::clone(&takeover.held));
-        for id in takeover.pass.iter().flat_map(|pass| &pass.requests) {
-            waiting.taken.add(*id);
+        let requests = takeover.pass.iter().flat_map(|pass| pass.requests.clone()).collect::<Vec<_>>();
+        // Another one may wait here that was lost before anybody went on with it.
+        let lost = waiting.takeover.replace(takeover).and_then(|lost| lost.pass);
+        waiting.taken.give_up(&lost.map(|pass| pass.requests).unwrap_or_default());
+        for id in requests {
+            waiting.taken.add(id);
         }
-        waiting.taken.take_again();
-        waiting.takeover = Some(takeover);
         self.changed.notify_one();
     }
 

@@ -13,6 +13,7 @@
 //! While the database is away, nobody can renew or take a turn, and alerts wait, unless it is certain that only one process
 //! acts: see [`Postgres::is_alone`].
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -51,6 +52,8 @@ pub(super) struct HeldTurn {
     lease: Mutex<Lease>,
     /// What the others were told last, if they were.
     told: Mutex<Option<Value>>,
+    /// Whether the log says that another session of the database locks its row.
+    told_locked: AtomicBool,
 }
 
 impl Turn {
@@ -181,7 +184,12 @@ impl Turn {
 impl HeldTurn {
     /// A turn that was taken by a statement that began at `began`.
     pub(super) fn new(term: Term, began: Instant, store: &Postgres) -> Self {
-        Self { term, lease: Mutex::new(Lease::new(began, &store.timing())), told: Mutex::default() }
+        Self {
+            term,
+            lease: Mutex::new(Lease::new(began, &store.timing())),
+            told: Mutex::default(),
+            told_locked: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn is_trusted(&self) -> bool {
@@ -203,8 +211,20 @@ impl HeldTurn {
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
     }
 
+    /// Another session of the database locks its row, so that it could not be renewed. A lock of a moment does no harm.
+    pub(super) fn is_locked(&self) {
+        let app = &self.term.app;
+        if !self.is_trusted() && !self.told_locked.swap(true, Ordering::Relaxed) {
+            warn!(
+                event = "turn_locked", %app,
+                "no dyno of {app} is restarted now: another session of the database locks the row of its turn; see `heroku pg:locks`"
+            );
+        }
+    }
+
     /// The turn was renewed by a statement that began at `began`.
     pub(super) fn renewed(&self, began: Instant, store: &Postgres) {
+        self.told_locked.store(false, Ordering::Relaxed);
         let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
         lease.renew(began, store.is_designated(), &store.timing());
     }

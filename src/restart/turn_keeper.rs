@@ -1,20 +1,20 @@
 //! Takes and renews the turns of all apps, and brings what was written in the database to their queues. It asks the database
 //! as often for fifty apps as for one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::acceptance::Acceptor;
 use super::history::History;
 use super::lease::Watch;
-use super::pass_exchange::exchange_passes;
+use super::pass_exchange::PassExchange;
 use super::queue::PassRequest;
 use super::stored_pass::StoredPass;
 use super::taken_requests::TakenRequests;
@@ -37,6 +37,8 @@ pub(super) struct TurnKeeper {
     apps: BTreeMap<AppName, KeptApp>,
     renew_at: Instant,
     is_away: bool,
+    /// Told when there may be new reports on passes.
+    changed: Arc<Notify>,
     /// Closed when this task ends.
     end: watch::Sender<()>,
 }
@@ -73,6 +75,7 @@ impl TurnKeeper {
             apps: BTreeMap::new(),
             renew_at: Instant::now(),
             is_away: false,
+            changed: Arc::default(),
             end: watch::Sender::new(()),
         }
     }
@@ -85,6 +88,12 @@ impl TurnKeeper {
             self.apps.insert(name.clone(), KeptApp { app, turn, watch: Watch::default() });
         }
         self.end.subscribe()
+    }
+
+    /// The task that reads and writes reports on passes over these apps.
+    pub(super) fn exchange(&self) -> PassExchange {
+        let apps = self.apps.iter().map(|(name, kept)| (name.clone(), Arc::clone(&kept.app))).collect();
+        PassExchange { store: Arc::clone(&self.store), clock: self.clock, apps, changed: Arc::clone(&self.changed) }
     }
 
     /// Works until the service is asked to end.
@@ -109,11 +118,12 @@ impl TurnKeeper {
     }
 
     async fn look(&mut self) -> Result<(), Error> {
-        self.try_to_take().await?;
-        if self.renew_at <= Instant::now() {
-            self.renew().await?;
-        }
-        self.take_requests().await
+        self.renew_when_due().await?;
+        // When turns cannot be taken, the apps whose turns this process has are served all the same.
+        let tried = self.try_to_take().await;
+        // At once, the others are told what this process sees and does.
+        self.renew_when_due().await?;
+        self.take_requests().await.and(tried)
     }
 
     /// The apps whose turns this process has.
@@ -122,27 +132,34 @@ impl TurnKeeper {
     }
 
     /// Renews the turns, and tells the others what this process sees and does.
-    async fn renew(&mut self) -> Result<(), Error> {
+    async fn renew_when_due(&mut self) -> Result<(), Error> {
+        if self.renew_at > Instant::now() {
+            return Ok(());
+        }
         let (began, held) = (Instant::now(), self.held().collect::<Vec<_>>());
         let statuses: Vec<_> = held.iter().map(|(_, kept, _)| json(&kept.app.for_others())).collect();
         let mut renewals = Vec::new();
         for ((_, _, held), status) in held.iter().zip(&statuses) {
             renewals.push(Renewal { term: &held.term, status: Some(status).filter(|status| held.is_news(status)) });
         }
-        let renewed = if held.is_empty() { BTreeSet::new() } else { self.store.renew_turns(&renewals).await? };
+        let renewed = if held.is_empty() { BTreeMap::new() } else { self.store.renew_turns(&renewals).await? };
         for ((app, kept, held), status) in held.iter().zip(statuses) {
-            if renewed.contains(app.as_str()) {
-                held.renewed(began, &self.store);
-                held.told(status);
-            } else {
-                warn!(event = "turn_lost", %app, "another restarter makes the passes over {app} now");
-                kept.turn.lose(held);
-                kept.app.queue.forget_requests();
+            match renewed.get(app.as_str()) {
+                Some(true) => {
+                    held.renewed(began, &self.store);
+                    held.told(status);
+                }
+                Some(false) => held.is_locked(),
+                None => {
+                    warn!(event = "turn_lost", %app, "another restarter makes the passes over {app} now");
+                    kept.turn.lose(held);
+                    kept.app.queue.forget_requests();
+                }
             }
         }
-        let apps = held.iter().map(|(name, kept, _)| (name.as_str(), &*kept.app)).collect();
-        exchange_passes(&self.store, self.clock, apps).await;
-        self.renew_at = began + self.store.timing().renewal();
+        self.changed.notify_one();
+        let is_any_locked = renewed.values().any(|is_renewed| !is_renewed);
+        self.renew_at = if is_any_locked { began } else { began + self.store.timing().renewal() };
         Ok(())
     }
 
@@ -214,7 +231,6 @@ impl TurnKeeper {
         for taken in store.take_turns(&free).await? {
             self.take(taken, began);
         }
-        // At once, the others are told what this process sees and does.
         self.renew_at = began;
         Ok(())
     }
@@ -275,8 +291,7 @@ impl TurnKeeper {
             let status = status.and_then(|status| serde_json::from_value(status).ok());
             kept.app.learn(history, status, self.clock.now());
         }
-        let apps = names.iter().map(|name| (name.as_str(), &*self.apps[*name].app)).collect();
-        exchange_passes(&self.store, self.clock, apps).await;
+        self.changed.notify_one();
         Ok(())
     }
 

@@ -1,11 +1,12 @@
 //! Databases that do not do what they should: an alert is answered all the same, and a sentence says what to do.
 
 use dyno_restarter::store::Timing;
+use simulator::Heroku;
 
 use crate::alerts::until;
 use crate::postgres::{Database, PASSWORD};
 use crate::proxy::{Proxy, Wire};
-use crate::service::{seconds, shop};
+use crate::service::{QUICK, Service, environment, seconds, shop};
 use crate::{in_time, service_at_pace, unconnected_service};
 
 /// Starts the service with this URL and sends an alert, which is kept in memory only. Returns what the log says.
@@ -20,6 +21,9 @@ async fn alert_with(url: &str) -> String {
     assert!(!text.contains(PASSWORD), "{text}");
     text
 }
+
+const WAITING_FOR_LOCKS: &str =
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
 
 /// Runs these statements once the tables are there.
 async fn change(database: &Database, statements: &str) {
@@ -114,6 +118,55 @@ async fn rows_that_are_not_understood_are_told_and_do_not_stop_the_others() {
     service.stop().await;
 }
 
+/// A service for two apps with one dyno each, which has both turns.
+async fn service_for_two_apps(heroku: &Heroku, database: &Database) -> Service {
+    // A statement that waits for a lock takes two seconds to fail.
+    let timing = Timing { lease: seconds(8), longest_call: seconds(2), answer: seconds(1), ..QUICK };
+    let _ = heroku.create_app("blog").with("web", 1).boot_time(seconds(0));
+    let changes = [("DATABASE_URL", database.url.as_str()), ("APP_NAME", "shop,blog")];
+    let service = Service::with_timing(&environment(heroku, &changes), timing);
+    until(database, "SELECT count(*) FROM dyno_restarter.turns WHERE term = 1", 2).await;
+    service
+}
+
+#[tokio::test]
+async fn a_row_of_a_turn_that_is_locked_by_hand_does_not_stop_the_other_apps() {
+    let database = database!();
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
+    let service = service_for_two_apps(&heroku, &database).await;
+    let mut blocker = Database::connect(&database.url).await;
+    let lock = blocker.transaction().await.expect("begun");
+    lock.batch_execute("SELECT FROM dyno_restarter.turns WHERE app = 'blog' FOR UPDATE").await.expect("locked");
+    in_time("the sentence", service.log.until(|log| log.count("locks the row of its turn") == 1)).await;
+    assert_eq!(in_time("an answer", service.ask("app=shop")).await.0, 202);
+    in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    assert_eq!(database.number(WAITING_FOR_LOCKS).await, 0);
+    lock.rollback().await.expect("ended");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_pass_that_cannot_be_ended_is_told_and_does_not_stop_the_other_apps() {
+    let database = database!();
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
+    let service = service_for_two_apps(&heroku, &database).await;
+    let mut blocker = Database::connect(&database.url).await;
+    let lock = blocker.transaction().await.expect("begun");
+    lock.batch_execute("LOCK TABLE dyno_restarter.passes").await.expect("locked");
+    assert_eq!(in_time("an answer", service.ask("app=blog")).await.0, 202);
+    in_time("the sentence", service.log.until(|log| log.count("until the end of its last pass is written") == 1)).await;
+    assert_eq!(in_time("an answer", service.ask("app=shop")).await.0, 202);
+    in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    // What was given up is cancelled.
+    let waiting = database.number(WAITING_FOR_LOCKS).await;
+    assert!(waiting <= 1, "{waiting} statements wait for the lock");
+    lock.rollback().await.expect("ended");
+    until(&database, "SELECT count(*) FROM dyno_restarter.passes", 2).await;
+    service.stop().await;
+}
+
 #[tokio::test]
 async fn a_connection_that_stalls_in_the_middle_of_a_statement_loses_no_alert() {
     let database = database!();
@@ -174,4 +227,21 @@ async fn with_sslmode_require_a_self_signed_certificate_is_accepted_and_with_ver
         told.contains("cannot connect to the database of DATABASE_URL: ") && told.contains("certificate"),
         "{told}"
     );
+}
+
+#[tokio::test]
+async fn an_alert_in_the_database_that_cannot_be_read_is_told_and_does_not_stop_the_others() {
+    let database = database!();
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
+    let service = replica(&heroku, &database).await;
+    let broken = "INSERT INTO dyno_restarter.requests (app, asked, alerts, senders, ids)
+        SELECT 'shop', asked, 1, ARRAY[NULL]::text[], '{}'
+        FROM unnest(ARRAY[(repeat('[', 200) || repeat(']', 200))::jsonb, '1e400']) AS asked";
+    database.client().await.batch_execute(broken).await.expect("done");
+    in_time("the sentence", service.log.until(|log| log.count("an alert of shop in the database is not valid") == 2))
+        .await;
+    service.alert().await;
+    in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    service.stop().await;
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{LateEnd, ServedAlerts, Worker};
@@ -89,7 +90,7 @@ impl Worker {
         let was_lost = matches!(report.end, Some(End::Api(_)));
         let late_end = held.clone().map(|held| LateEnd { held, was_lost });
         let (pass, unwritten) = self.end_to_write(was_lost);
-        let mut is_told = false;
+        let (began, mut is_told) = (Instant::now(), false);
         // One that was alone when the pass began may hold the turn by now.
         while let Some(held) = held.clone().or_else(|| turn.held()) {
             match turn.finish(&held, &pass).await {
@@ -99,8 +100,9 @@ impl Worker {
                     return;
                 }
                 Err(error) => {
-                    // The keeper of the turn tells that the database is away, and does not use this table.
-                    if matches!(error, Error::Altered(_)) && !std::mem::replace(&mut is_told, true) {
+                    // The keeper of the turns tells that the database is away. It does not use all that is used here.
+                    let is_to_tell = matches!(error, Error::Altered(_)) || began.elapsed() >= turn.store.timing().lease;
+                    if is_to_tell && !std::mem::replace(&mut is_told, true) {
                         let (app, remedy) = (&self.name, error.remedy());
                         warn!(%app, "no dyno of {app} is restarted until the end of its last pass is written: {error}; {remedy}");
                     }

@@ -1,11 +1,13 @@
 //! One connection to the database, which is made again when it broke.
 //!
-//! A statement that failed or timed out closes its connection: nobody knows in which state that is. No statement is prepared
+//! A statement that failed or timed out closes its connection: nobody knows in which state that is. The database is asked to
+//! cancel the statement: one that waits for a lock would go on waiting, and hold the locks that it has. No statement is prepared
 //! under a name and nothing is set for a session, so a pooler such as PgBouncer may stand in between.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Transaction};
@@ -26,23 +28,31 @@ const LONGEST_MESSAGE: usize = 200;
 pub(super) struct Connection {
     config: Config,
     tls: MakeRustlsConnect,
-    client: Mutex<Option<Client>>,
+    client: Mutex<Option<OpenClient>>,
+    /// Where all wait but those that must not wait long, so that one of them at most is before these.
+    line: Mutex<()>,
 }
 
 /// The place of the connection, which nobody else uses.
-pub(super) type Slot<'a> = MutexGuard<'a, Option<Client>>;
+pub(super) type Slot<'a> = MutexGuard<'a, Option<OpenClient>>;
+
+/// A connection that is open. When this is dropped, the statement in progress is cancelled.
+pub(super) struct OpenClient {
+    client: Option<Client>,
+    tls: MakeRustlsConnect,
+}
 
 /// The connection, in use. When this is dropped, the connection is closed, unless [`Session::reuse`] says that all went well.
 pub(super) struct Session<'a> {
     slot: Slot<'a>,
-    client: Client,
+    client: OpenClient,
 }
 
 impl Connection {
     pub(super) fn new(config: &Config, tls: &MakeRustlsConnect) -> Self {
         let mut config = config.clone();
         config.connect_timeout(CONNECT_TIMEOUT).keepalives_idle(Duration::from_secs(30));
-        Self { config, tls: tls.clone(), client: Mutex::default() }
+        Self { config, tls: tls.clone(), client: Mutex::default(), line: Mutex::default() }
     }
 
     /// Waits until nobody else uses the connection, and makes it if there is none.
@@ -52,6 +62,12 @@ impl Connection {
 
     /// Waits until nobody else uses the connection.
     pub(super) async fn slot(&self) -> Slot<'_> {
+        let _first_in_line = self.line.lock().await;
+        self.client.lock().await
+    }
+
+    /// The same, before those that wait for [`Connection::slot`].
+    pub(super) async fn early_slot(&self) -> Slot<'_> {
         self.client.lock().await
     }
 
@@ -65,8 +81,8 @@ impl Connection {
         Ok(Session { slot, client })
     }
 
-    async fn connect(&self) -> Result<Client, Error> {
-        let mut client = self.connect_only().await?;
+    async fn connect(&self) -> Result<OpenClient, Error> {
+        let mut client = OpenClient { client: Some(self.connect_only().await?), tls: self.tls.clone() };
         schema::prepare(&mut client).await?;
         Ok(client)
     }
@@ -103,6 +119,36 @@ impl Deref for Session<'_> {
 impl DerefMut for Session<'_> {
     fn deref_mut(&mut self) -> &mut Client {
         &mut self.client
+    }
+}
+
+impl Deref for OpenClient {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        self.client.as_ref().expect("only `drop` takes it")
+    }
+}
+
+impl DerefMut for OpenClient {
+    fn deref_mut(&mut self) -> &mut Client {
+        self.client.as_mut().expect("only `drop` takes it")
+    }
+}
+
+impl Drop for OpenClient {
+    fn drop(&mut self) {
+        let Some(client) = self.client.take().filter(|client| !client.is_closed()) else { return };
+        let Ok(runtime) = Handle::try_current() else { return };
+        let tls = self.tls.clone();
+        runtime.spawn(async move {
+            let cancelling = async { client.cancel_token().cancel_query(tls).await.map_err(|error| fault(&error)) };
+            if let Err(error) = bounded(CONNECT_TIMEOUT, cancelling).await {
+                debug!("a statement could not be cancelled: {error}");
+            }
+            // Not before: a pooler finds the statement by the connection.
+            drop(client);
+        });
     }
 }
 

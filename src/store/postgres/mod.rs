@@ -23,6 +23,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSqlOwned;
@@ -41,9 +42,6 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Postgres {
     alerts: Connection,
     turns: Connection,
-    /// Held by a statement of a pass: those of many passes wait for each other here, so that the renewal of the turns waits for
-    /// one of them at most.
-    passes: tokio::sync::Mutex<()>,
     /// This process, as other replicas see it: the name of its dyno, and a random part that makes it unique.
     id: String,
     timing: Timing,
@@ -65,7 +63,6 @@ impl Postgres {
         Ok(Self {
             alerts: connection(),
             turns: connection(),
-            passes: tokio::sync::Mutex::default(),
             id: format!("{dyno}/{:08x}", fastrand::u32(..)),
             timing: settings.timing,
             contact: Mutex::new(Contact::new(is_first, settings.url.is_local, Instant::now())),
@@ -125,6 +122,12 @@ impl fmt::Debug for Postgres {
 /// The value of a `LIMIT`.
 fn limit(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A column with JSON that somebody may have written by hand. What cannot be read is `null`: whoever uses it tells that it is not
+/// valid, and the rows beside it count.
+fn json_column(row: &Row, at: usize) -> Option<Value> {
+    row.try_get(at).unwrap_or(Some(Value::Null))
 }
 
 /// A column of a row.

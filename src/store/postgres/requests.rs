@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::{Postgres, WRITE_TIMEOUT, begin, bounded, column, fault, limit};
+use super::{Postgres, WRITE_TIMEOUT, begin, bounded, column, fault, json_column, limit};
 use crate::store::{DeliveryId, Error, NewRequest, StoredRequest, Term};
 
 /// How many requests are taken at once.
@@ -50,7 +50,9 @@ impl Postgres {
                 JOIN unnest($2, $3, $4) AS mine (app, term, number) USING (app)
                 JOIN dyno_restarter.turns ON turns.app = mine.app AND turns.holder = $1 AND turns.term = mine.term
                 WHERE done_at IS NULL AND taken IS DISTINCT FROM mine.number
-                ORDER BY id LIMIT $5)
+                ORDER BY id LIMIT $5
+                -- One that another session locks comes later, and does not keep the others waiting.
+                FOR NO KEY UPDATE OF requests SKIP LOCKED)
             UPDATE dyno_restarter.requests SET taken = waiting.number FROM waiting WHERE requests.id = waiting.id
             RETURNING requests.id, app, asked, alerts, senders, set_config('synchronous_commit', 'off', true)";
         let apps: Vec<&str> = terms.iter().map(|(term, _)| &*term.app).collect();
@@ -63,10 +65,11 @@ impl Postgres {
             (&limit(MOST_TAKEN) as _, Type::INT8),
         ];
         let request = |row| {
-            let (id, app, asked) = (column(row, 0)?, column(row, 1)?, column::<Value>(row, 2)?);
-            Ok(StoredRequest { id, app, asked, alerts: column(row, 3)?, senders: column(row, 4)? })
+            let (id, app, asked) = (column(row, 0)?, column(row, 1)?, json_column(row, 2).unwrap_or_default());
+            let senders = column::<Vec<Option<String>>>(row, 4)?.into_iter().flatten().collect();
+            Ok(StoredRequest { id, app, asked, alerts: column(row, 3)?, senders })
         };
-        self.query(statement, &parameters).await?.iter().map(request).collect()
+        self.query_early(statement, &parameters).await?.iter().map(request).collect()
     }
 }
 

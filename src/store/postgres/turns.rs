@@ -1,6 +1,6 @@
 //! Who may make passes over an app, what is remembered of the app, and the pass under way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::connection::Slot;
-use super::{Postgres, TIMEOUT, bounded, column, fault, limit};
+use super::{Postgres, TIMEOUT, bounded, column, fault, json_column, limit};
 use crate::store::{Error, FinishedPass, NewPass, Renewal, StoredPassRow, TakenTurn, Term, TurnRow, TurnState};
 
 /// How long a report may be that is read, in characters. One on a hundred dynos has 20,000.
@@ -25,7 +25,7 @@ impl Postgres {
         if turns.len() == apps.len() {
             return Ok(turns);
         }
-        self.query(create, &[(&apps, Type::TEXT_ARRAY)]).await?;
+        self.query_early(create, &[(&apps, Type::TEXT_ARRAY)]).await?;
         let turns = self.existing_turns(apps).await?;
         if turns.len() == apps.len() { Ok(turns) } else { Err(Error::Altered("a row of turns vanished".to_owned())) }
     }
@@ -35,7 +35,7 @@ impl Postgres {
         let turn = |row: &Row| {
             Ok((column(row, 0)?, TurnRow { holder: column(row, 1)?, term: column(row, 2)?, beat: column(row, 3)? }))
         };
-        self.query(statement, &[(&apps, Type::TEXT_ARRAY)]).await?.iter().map(turn).collect()
+        self.query_early(statement, &[(&apps, Type::TEXT_ARRAY)]).await?.iter().map(turn).collect()
     }
 
     /// What the holders of these turns wrote down for the others: the app, what is remembered of it, and what they see and do.
@@ -44,18 +44,20 @@ impl Postgres {
         apps: &[&str],
     ) -> Result<Vec<(String, Option<Value>, Option<Value>)>, Error> {
         let statement = "SELECT app, history, status FROM dyno_restarter.turns WHERE app = ANY ($1)";
-        let rows = self.query(statement, &[(&apps, Type::TEXT_ARRAY)]).await?;
-        rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?, column(row, 2)?))).collect()
+        let rows = self.query_early(statement, &[(&apps, Type::TEXT_ARRAY)]).await?;
+        rows.iter().map(|row| Ok((column(row, 0)?, json_column(row, 1), json_column(row, 2)))).collect()
     }
 
     /// Takes each of these turns, unless something has happened to it since its row was read. Returns those that were taken.
     pub(crate) async fn take_turns(&self, seen: &[(&str, &TurnRow)]) -> Result<Vec<TakenTurn>, Error> {
-        let statement =
-            "UPDATE dyno_restarter.turns SET holder = $1, term = turns.term + 1, beat = 0, renewed_at = now()
-            FROM unnest($2, $3, $4, $5) AS seen (app, holder, term, beat)
-            WHERE turns.app = seen.app AND turns.holder IS NOT DISTINCT FROM seen.holder
-                AND turns.term = seen.term AND turns.beat = seen.beat
-            RETURNING turns.app, turns.term, history, pass";
+        // A row that another session locks must not keep the others waiting.
+        let statement = "WITH free AS (
+                SELECT turns.app FROM dyno_restarter.turns JOIN unnest($2, $3, $4, $5) AS seen (app, holder, term, beat)
+                    ON turns.app = seen.app AND turns.holder IS NOT DISTINCT FROM seen.holder
+                    AND turns.term = seen.term AND turns.beat = seen.beat
+                FOR NO KEY UPDATE OF turns SKIP LOCKED)
+            UPDATE dyno_restarter.turns SET holder = $1, term = turns.term + 1, beat = 0, renewed_at = now()
+            FROM free WHERE turns.app = free.app RETURNING turns.app, turns.term, history, pass";
         let apps: Vec<&str> = seen.iter().map(|(app, _)| *app).collect();
         let holders: Vec<Option<&str>> = seen.iter().map(|(_, row)| row.holder.as_deref()).collect();
         let terms: Vec<i64> = seen.iter().map(|(_, row)| row.term).collect();
@@ -69,17 +71,24 @@ impl Postgres {
         ];
         let taken = |row| {
             let (app, term) = (column(row, 0)?, column(row, 1)?);
-            Ok(TakenTurn { app, term, history: column(row, 2)?, pass: column(row, 3)? })
+            Ok(TakenTurn { app, term, history: json_column(row, 2), pass: json_column(row, 3) })
         };
-        self.query(statement, &parameters).await?.iter().map(taken).collect()
+        self.query_early(statement, &parameters).await?.iter().map(taken).collect()
     }
 
-    /// Renews turns. Returns the apps whose turn this process still has.
-    pub(crate) async fn renew_turns(&self, renewals: &[Renewal<'_>]) -> Result<BTreeSet<String>, Error> {
-        let statement = "UPDATE dyno_restarter.turns
-            SET beat = beat + 1, renewed_at = now(), status = coalesce(mine.status, turns.status)
-            FROM unnest($2, $3, $4) AS mine (app, term, status)
-            WHERE turns.app = mine.app AND turns.holder = $1 AND turns.term = mine.term RETURNING turns.app";
+    /// Renews turns. Returns the apps whose turn this process still has, each with whether it was renewed: it was not if another
+    /// session locks its row, which must not keep the others waiting.
+    pub(crate) async fn renew_turns(&self, renewals: &[Renewal<'_>]) -> Result<BTreeMap<String, bool>, Error> {
+        let statement = "WITH free AS (
+                SELECT turns.app, mine.status FROM dyno_restarter.turns
+                JOIN unnest($2, $3, $4) AS mine (app, term, status) USING (app, term)
+                WHERE holder = $1 FOR NO KEY UPDATE OF turns SKIP LOCKED),
+            renewed AS (
+                UPDATE dyno_restarter.turns
+                SET beat = beat + 1, renewed_at = now(), status = coalesce(free.status, turns.status)
+                FROM free WHERE turns.app = free.app RETURNING turns.app)
+            SELECT app, app IN (SELECT app FROM renewed) FROM dyno_restarter.turns
+                JOIN unnest($2, $3) AS mine (app, term) USING (app, term) WHERE holder = $1";
         let apps: Vec<&str> = renewals.iter().map(|renewal| &*renewal.term.app).collect();
         let terms: Vec<i64> = renewals.iter().map(|renewal| renewal.term.number).collect();
         let statuses: Vec<Option<&Value>> = renewals.iter().map(|renewal| renewal.status).collect();
@@ -89,7 +98,11 @@ impl Postgres {
             (&terms as _, Type::INT8_ARRAY),
             (&statuses as _, Type::JSONB_ARRAY),
         ];
-        self.query(statement, &parameters).await?.iter().map(|row| column(row, 0)).collect()
+        self.query_early(statement, &parameters)
+            .await?
+            .iter()
+            .map(|row| Ok((column(row, 0)?, column(row, 1)?)))
+            .collect()
     }
 
     /// Writes what is remembered of the app and the pass under way, if there is one, and renews the turn. Whether this process
@@ -106,7 +119,6 @@ impl Postgres {
         let TurnState { history, pass, status } = state;
         let values = [(history as _, Type::JSONB), (pass as _, Type::JSONB), (status as _, Type::JSONB)];
         let parameters = as_holder(&self.id, term, &values);
-        let _first = self.passes.lock().await;
         let slot = self.turns.slot().await;
         if !is_needed() {
             return Ok(None);
@@ -204,13 +216,17 @@ impl Postgres {
     }
 
     async fn write_as_holder(&self, statement: &str, term: &Term, rest: Parameters<'_>) -> Result<bool, Error> {
-        let _first = self.passes.lock().await;
         Ok(!self.query(statement, &as_holder(&self.id, term, rest)).await?.is_empty())
     }
 
     /// One statement, which is one transaction.
     pub(super) async fn query(&self, statement: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
         self.query_in(self.turns.slot().await, statement, parameters).await
+    }
+
+    /// The same for what keeps the turns: many passes at once must not keep it waiting until a turn is lost.
+    pub(super) async fn query_early(&self, statement: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
+        self.query_in(self.turns.early_slot().await, statement, parameters).await
     }
 
     async fn query_in(&self, slot: Slot<'_>, statement: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
@@ -241,7 +257,7 @@ fn as_holder<'a>(id: &'a String, term: &'a Term, rest: Parameters<'a>) -> Vec<(&
 }
 
 fn pass_row(row: &Row) -> Result<StoredPassRow, Error> {
-    Ok(StoredPassRow { app: column(row, 0)?, id: column(row, 1)?, report: column(row, 2)? })
+    Ok(StoredPassRow { app: column(row, 0)?, id: column(row, 1)?, report: json_column(row, 2) })
 }
 
 /// The values of the columns of `passes`.
