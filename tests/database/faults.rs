@@ -7,7 +7,7 @@ use crate::alerts::until;
 use crate::postgres::{Database, PASSWORD};
 use crate::proxy::{Proxy, Wire};
 use crate::service::{QUICK, Service, environment, seconds, shop};
-use crate::{in_time, service_at_pace, unconnected_service};
+use crate::{in_time, replica, service_at_pace, unconnected_service};
 
 /// Starts the service with this URL and sends an alert, which is kept in memory only. Returns what the log says.
 async fn alert_with(url: &str) -> String {
