@@ -27,6 +27,10 @@ const MOST_CONNECTIONS: usize = 4096;
 /// its buffers, up to 32 KB.
 const MOST_KEPT_ALIVE: usize = 256;
 
+/// A connection that is opened beside fewer others has a large buffer. More drains are never attached, and these buffers
+/// together occupy 16 MB at most.
+const MOST_LARGE_BUFFERS: usize = 64;
+
 /// File descriptors that are kept free for the calls to Heroku, name resolution and the log: a few for each watched app.
 const RESERVED_FILES: usize = 64;
 
@@ -74,6 +78,8 @@ const ENDED: u64 = u64::MAX - 1;
 #[derive(Debug)]
 pub(super) struct Connection {
     wait: OwnWait,
+    /// Whether there is memory for a large buffer.
+    pub(super) has_large_buffer: bool,
     /// What the handler of the request did not read of its body.
     unread: Mutex<Option<Incoming>>,
 }
@@ -161,8 +167,8 @@ impl Wait {
 
 impl Connection {
     pub(super) fn new(connections: &Arc<Connections>) -> Self {
-        connections.open.fetch_add(1, Relaxed);
-        Self { wait: connections.wait(), unread: Mutex::default() }
+        let others = connections.open.fetch_add(1, Relaxed);
+        Self { wait: connections.wait(), has_large_buffer: others < MOST_LARGE_BUFFERS, unread: Mutex::default() }
     }
 
     /// It has a request now.

@@ -35,9 +35,16 @@ use crate::util::secrets::Secrets;
 /// than the router does avoids a race. hyper has only one timeout, so the same limit holds for the head of a request.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(95);
 
-/// Heroku's router limits a line of the head to 8 KB: this is enough for such a URL and all other lines. hyper reads bodies in
-/// pieces of the same size: with larger ones, thousands of bodies that do not end would occupy hundreds of megabytes.
+/// Heroku's router limits a line of the head to 8 KB: this is enough for such a URL and all other lines.
 pub(super) const MAX_HEAD: usize = 16 * 1024;
+
+/// hyper reads bodies in pieces of up to this size. If all connections had larger buffers, thousands of bodies that do not end
+/// would occupy hundreds of megabytes.
+const BUFFER: usize = 16 * 1024;
+
+/// A batch of a log drain has about 100 KB, so one or two reads are enough for it. `connections` says which connections have
+/// such a buffer.
+const LARGE_BUFFER: usize = 128 * 1024;
 
 /// How long connections may take to finish on shutdown. All restarts are done by then.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -108,7 +115,7 @@ pub(crate) async fn serve(
     let (stop, stopped) = watch::channel(());
     let accept_errors = LogThrottle::default();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_buf_size(MAX_HEAD).half_close(true);
+    http.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_header_size(MAX_HEAD).half_close(true);
     let mut end = std::pin::pin!(end);
     loop {
         let stream = tokio::select! {
@@ -120,7 +127,8 @@ pub(crate) async fn serve(
         let (service, handle, panics) = (service.clone(), Arc::clone(&connection), panics.clone());
         let secrets = secrets.clone();
         let respond = service_fn(move |request| answer(&service, &handle, secrets.clone(), panics.guard(), request));
-        let (http, watcher, mut stopped) = (http.clone(), graceful.watcher(), stopped.clone());
+        let (mut http, watcher, mut stopped) = (http.clone(), graceful.watcher(), stopped.clone());
+        http.max_buf_size(if connection.has_large_buffer { LARGE_BUFFER } else { BUFFER });
         let serving = async move {
             // A connection without a request needs no orderly end.
             tokio::select! {

@@ -59,3 +59,18 @@ async fn a_query_of_very_many_parameters_is_rejected_with_the_key_and_without() 
     service.stop().await;
     assert_eq!(shop.restarts().len(), 0);
 }
+
+#[tokio::test]
+async fn a_later_head_of_a_connection_is_limited_as_the_first_one_is() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+    let head = |padding: usize| format!("GET /health HTTP/1.1\r\nHost: x\r\nX-A: {}\r\n\r\n", "a".repeat(padding));
+    for (padding, status) in [(1, "200"), (15_000, "200"), (20_000, "431")] {
+        stream.write_all(head(padding).as_bytes()).await.expect("sent");
+        let mut response = [0; 1024];
+        let length = stream.read(&mut response).await.expect("answered");
+        assert_eq!(str::from_utf8(&response[9..12]), Ok(status), "{length} bytes");
+    }
+    service.stop().await;
+}
