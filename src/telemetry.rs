@@ -15,12 +15,13 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber, error, warn};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, JsonFields, Writer};
-use tracing_subscriber::fmt::{FmtContext, FormattedFields};
+use tracing_subscriber::fmt::FmtContext;
+use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::util::request_id::RequestId;
 use crate::util::secrets::{ConcealingWriter, Secrets};
 use crate::util::text::printable;
 
@@ -98,11 +99,11 @@ pub fn init(settings: &Settings) -> LogThread {
     let log = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(writer);
     match settings.format {
         Format::Text => {
-            let log = log.with_target(false).with_ansi(false).without_time().fmt_fields(text_fields());
+            let log = log.fmt_fields(text_fields()).event_format(TextLine { names_module: false });
             log.finish().with(settings.filter.clone()).init();
         }
         Format::Json => {
-            let log = log.fmt_fields(JsonFields::new()).event_format(JsonLine);
+            let log = log.event_format(JsonLine);
             log.finish().with(settings.filter.clone()).init();
         }
     }
@@ -159,7 +160,32 @@ pub fn text_fields() -> impl for<'writer> FormatFields<'writer> + Send + Sync + 
     })
 }
 
-/// An object with the level, the message and the fields of the event, and the fields of its request.
+/// The level, the ID of the request, the message and the fields of the event.
+#[derive(Clone, Copy, Debug)]
+pub struct TextLine {
+    /// Whether the line names the module that wrote it.
+    pub names_module: bool,
+}
+
+impl<S, N> FormatEvent<S, N> for TextLine
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        write!(writer, "{:>5} ", event.metadata().level())?;
+        if let Some(id) = RequestId::current() {
+            write!(writer, "request_id={id}: ")?;
+        }
+        if self.names_module {
+            write!(writer, "{}: ", event.metadata().target())?;
+        }
+        context.format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}
+
+/// The same as an object.
 struct JsonLine;
 
 impl<S, N> FormatEvent<S, N> for JsonLine
@@ -167,14 +193,11 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
     N: for<'writer> FormatFields<'writer> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let metadata = event.metadata();
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut line = JsonObject::default();
-        line.0.insert("level".to_owned(), metadata.level().as_str().into());
-        for span in context.event_scope().into_iter().flatten() {
-            let extensions = span.extensions();
-            let fields = extensions.get::<FormattedFields<N>>().map(|fields| serde_json::from_str(fields));
-            line.0.extend(fields.and_then(Result::<Map<String, Value>, _>::ok).unwrap_or_default());
+        line.0.insert("level".to_owned(), event.metadata().level().as_str().into());
+        if let Some(id) = RequestId::current() {
+            line.0.insert("request_id".to_owned(), id.to_string().into());
         }
         event.record(&mut line);
         let line = serde_json::to_string(&line.0).map_err(|_| fmt::Error)?;

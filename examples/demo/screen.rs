@@ -161,8 +161,6 @@ impl io::Write for LogLine {
 impl Drop for LogLine {
     fn drop(&mut self) {
         let text = String::from_utf8_lossy(&self.text);
-        // The id of the request is left out, because the demo sends few requests to the service.
-        let text = text.trim().split_once("}: ").map_or(text.trim(), |(_, text)| text);
-        print_message(self.started, format_args!("restarter: {text}"));
+        print_message(self.started, format_args!("restarter: {}", text.trim()));
     }
 }

@@ -20,15 +20,15 @@ use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tracing::{Instrument, debug, warn};
+use tracing::{debug, warn};
 
 use super::connections::{Connection, Connections};
 use super::first_head;
 use super::request_body::{self, RequestBody};
-use super::request_id::RequestId;
 use super::respond::without_secrets;
 use crate::shutdown::{PanicAlarm, PanicGuard};
 use crate::util::log_throttle::LogThrottle;
+use crate::util::request_id::RequestId;
 use crate::util::secrets::Secrets;
 
 /// Heroku's router keeps an idle connection for 90 s and may send the next request on it. Closing the connection later
@@ -166,8 +166,7 @@ fn answer(
     // handler begins to read.
     let lingers = !request.headers().contains_key(EXPECT);
     let request = request.map(|body| Body::new(RequestBody::new(body, connection, lingers)));
-    let span = id.span();
-    let response = span.in_scope(|| service.call(request)).instrument(span);
+    let response = id.clone().scope(service.call(request));
     let connection = Arc::clone(connection);
     async move {
         let _guard = panic_guard;

@@ -2,7 +2,7 @@
 //!
 //! - `listener`: the port; `connections`: how many connections there may be; `router`: the routes;
 //! - `auth`: who may ask for a restart;
-//! - `path`: other spellings of a path; `request_id`: an ID for each request;
+//! - `path`: other spellings of a path;
 //! - `params`: the query of an alert's URL;
 //! - `request_body`: the body as hyper receives it; `body`: reading it, within limits;
 //! - `webhook`: receives one alert; `unintended`: requests that nobody sent on purpose; `decision`: what an alert leads to;
@@ -27,7 +27,6 @@ pub(crate) mod path;
 mod recent;
 mod replica_exchange;
 mod request_body;
-mod request_id;
 mod respond;
 pub(crate) mod router;
 mod status;

@@ -15,7 +15,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use tracing::{Span, dispatcher, info, warn};
+use tracing::{dispatcher, info, warn};
 
 use super::alert_log::{AcceptedAlert, AlertLog};
 use super::auth::signature::SignatureError;
@@ -31,6 +31,7 @@ use crate::alert::{self, Alert, Condition, Handshake, UnknownState};
 use crate::restart::{Accepted, AppName, Receipt, Restarter, Stopping, Trigger};
 use crate::util::dedup::SeenIds;
 use crate::util::log_throttle::LogThrottle;
+use crate::util::request_id::RequestId;
 use crate::util::task;
 
 /// How many bodies that take long are read at the same time: two, so that one sender does not hold up all others.
@@ -153,8 +154,9 @@ impl AlertIntake {
         let _turn = self.long_reads.acquire().await;
         let intake = Arc::clone(self);
         // Both belong to a thread: where the log lines go, and the request that they are of.
-        let (log, span) = (dispatcher::get_default(Clone::clone), Span::current());
-        let act_on = move || dispatcher::with_default(&log, || span.in_scope(|| intake.act_on(alert, received)));
+        let (log, id) = (dispatcher::get_default(Clone::clone), RequestId::current());
+        let act_on = move || intake.act_on(alert, received);
+        let act_on = move || dispatcher::with_default(&log, || RequestId::call(id, act_on));
         let acting = tokio::task::spawn_blocking(act_on);
         task::output(acting.await).unwrap_or(Err(IntakeError::Stopping))
     }

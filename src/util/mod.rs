@@ -5,6 +5,7 @@ pub(crate) mod dedup;
 pub(crate) mod log_throttle;
 pub(crate) mod own_url;
 pub(crate) mod query;
+pub(crate) mod request_id;
 pub(crate) mod secrets;
 pub(crate) mod task;
 pub(crate) mod text;

@@ -3,8 +3,9 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use tokio::task::JoinError;
-use tracing::Instrument;
+use tokio::task::{JoinError, JoinHandle};
+
+use super::request_id::RequestId;
 
 /// Runs a future to its end, even if the caller is dropped meanwhile. It becomes a task only if it is not ready at once.
 /// `None` when the runtime ended before it. A panic goes on in the caller.
@@ -15,7 +16,7 @@ where
     let mut future = Box::pin(future);
     match poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
         Poll::Ready(output) => Some(output),
-        Poll::Pending => output(tokio::spawn(future.in_current_span()).await),
+        Poll::Pending => output(spawn_in_request(future).await),
     }
 }
 
@@ -23,4 +24,15 @@ where
 /// caller.
 pub(crate) fn output<T>(joined: Result<T, JoinError>) -> Option<T> {
     joined.map_err(|error| error.try_into_panic().map(|panic| std::panic::resume_unwind(panic))).ok()
+}
+
+/// Spawns a task that belongs to the same request as its caller.
+fn spawn_in_request<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    match RequestId::current() {
+        Some(id) => tokio::spawn(id.scope(future)),
+        None => tokio::spawn(future),
+    }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use dyno_restarter::config::{Config, ConfigErrors};
 use dyno_restarter::restart::{AppName, DynoName, End, Outcome, Report, Restarter, Skip};
 use dyno_restarter::store::Timing;
+use dyno_restarter::telemetry::TextLine;
 use dyno_restarter::{Listen, bind};
 use simulator::{App, Heroku};
 use tokio::io::AsyncWriteExt;
@@ -221,8 +222,7 @@ impl Log {
         let log = self.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
-            .without_time()
-            .with_ansi(false)
+            .event_format(TextLine { names_module: true })
             .with_writer(move || log.clone())
             .finish();
         tracing::subscriber::set_default(subscriber)
