@@ -19,7 +19,7 @@ use tracing::{dispatcher, info, warn};
 
 use super::alert_log::{AcceptedAlert, AlertLog};
 use super::auth::signature::SignatureError;
-use super::auth::{Access, Authorized, Keys};
+use super::auth::{Access, Authorized, Keys, Refusal};
 use super::body::{BodyReader, Completeness, ReceivedBody};
 use super::caller::Caller;
 use super::decision::{Decision, IgnoreReason, decide};
@@ -135,7 +135,7 @@ impl AlertIntake {
             Err(IntakeError::Params(error)) => {
                 self.log_misdirected(&key, format_args!("an alert was not acted on: {error}"));
             }
-            Err(IntakeError::Signature(error)) => self.keys.log_refusal(&error.to_string()),
+            Err(IntakeError::Signature(error)) => self.keys.log_refusal(&Refusal::new(error.to_string())),
             Err(IntakeError::Stopping) if completeness == Completeness::CutOff => {
                 warn!("an alert was not acted on: the service is being shut down, and its sender may be gone");
             }

@@ -1,7 +1,6 @@
 //! Log lines about events that anybody can cause as often as they like: a few a minute of each kind, and one with the number
 //! of all others when the minute ends.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
@@ -9,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
 use tokio::runtime::Handle;
 
 /// Strangers must not fill the log.
@@ -26,7 +26,8 @@ type Line<K> = Box<dyn FnOnce(&K, Times) + Send>;
 pub(crate) struct LogThrottle<K> {
     /// How many lines of a kind there may be in an interval.
     lines: u64,
-    counts: Arc<RwLock<HashMap<K, Count<K>>>>,
+    /// There are so few kinds that a hash that strangers can attack does no harm.
+    counts: Arc<RwLock<FxHashMap<K, Count<K>>>>,
 }
 
 /// How many events one log line stands for. As text, what to append to the line.

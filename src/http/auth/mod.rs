@@ -8,6 +8,7 @@ mod key;
 mod presented;
 pub mod signature;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ use crate::util::secrets::Secrets;
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     all: Arc<[Key]>,
-    refusals: LogThrottle<String>,
+    refusals: LogThrottle<Cow<'static, str>>,
     recent: RecentAlerts,
     own_url: OwnUrl,
     secrets: Secrets,
@@ -58,7 +59,7 @@ pub(crate) struct Authorized {
 #[derive(Debug)]
 pub(crate) struct Refusal {
     /// For the log.
-    pub(crate) problem: String,
+    pub(crate) problem: Cow<'static, str>,
     /// Whether the request has no credentials at all. Some clients send them only when they are asked to.
     pub(crate) is_anonymous: bool,
 }
@@ -117,7 +118,7 @@ impl Keys {
             _ => match self.accepted(&presented) {
                 Some((key, user)) => Ok(Access::Key(Authorized { key, user, nonce: None })),
                 None if !has_key && !request.headers.contains_key(AUTHORIZATION) => Err(Refusal::anonymous()),
-                None => Err(Refusal::new(presented.problem().to_owned())),
+                None => Err(Refusal::new(presented.problem())),
             },
         }
     }
@@ -176,9 +177,9 @@ impl Keys {
     }
 
     /// Logs why a request was refused, at most twice a minute for each reason.
-    pub(crate) fn log_refusal(&self, problem: &str) {
+    pub(crate) fn log_refusal(&self, Refusal { problem, .. }: &Refusal) {
         self.recent.add("refused", None, "", problem);
-        self.refusals.log(&problem.to_owned(), |problem, times| {
+        self.refusals.log(problem, |problem, times| {
             warn!(count = times.count(), "refused a request: {problem}{times}");
         });
     }
@@ -247,7 +248,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let keys = Keys::from_ref(state);
         keys.check(parts).map_err(|refusal| {
-            keys.log_refusal(&refusal.problem);
+            keys.log_refusal(&refusal);
             refusal.response(ResponseFormat::requested(&parts.headers))
         })
     }
@@ -267,13 +268,13 @@ where
 }
 
 impl Refusal {
-    pub(crate) fn new(problem: String) -> Self {
-        Self { problem, is_anonymous: false }
+    pub(crate) fn new(problem: impl Into<Cow<'static, str>>) -> Self {
+        Self { problem: problem.into(), is_anonymous: false }
     }
 
     fn anonymous() -> Self {
-        let problem = "it has no key: send `Authorization: Bearer KEY`, or ?key=KEY in the URL".to_owned();
-        Self { problem, is_anonymous: true }
+        let problem = "it has no key: send `Authorization: Bearer KEY`, or ?key=KEY in the URL";
+        Self { problem: problem.into(), is_anonymous: true }
     }
 
     /// The response to the request. It asks for credentials where none came: clients such as wget send them only then.

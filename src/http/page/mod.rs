@@ -124,7 +124,7 @@ impl Page {
             Ok(Access::Signature(_)) => None,
             Err(refusal) => {
                 if !refusal.is_anonymous {
-                    self.keys.log_refusal(&refusal.problem);
+                    self.keys.log_refusal(&refusal);
                 }
                 None
             }
