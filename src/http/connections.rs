@@ -1,10 +1,11 @@
-//! Limits how many connections there are, so that thousands of slow or silent clients can keep out neither an alert nor the
-//! calls to Heroku.
+//! Limits how many connections there are and how long they may be silent, so that thousands of slow or silent clients can keep
+//! out neither an alert nor the calls to Heroku.
 //!
 //! A client that sends an alert sends it at once. So when the room runs out, the connection goes that has waited longest for
 //! the rest of its request: one that is still without a request is closed, and a body is taken as it is.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -19,6 +20,10 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::listener::BACKLOG;
+
+/// Heroku's router keeps an idle connection for 90 s and may send the next request on it. Closing the connection later
+/// than the router does avoids a race. The same limit holds for the head of a request.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(95);
 
 /// More are never needed: Heroku's router has a few connections to each dyno.
 const MOST_CONNECTIONS: usize = 4096;
@@ -125,16 +130,29 @@ impl Connections {
 
     /// Ends the waits that have lasted longest, up to an eighth of all. Returns when the next one may be ended.
     pub(super) fn make_room(&self) -> Instant {
+        self.end_waits(self.patience, self.most.div_ceil(8))
+    }
+
+    /// Ends each wait that has lasted for [`IDLE_TIMEOUT`]. One timer for all connections costs much less than one for each
+    /// request.
+    pub(super) async fn end_idle(&self) -> Infallible {
+        loop {
+            tokio::time::sleep_until(self.end_waits(IDLE_TIMEOUT, usize::MAX)).await;
+        }
+    }
+
+    /// Ends at most so many of the waits that have lasted for `patience`. Returns when the next one may be ended.
+    fn end_waits(&self, patience: Duration, most: usize) -> Instant {
         let waits = self.waits();
         let now = Instant::now();
         let mut waiting: Vec<_> = waits.values().map(|wait| (wait.since.load(Relaxed), wait)).collect();
         waiting.retain(|(since, _)| *since < ENDED);
         waiting.sort_unstable_by_key(|(since, _)| *since);
-        let until = |since| self.started + Duration::from_micros(since) + self.patience;
+        let until = |since| self.started + Duration::from_micros(since) + patience;
         let is_over = |since: u64| until(since) <= now;
-        let ended = waiting.iter().take(self.most.div_ceil(8)).take_while(|(since, _)| is_over(*since));
+        let ended = waiting.iter().take(most).take_while(|(since, _)| is_over(*since));
         let count = ended.filter(|(since, wait)| wait.end(*since)).count();
-        waiting.get(count).map_or(now + self.patience, |(since, _)| until(*since))
+        waiting.get(count).map_or(now + patience, |(since, _)| until(*since))
     }
 
     fn wait(self: &Arc<Self>) -> OwnWait {

@@ -9,19 +9,14 @@ use memchr::memmem;
 use rustix::net::{RecvFlags, recv};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
-use super::listener::{IDLE_TIMEOUT, MAX_HEAD};
+use super::listener::MAX_HEAD;
 
 /// Waits until the whole head can be read from `stream`, or hyper should reject what is there.
 ///
 /// # Errors
-/// When the client has closed the connection, or takes longer than [`IDLE_TIMEOUT`].
+/// When the client has closed the connection.
 pub(super) async fn arrived(stream: &TcpStream) -> io::Result<()> {
-    timeout(IDLE_TIMEOUT, wait(stream)).await?
-}
-
-async fn wait(stream: &TcpStream) -> io::Result<()> {
     loop {
         let is_last = stream.ready(Interest::READABLE).await?.is_read_closed();
         // `WouldBlock` tells tokio to wait until more has arrived.

@@ -14,7 +14,7 @@ use axum::http::header::{CONNECTION, EXPECT};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -30,10 +30,6 @@ use crate::shutdown::{PanicAlarm, PanicGuard};
 use crate::util::log_throttle::LogThrottle;
 use crate::util::request_id::RequestId;
 use crate::util::secrets::Secrets;
-
-/// Heroku's router keeps an idle connection for 90 s and may send the next request on it. Closing the connection later
-/// than the router does avoids a race. hyper has only one timeout, so the same limit holds for the head of a request.
-pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(95);
 
 /// Heroku's router limits a line of the head to 8 KB: this is enough for such a URL and all other lines.
 pub(super) const MAX_HEAD: usize = 16 * 1024;
@@ -115,12 +111,14 @@ pub(crate) async fn serve(
     let (stop, stopped) = watch::channel(());
     let accept_errors = LogThrottle::default();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_header_size(MAX_HEAD).half_close(true);
+    http.max_header_size(MAX_HEAD).half_close(true);
+    let mut idle = std::pin::pin!(connections.end_idle());
     let mut end = std::pin::pin!(end);
     loop {
         let stream = tokio::select! {
             biased;
             () = &mut end => break,
+            never = &mut idle => match never {},
             stream = accept(&listener, &connections, &accept_errors) => stream,
         };
         let connection = Arc::new(Connection::new(&connections));
@@ -142,7 +140,7 @@ pub(crate) async fn serve(
             tokio::select! {
                 biased;
                 ended = serving => if let Err(error) = ended { debug!("a connection ended: {error}") },
-                () = connection.evicted() => debug!("closed a connection that sent no request, to make room"),
+                () = connection.evicted() => debug!("closed a connection that sent no request"),
             }
         });
     }

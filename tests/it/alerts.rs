@@ -139,6 +139,22 @@ async fn an_idle_connection_outlives_the_routers_90_seconds_and_is_closed_soon_a
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_without_a_whole_head_is_closed_after_95_seconds() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for (before, head) in [(0, ""), (20, "GET /health HTTP/1.1\r\nHost: x"), (0, "\r\n")] {
+        tokio::time::sleep(seconds(before)).await;
+        let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let began = tokio::time::Instant::now();
+        // What the service did not read makes the system reset the connection.
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
+        assert_eq!(began.elapsed().as_secs(), 95, "{head:?}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sender_that_goes_away_in_the_middle_of_its_body_still_triggers() {
     let (heroku, shop) = shop(1).await;
     let service = Service::start(&heroku).await;
