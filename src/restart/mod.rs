@@ -52,7 +52,7 @@ mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::{self, Sender};
 use tokio::task::{JoinError, JoinSet};
 
 pub use crate::heroku::{AppName, DynoName, ProcessType};
@@ -137,16 +137,19 @@ impl Restarter {
         let mut shared = Apps::new();
         let clock = Clock::start();
         let writing = store.map(acceptance);
-        let mut keeper = writing.as_ref().map(|(acceptor, _)| TurnKeeper::new(acceptor.clone(), clock));
+        let (worker_ended, ended) = mpsc::unbounded_channel();
+        let mut keeper = writing.as_ref().map(|(acceptor, _)| TurnKeeper::new(acceptor.clone(), clock, ended));
         for name in apps {
             let turn = store.map(|store| Arc::new(Turn::new(store)));
             let app = Arc::new(SharedApp::new(clock, policy, turn));
-            let keeper_end = keeper.as_mut().map(|keeper| keeper.add(name, &app));
+            if let Some(keeper) = &mut keeper {
+                keeper.add(name, &app);
+            }
             shared.insert(name.clone(), Arc::clone(&app));
             let (client, policy, stop) = (client.clone(), policy.clone(), stop.clone());
             let (name, news, state) = (name.clone(), news.cloned(), State::default());
             let worker = Worker { name, app, client, policy, clock, stop, news, state };
-            workers.spawn(worker.work_in_turn(keeper_end));
+            workers.spawn(worker.work_and_tell(worker_ended.clone()));
         }
         let acceptor = writing.map(|(acceptor, writer)| {
             workers.spawn(writer.write(stop.clone()));

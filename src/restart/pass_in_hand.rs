@@ -103,7 +103,7 @@ impl PassInHand<'_> {
         }
         let (history, pass) = self.as_json(rollout, false, clock);
         // Where it was lost, somebody else goes on already.
-        let given_back = self.turn.store.give_back(&held.term, Some((&history, &pass))).await.is_ok();
+        let given_back = self.turn.store.hand_over(&held.term, &history, &pass).await.is_ok();
         if given_back {
             self.turn.lose(held);
         }

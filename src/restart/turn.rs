@@ -140,15 +140,6 @@ impl Turn {
         self.held.subscribe().wait_for(is_lost).await.ok();
     }
 
-    /// Gives the turn back, if this process still has it, so that a successor need not wait for the end of the lease.
-    pub(super) async fn give_back(&self) {
-        if let Some(held) = self.held().filter(|held| self.may_write(held)) {
-            // Without the database, the successor waits.
-            self.store.give_back(&held.term, None).await.ok();
-            self.lose(&held);
-        }
-    }
-
     /// Writes what is remembered after a look apart from a pass. Whether it is written.
     pub(super) async fn keep_history(&self, held: &HeldTurn, history: &History, status: &HolderStatus) -> bool {
         if !self.may_write(held) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
@@ -39,8 +39,8 @@ pub(super) struct TurnKeeper {
     is_away: bool,
     /// Told when there may be new reports on passes.
     changed: Arc<Notify>,
-    /// Closed when this task ends.
-    end: watch::Sender<()>,
+    /// Tells which workers have ended.
+    ended: mpsc::UnboundedReceiver<AppName>,
 }
 
 /// An app whose turn is kept.
@@ -67,7 +67,8 @@ impl KeptApp {
 }
 
 impl TurnKeeper {
-    pub(super) fn new(acceptor: Acceptor, clock: Clock) -> Self {
+    /// `ended` tells which workers have ended, and is closed when all have.
+    pub(super) fn new(acceptor: Acceptor, clock: Clock, ended: mpsc::UnboundedReceiver<AppName>) -> Self {
         Self {
             store: Arc::clone(acceptor.store()),
             acceptor,
@@ -76,18 +77,17 @@ impl TurnKeeper {
             renew_at: Instant::now(),
             is_away: false,
             changed: Arc::default(),
-            end: watch::Sender::new(()),
+            ended,
         }
     }
 
-    /// Keeps the turn of this app, too. What is returned is closed when no turn is taken any more.
-    pub(super) fn add(&mut self, name: &AppName, app: &Arc<SharedApp>) -> watch::Receiver<()> {
+    /// Keeps the turn of this app, too.
+    pub(super) fn add(&mut self, name: &AppName, app: &Arc<SharedApp>) {
         if let Some(turn) = &app.turn {
             let (app, turn) = (Arc::clone(app), Arc::clone(turn));
             app.queue.set_open(false);
             self.apps.insert(name.clone(), KeptApp { app, turn, watch: Watch::default() });
         }
-        self.end.subscribe()
     }
 
     /// The task that reads and writes reports on passes over these apps.
@@ -96,7 +96,7 @@ impl TurnKeeper {
         PassExchange { store: Arc::clone(&self.store), clock: self.clock, apps, changed: Arc::clone(&self.changed) }
     }
 
-    /// Works until the service is asked to end.
+    /// Works until the service is asked to end, and then gives back the turns whose workers end.
     pub(super) async fn run(mut self, stop: Stop) {
         let poll = self.store.timing().poll;
         let written = self.acceptor.written();
@@ -109,11 +109,23 @@ impl TurnKeeper {
             }
             tokio::select! {
                 biased;
-                _ = stop.requested() => return,
+                _ = stop.requested() => break,
                 // Alerts seldom come alone, and each commit says so.
                 () = written.notified() => tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep(poll) => {}
             }
+        }
+        self.give_back().await;
+    }
+
+    /// A successor need not wait for the end of the lease. Workers that end at the same time cost one statement.
+    async fn give_back(&mut self) {
+        let mut names = Vec::new();
+        while self.ended.recv_many(&mut names, self.apps.len()).await > 0 {
+            let held: Vec<_> = names.drain(..).filter_map(|name| self.apps.get(&name)?.held()).collect();
+            let terms: Vec<_> = held.iter().map(|held| &held.term).collect();
+            // Without the database, the successor waits.
+            self.store.give_back_turns(&terms).await.ok();
         }
     }
 

@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc::Sender;
-use tokio::sync::watch;
+use tokio::sync::mpsc::{Sender, UnboundedSender};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
@@ -159,15 +158,12 @@ impl SharedApp {
 }
 
 impl Worker {
-    /// Works until the service is asked to end. With a database, the turn is given back then: after the end of its keeper, which
-    /// might take it again.
-    pub(super) async fn work_in_turn(self, keeper_end: Option<watch::Receiver<()>>) {
-        let turn = self.app.turn.clone();
+    /// Works until the service is asked to end, and tells it: with a database, the turn is given back then.
+    pub(super) async fn work_and_tell(self, ended: UnboundedSender<AppName>) {
+        let name = self.name.clone();
         self.work().await;
-        if let Some((turn, mut keeper_end)) = turn.zip(keeper_end) {
-            keeper_end.changed().await.ok();
-            turn.give_back().await;
-        }
+        // Without a database, nobody listens.
+        ended.send(name).ok();
     }
 
     /// Works until the service is asked to end.

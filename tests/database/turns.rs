@@ -217,8 +217,8 @@ async fn forty_apps_are_served_and_no_turn_is_lost_although_the_database_takes_l
     all(queries.iter().map(|query| service.ask(query))).await;
     in_time("the restarts", heroku.until(|_| apps.iter().all(|app| app.restarts().len() == 1))).await;
     assert_eq!(other.log.count("turn_lost"), 0);
-    proxy.set(Wire::Passes);
     service.stop().await;
+    assert_eq!(database.number(HELD).await, 1);
     other.stop().await;
 }
 

@@ -207,12 +207,23 @@ impl Postgres {
     }
 
     /// Gives the turn back, with a pass that another process goes on with. Whether this process still had it.
-    pub(crate) async fn give_back(&self, term: &Term, left: Option<(&Value, &Value)>) -> Result<bool, Error> {
-        let statement = "UPDATE dyno_restarter.turns
-            SET holder = NULL, beat = beat + 1, history = coalesce($4, history), pass = coalesce($5, pass)
+    pub(crate) async fn hand_over(&self, term: &Term, history: &Value, pass: &Value) -> Result<bool, Error> {
+        let statement = "UPDATE dyno_restarter.turns SET holder = NULL, beat = beat + 1, history = $4, pass = $5
             WHERE app = $1 AND holder = $2 AND term = $3 RETURNING term";
-        let (history, pass) = left.unzip();
-        self.write_as_holder(statement, term, &[(&history, Type::JSONB), (&pass, Type::JSONB)]).await
+        self.write_as_holder(statement, term, &[(history, Type::JSONB), (pass, Type::JSONB)]).await
+    }
+
+    /// Gives turns back. One whose row another session locks is left out, and its successor waits.
+    pub(crate) async fn give_back_turns(&self, terms: &[&Term]) -> Result<(), Error> {
+        let statement = "WITH free AS (
+                SELECT turns.app FROM dyno_restarter.turns JOIN unnest($2, $3) AS mine (app, term) USING (app, term)
+                WHERE holder = $1 FOR NO KEY UPDATE OF turns SKIP LOCKED)
+            UPDATE dyno_restarter.turns SET holder = NULL, beat = beat + 1 FROM free WHERE turns.app = free.app";
+        let apps: Vec<&str> = terms.iter().map(|term| &*term.app).collect();
+        let numbers: Vec<i64> = terms.iter().map(|term| term.number).collect();
+        let parameters =
+            [(&self.id as _, Type::TEXT), (&apps as _, Type::TEXT_ARRAY), (&numbers as _, Type::INT8_ARRAY)];
+        self.query_early(statement, &parameters).await.map(drop)
     }
 
     async fn write_as_holder(&self, statement: &str, term: &Term, rest: Parameters<'_>) -> Result<bool, Error> {
