@@ -34,52 +34,51 @@ impl PassExchange {
                 _ = stop.requested() => return,
                 () = self.changed.notified() => {}
             }
+            let exchanging = async {
+                if let Err(error) = self.exchange().await {
+                    self.apps.values().for_each(|app| app.past().cannot_be_read(error.clone()));
+                    // Statements of passes wait behind one that fails slowly.
+                    tokio::time::sleep(self.store.timing().lease).await;
+                }
+            };
             tokio::select! {
                 biased;
                 _ = stop.requested() => return,
-                () = self.exchange() => {}
+                () = exchanging => {}
             }
         }
     }
 
-    async fn exchange(&self) {
+    async fn exchange(&self) -> Result<(), Error> {
         let mut known = Vec::new();
         for (name, app) in &self.apps {
             let unwritten = app.past().unwritten();
-            if unwritten.passes.is_empty() || self.store.keep_passes(name.as_str(), &unwritten.passes).await.is_ok() {
+            if !unwritten.passes.is_empty() {
+                self.store.keep_passes(name.as_str(), &unwritten.passes).await?;
                 app.past().written(&unwritten);
             }
             let last = app.past().last_row();
             match last {
                 Some(last) => known.push((name.as_str(), last)),
                 // The first time, each app has a statement of its own, because its passes of days may be large.
-                None => self.add([name.as_str()], self.store.latest_passes(name.as_str(), MOST_IDLE, MOST).await),
+                None => self.add([name.as_str()], self.store.latest_passes(name.as_str(), MOST_IDLE, MOST).await?),
             }
         }
         if !known.is_empty() {
-            let news = self.store.passes_after(&known, MOST_AT_ONCE).await;
+            let news = self.store.passes_after(&known, MOST_AT_ONCE).await?;
             self.add(known.into_iter().map(|(name, _)| name), news);
         }
+        Ok(())
     }
 
     /// Adds what was read of these apps.
-    fn add<'a>(&self, names: impl IntoIterator<Item = &'a str>, rows: Result<Vec<StoredPassRow>, Error>) {
+    fn add<'a>(&self, names: impl IntoIterator<Item = &'a str>, rows: Vec<StoredPassRow>) {
         let mut by_app: BTreeMap<String, Vec<_>> = BTreeMap::new();
-        let error = match rows {
-            Ok(rows) => {
-                for StoredPassRow { app, id, report } in rows {
-                    by_app.entry(app).or_default().push((id, report));
-                }
-                None
-            }
-            Err(error) => Some(error),
-        };
+        for StoredPassRow { app, id, report } in rows {
+            by_app.entry(app).or_default().push((id, report));
+        }
         for name in names {
             let app = &self.apps[name];
-            if let Some(error) = &error {
-                app.past().cannot_be_read(error.clone());
-                continue;
-            }
             let events = app.past().add_rows(by_app.remove(name).unwrap_or_default());
             app.view().add_events(events, self.clock.now());
         }

@@ -91,6 +91,8 @@ impl Worker {
         let late_end = held.clone().map(|held| LateEnd { held, was_lost });
         let (pass, unwritten) = self.end_to_write(was_lost);
         let (began, mut is_told) = (Instant::now(), false);
+        let timing = turn.store.timing();
+        let mut pause = timing.poll;
         // One that was alone when the pass began may hold the turn by now.
         while let Some(held) = held.clone().or_else(|| turn.held()) {
             match turn.finish(&held, &pass).await {
@@ -101,15 +103,17 @@ impl Worker {
                 }
                 Err(error) => {
                     // The keeper of the turns tells that the database is away. It does not use all that is used here.
-                    let is_to_tell = matches!(error, Error::Altered(_)) || began.elapsed() >= turn.store.timing().lease;
+                    let is_to_tell = matches!(error, Error::Altered(_)) || began.elapsed() >= timing.lease;
                     if is_to_tell && !std::mem::replace(&mut is_told, true) {
                         let (app, remedy) = (&self.name, error.remedy());
                         warn!(%app, "no dyno of {app} is restarted until the end of its last pass is written: {error}; {remedy}");
                     }
                     tokio::select! {
                         _ = self.stop.requested() => {}
-                        () = tokio::time::sleep(turn.store.timing().poll) => {}
+                        () = tokio::time::sleep(pause) => {}
                     }
+                    // Statements of other passes wait behind one that fails slowly.
+                    pause = (pause * 2).min(timing.lease);
                 }
             }
         }
