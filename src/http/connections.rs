@@ -141,7 +141,7 @@ impl Connections {
         }
     }
 
-    /// Ends at most so many of the waits that have lasted for `patience`. Returns when the next one may be ended.
+    /// Ends the waits that have lasted for `patience`, `most` of them at most. Returns when the next one may be ended.
     fn end_waits(&self, patience: Duration, most: usize) -> Instant {
         let waits = self.waits();
         let now = Instant::now();

@@ -77,7 +77,7 @@ impl Watch {
         (self.was_away, self.has_changed) = (true, false);
     }
 
-    /// Another process than `id` took or renewed the turn while it was watched.
+    /// Whether a process other than `id` took or renewed the turn while it was watched.
     #[must_use]
     pub fn sees_another(&self, id: &str) -> bool {
         let holder = self.seen.as_ref().and_then(|(row, _)| row.holder.as_deref());

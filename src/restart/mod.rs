@@ -156,7 +156,7 @@ impl Restarter {
             acceptor
         });
         if let Some(keeper) = keeper {
-            workers.spawn(keeper.exchange().run(stop.clone()));
+            workers.spawn(keeper.pass_exchange().run(stop.clone()));
             workers.spawn(keeper.run(stop.clone()));
         }
         let watched = Watched::new(apps, &policy.process_types);

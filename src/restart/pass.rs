@@ -38,7 +38,7 @@ pub(super) enum Ended {
 /// How long to wait before it is asked again whether a dyno may be restarted. Each time costs a look: twelve calls a minute.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
-/// A person is told after so many restarts that came too late after a look. That takes 30 s.
+/// A person is told when this many restarts in a row came too late after a look. That takes 30 s.
 const MOST_LATE: u32 = 10;
 
 impl Driver<'_> {
@@ -67,7 +67,10 @@ impl Driver<'_> {
                 Action::Done(report) => return Ended::Over(Box::new(report), notes),
                 // Never abandoned half-way: nobody would know whether it took effect.
                 Action::Restart(dyno) => match self.write_ahead(rollout).await {
-                    MayRestart::Yes if rollout.is_look_recent(self.clock.now()) => self.restart(&dyno).await,
+                    MayRestart::Yes if rollout.is_look_recent(self.clock.now()) => {
+                        late = 0;
+                        self.restart(&dyno).await
+                    }
                     MayRestart::Yes | MayRestart::LookAgain => {
                         late += 1;
                         if late == MOST_LATE {
@@ -118,7 +121,7 @@ impl Driver<'_> {
             event = "slow", %app,
             "no dyno of {app} was restarted in the last {MOST_LATE} attempts: what the last look showed was too old when the \
              restart was written to the database. The database is slow (see `heroku pg:info`), or this process has too little \
-             time to run; it tries on"
+             time to run; it keeps trying"
         );
     }
 

@@ -143,10 +143,11 @@ impl Queue {
         }
     }
 
-    /// Adds alerts that are in the database, unless they were added before.
-    pub(super) fn put_stored(&self, id: i64, request: PassRequest) {
+    /// Adds alerts that have this id in the database, unless they were added before.
+    pub(super) fn put_stored(&self, id: i64, mut request: PassRequest) {
         let mut waiting = self.lock();
         if waiting.state != QueueState::Closed && waiting.taken.add(id) {
+            request.requests.push(id);
             waiting.pass.absorb(request);
             self.changed.notify_one();
         }

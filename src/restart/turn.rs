@@ -95,7 +95,7 @@ impl Turn {
         }
     }
 
-    /// Who has it, if that is another process, which takes or renews it.
+    /// The other process that has the turn, if it took or renewed it not long ago.
     pub(super) fn active_holder(&self) -> Option<String> {
         self.other().as_ref().filter(|other| other.is_active).map(|other| other.id.clone())
     }
@@ -192,18 +192,18 @@ impl HeldTurn {
         lease.may_renew(store.is_designated(), Instant::now())
     }
 
-    /// Whether the others do not know this status yet. It counts as not known until [`HeldTurn::told`] is called.
-    pub(super) fn is_news(&self, status: &Value) -> bool {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).take().is_none_or(|told| told != *status)
+    /// What the others were told last. It is forgotten, because a renewal that fails may have told them something else.
+    pub(super) fn take_told(&self) -> Option<Value> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The others were told this status.
-    pub(super) fn told(&self, status: Value) {
+    pub(super) fn note_told(&self, status: Value) {
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
     }
 
-    /// Another session of the database locks its row, so that it could not be renewed. A lock of a moment does no harm.
-    pub(super) fn is_locked(&self) {
+    /// Another session of the database locks its row, so that it could not be renewed. A short lock does no harm.
+    pub(super) fn note_locked(&self) {
         let app = &self.term.app;
         if !self.is_trusted() && !self.told_locked.swap(true, Ordering::Relaxed) {
             warn!(

@@ -91,7 +91,7 @@ impl TurnKeeper {
     }
 
     /// The task that reads and writes reports on passes over these apps.
-    pub(super) fn exchange(&self) -> PassExchange {
+    pub(super) fn pass_exchange(&self) -> PassExchange {
         let apps = self.apps.iter().map(|(name, kept)| (name.clone(), Arc::clone(&kept.app))).collect();
         PassExchange { store: Arc::clone(&self.store), clock: self.clock, apps, changed: Arc::clone(&self.changed) }
     }
@@ -118,14 +118,17 @@ impl TurnKeeper {
         self.give_back().await;
     }
 
-    /// A successor need not wait for the end of the lease. Workers that end at the same time cost one statement.
+    /// Gives back the turns of workers that have ended, so that a successor need not wait for the end of the lease. Workers that
+    /// end at the same time cost one statement.
     async fn give_back(&mut self) {
         let mut names = Vec::new();
         while self.ended.recv_many(&mut names, self.apps.len()).await > 0 {
             let held: Vec<_> = names.drain(..).filter_map(|name| self.apps.get(&name)?.held()).collect();
             let terms: Vec<_> = held.iter().map(|held| &held.term).collect();
-            // Without the database, the successor waits.
-            self.store.give_back_turns(&terms).await.ok();
+            if !terms.is_empty() {
+                // Without the database, the successor waits.
+                self.store.give_back_turns(&terms).await.ok();
+            }
         }
     }
 
@@ -152,16 +155,19 @@ impl TurnKeeper {
         let statuses: Vec<_> = held.iter().map(|(_, kept, _)| json(&kept.app.for_others())).collect();
         let mut renewals = Vec::new();
         for ((_, _, held), status) in held.iter().zip(&statuses) {
-            renewals.push(Renewal { term: &held.term, status: Some(status).filter(|status| held.is_news(status)) });
+            renewals.push(Renewal {
+                term: &held.term,
+                status: Some(status).filter(|status| held.take_told().as_ref() != Some(*status)),
+            });
         }
         let renewed = if held.is_empty() { BTreeMap::new() } else { self.store.renew_turns(&renewals).await? };
         for ((app, kept, held), status) in held.iter().zip(statuses) {
             match renewed.get(app.as_str()) {
                 Some(true) => {
                     held.renewed(began, &self.store);
-                    held.told(status);
+                    held.note_told(status);
                 }
-                Some(false) => held.is_locked(),
+                Some(false) => held.note_locked(),
                 None => {
                     warn!(event = "turn_lost", %app, "another restarter makes the passes over {app} now");
                     kept.turn.lose(held);
@@ -212,7 +218,6 @@ impl TurnKeeper {
                 asked,
                 alerts: u64::try_from(request.alerts).unwrap_or_default(),
                 senders: request.senders.into_iter().map(Arc::from).collect(),
-                requests: vec![request.id],
                 ..PassRequest::default()
             },
         );

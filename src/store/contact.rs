@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Timing;
 
-/// A process that did not say for so many leases that it is there has ended: two minutes. It says so three times in a lease,
+/// A process has ended if it has not said for this many leases that it is there: two minutes. It says so three times in a lease,
 /// and every minute when the database is slow.
 const ENDED_AFTER_LEASES: u32 = 5;
 

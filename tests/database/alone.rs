@@ -4,7 +4,7 @@ use dyno_restarter::store::Timing;
 
 use crate::alerts::{DONE, WAITING, until};
 use crate::proxy::{Proxy, Wire};
-use crate::replicas::HELD;
+use crate::replicas::{HELD, PASSES};
 use crate::service::{QUICK, Service, environment, held_by, seconds, shop};
 use crate::{in_time, replica, service_at_pace, service_with};
 
@@ -25,7 +25,7 @@ async fn a_hold_of_a_pass_that_ended_without_the_database_is_written_when_it_is_
     service.stop().await;
     let other = replica(&heroku, &database).await;
     other.alert().await;
-    until(&database, "SELECT count(*) FROM dyno_restarter.passes", 2).await;
+    until(&database, PASSES, 2).await;
     assert_eq!((shop.restarts().len(), other.outcome("web.3")), (2, held_by("web.2")));
     other.stop().await;
 }

@@ -1,11 +1,12 @@
 //! Databases that do not do what they should: an alert is answered all the same, and a sentence says what to do.
 
 use dyno_restarter::store::Timing;
-use simulator::Heroku;
+use simulator::{App, Heroku};
 
 use crate::alerts::until;
 use crate::postgres::{Database, PASSWORD};
 use crate::proxy::{Proxy, Wire};
+use crate::replicas::PASSES;
 use crate::service::{QUICK, Service, environment, seconds, shop};
 use crate::{in_time, replica, service_at_pace, unconnected_service};
 
@@ -110,7 +111,7 @@ async fn rows_that_are_not_understood_are_told_and_do_not_stop_the_others() {
     let shop = shop.boot_time(seconds(0));
     let service = crate::replica(&heroku, &database).await;
     service.alert().await;
-    until(&database, "SELECT count(*) FROM dyno_restarter.passes", 1).await;
+    until(&database, PASSES, 1).await;
     assert_eq!(shop.restarts(), ["web.1"]);
     for what in ["what is remembered", "the pass under way", "an alert"] {
         assert_eq!(service.log.count(&format!("{what} of shop in the database is not valid")), 1, "{what}");
@@ -118,23 +119,23 @@ async fn rows_that_are_not_understood_are_told_and_do_not_stop_the_others() {
     service.stop().await;
 }
 
-/// A service for two apps with one dyno each, which has both turns.
-async fn service_for_two_apps(heroku: &Heroku, database: &Database) -> Service {
+/// Two apps, `shop` and `blog`, with one dyno each, and a service that has both turns.
+async fn service_for_two_apps(database: &Database) -> (Heroku, App, Service) {
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
     // A statement that waits for a lock takes two seconds to fail.
     let timing = Timing { lease: seconds(8), longest_call: seconds(2), answer: seconds(1), ..QUICK };
     let _ = heroku.create_app("blog").with("web", 1).boot_time(seconds(0));
     let changes = [("DATABASE_URL", database.url.as_str()), ("APP_NAME", "shop,blog")];
-    let service = Service::with_timing(&environment(heroku, &changes), timing);
+    let service = Service::with_timing(&environment(&heroku, &changes), timing);
     until(database, "SELECT count(*) FROM dyno_restarter.turns WHERE term = 1", 2).await;
-    service
+    (heroku, shop, service)
 }
 
 #[tokio::test]
 async fn a_row_of_a_turn_that_is_locked_by_hand_does_not_stop_the_other_apps() {
     let database = database!();
-    let (heroku, shop) = shop(1).await;
-    let shop = shop.boot_time(seconds(0));
-    let service = service_for_two_apps(&heroku, &database).await;
+    let (heroku, shop, service) = service_for_two_apps(&database).await;
     let mut blocker = Database::connect(&database.url).await;
     let lock = blocker.transaction().await.expect("begun");
     lock.batch_execute("SELECT FROM dyno_restarter.turns WHERE app = 'blog' FOR UPDATE").await.expect("locked");
@@ -149,9 +150,7 @@ async fn a_row_of_a_turn_that_is_locked_by_hand_does_not_stop_the_other_apps() {
 #[tokio::test]
 async fn a_pass_that_cannot_be_ended_is_told_and_does_not_stop_the_other_apps() {
     let database = database!();
-    let (heroku, shop) = shop(1).await;
-    let shop = shop.boot_time(seconds(0));
-    let service = service_for_two_apps(&heroku, &database).await;
+    let (heroku, shop, service) = service_for_two_apps(&database).await;
     let mut blocker = Database::connect(&database.url).await;
     let lock = blocker.transaction().await.expect("begun");
     lock.batch_execute("LOCK TABLE dyno_restarter.passes").await.expect("locked");
@@ -163,7 +162,7 @@ async fn a_pass_that_cannot_be_ended_is_told_and_does_not_stop_the_other_apps() 
     let waiting = database.number(WAITING_FOR_LOCKS).await;
     assert!(waiting <= 1, "{waiting} statements wait for the lock");
     lock.rollback().await.expect("ended");
-    until(&database, "SELECT count(*) FROM dyno_restarter.passes", 2).await;
+    until(&database, PASSES, 2).await;
     service.stop().await;
 }
 

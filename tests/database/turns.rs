@@ -6,7 +6,7 @@ use simulator::Heroku;
 
 use crate::alerts::{WAITING, all, until};
 use crate::proxy::{Proxy, Wire};
-use crate::replicas::HELD;
+use crate::replicas::{HELD, PASSES};
 use crate::service::{KEY, QUICK, Service, environment, held_by, seconds, shop};
 use crate::{in_time, replica, service_with, until_true};
 
@@ -54,12 +54,12 @@ async fn a_hold_survives_a_restart_of_the_restarter() {
     let _ = shop.dyno("web.1").crashes_on_boot();
     let one = replica(&heroku, &database).await;
     one.alert().await;
-    until(&database, "SELECT count(*) FROM dyno_restarter.passes", 1).await;
+    until(&database, PASSES, 1).await;
     assert!(matches!(one.end(), Some(End::Failed(_))));
     one.stop().await;
     let other = replica(&heroku, &database).await;
     other.alert().await;
-    until(&database, "SELECT count(*) FROM dyno_restarter.passes", 2).await;
+    until(&database, PASSES, 2).await;
     assert_eq!((shop.restarts().len(), other.outcome("web.2")), (1, held_by("web.1")));
     other.stop().await;
 }
@@ -141,7 +141,7 @@ async fn a_replica_that_makes_no_passes_knows_of_holds_and_of_their_ends_without
     until(&database, "SELECT count(*) FROM dyno_restarter.turns WHERE term = 1", 1).await;
     let other = replica(&heroku, &database).await;
     one.alert().await;
-    until(&database, "SELECT count(*) FROM dyno_restarter.passes", 1).await;
+    until(&database, PASSES, 1).await;
     let name = dyno_restarter::restart::AppName::parse("shop").expect("a valid name");
     until_true("the hold at the other replica", async || other.restarter.status(&name).holds.len() == 1).await;
     let told = other.ask("dry_run=true").await.1;

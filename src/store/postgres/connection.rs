@@ -29,7 +29,7 @@ pub(super) struct Connection {
     config: Config,
     tls: MakeRustlsConnect,
     client: Mutex<Option<OpenClient>>,
-    /// Where all wait but those that must not wait long, so that one of them at most is before these.
+    /// Ordinary statements wait for each other here first, so that an early one waits for one of them at most.
     line: Mutex<()>,
 }
 
