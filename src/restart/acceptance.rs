@@ -4,33 +4,26 @@
 //! memory only, as without a database, and written when it is back. An alert may then be acted on twice, which does no harm:
 //! a process that began after the alert arrived is never restarted for it (rule 2).
 
+mod writer;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
-use tracing::{error, info, warn};
+use tokio::time::Instant;
 
 use super::outlook::Outlook;
 use super::queue::PassRequest;
 use super::target::Trigger;
 use super::{Restarter, Stopping};
 use crate::heroku::AppName;
-use crate::shutdown::Stop;
 use crate::store::{DeliveryId, Error, NewRequest, Postgres, StoredReports};
+pub(super) use writer::AcceptanceWriter;
 
-/// How many deliveries may wait. More are kept in memory only.
+/// How many deliveries may wait to be written. An answer waits for a place among them.
 const MOST_WAITING: usize = 10_000;
-
-/// How many are written in one commit.
-const MOST_AT_ONCE: usize = 1_000;
-
-/// How long to wait before writing is tried again.
-const RETRY: Duration = Duration::from_secs(1);
-
-/// How many deliveries are kept one by one while the database is away. From then on they are merged, and their ids forgotten.
-const MOST_KEPT: usize = 1_000;
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +41,7 @@ pub(crate) enum Kept {
 pub(super) struct Acceptor {
     store: Arc<Postgres>,
     deliveries: mpsc::Sender<Delivery>,
+    overflow: Arc<Overflow>,
     /// How long an answer waits for the commit.
     deadline: Duration,
     is_away: Arc<AtomicBool>,
@@ -57,15 +51,8 @@ pub(super) struct Acceptor {
     written: Arc<Notify>,
 }
 
-/// The task that writes them.
-pub(super) struct AcceptanceWriter {
-    store: Arc<Postgres>,
-    deliveries: mpsc::Receiver<Delivery>,
-    is_away: Arc<AtomicBool>,
-    unwritten: Arc<AtomicU64>,
-    /// What is not written yet.
-    waiting: Vec<Delivery>,
-}
+/// What deliveries ask for that found no place. It is merged, and written later.
+type Overflow = Mutex<BTreeMap<AppName, PassRequest>>;
 
 #[derive(Debug)]
 struct Delivery {
@@ -144,15 +131,18 @@ impl Restarter {
 pub(super) fn acceptance(store: &Arc<Postgres>) -> (Acceptor, AcceptanceWriter) {
     let (sender, deliveries) = mpsc::channel(MOST_WAITING);
     let (is_away, unwritten) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+    let overflow = Arc::<Overflow>::default();
     let acceptor = Acceptor {
         store: Arc::clone(store),
         deliveries: sender,
+        overflow: Arc::clone(&overflow),
         deadline: store.timing().answer,
         is_away: Arc::clone(&is_away),
         unwritten: Arc::clone(&unwritten),
         written: Arc::default(),
     };
-    (acceptor, AcceptanceWriter { store: Arc::clone(store), deliveries, is_away, unwritten, waiting: Vec::new() })
+    let (store, waiting) = (Arc::clone(store), Vec::new());
+    (acceptor, AcceptanceWriter { store, deliveries, overflow, is_away, unwritten, waiting })
 }
 
 impl Acceptor {
@@ -178,113 +168,20 @@ impl Acceptor {
 
     /// Writes a delivery, and waits for the commit until the deadline.
     pub(super) async fn accept(&self, ids: Vec<DeliveryId>, asked: BTreeMap<AppName, PassRequest>) -> Kept {
-        let (answer, verdict) = oneshot::channel();
-        let delivery = Delivery { ids, asked, answer: Some(answer) };
-        if self.deliveries.try_send(delivery).is_err() || self.is_away() {
+        let deadline = if self.is_away() { Duration::ZERO } else { self.deadline };
+        let deadline = Instant::now() + deadline;
+        let Ok(Ok(place)) = tokio::time::timeout_at(deadline, self.deliveries.reserve()).await else {
+            merge(&mut self.overflow.lock().unwrap_or_else(PoisonError::into_inner), asked);
             return Kept::InMemoryOnly;
-        }
-        match tokio::time::timeout(self.deadline, verdict).await {
+        };
+        let (answer, verdict) = oneshot::channel();
+        place.send(Delivery { ids, asked, answer: Some(answer) });
+        match tokio::time::timeout_at(deadline, verdict).await {
             Ok(Ok(true)) => Kept::New,
             Ok(Ok(false)) => Kept::Repeated,
             Ok(Err(_)) | Err(_) => Kept::InMemoryOnly,
         }
     }
-}
-
-impl AcceptanceWriter {
-    /// Writes until the service is asked to end, and then what is left.
-    pub(super) async fn write(mut self, stop: Stop) {
-        loop {
-            let has_waiting = !self.waiting.is_empty();
-            let mut next = Vec::new();
-            tokio::select! {
-                biased;
-                _ = stop.requested() => break,
-                _ = self.deliveries.recv_many(&mut next, MOST_AT_ONCE) => self.waiting.append(&mut next),
-                () = tokio::time::sleep(RETRY), if has_waiting => {}
-            }
-            self.gather().await;
-            self.write_waiting().await;
-        }
-        self.deliveries.close();
-        while let Some(delivery) = self.deliveries.recv().await {
-            self.waiting.push(delivery);
-        }
-        if !self.waiting.is_empty() {
-            self.write_waiting().await;
-        }
-        let lost = self.unwritten.load(Ordering::Relaxed);
-        if lost > 0 {
-            let (are, what) = if lost == 1 { ("is", "alert") } else { ("are", "alerts") };
-            warn!("the restarter is being shut down, and {lost} {what} {are} dropped that were kept in memory only");
-        }
-    }
-
-    /// Takes what other tasks are about to hand over, so that alerts that arrive together are written in one commit.
-    async fn gather(&mut self) {
-        let mut found = true;
-        while found && self.waiting.len() < MOST_AT_ONCE {
-            tokio::task::yield_now().await;
-            let before = self.waiting.len();
-            self.waiting.extend(std::iter::from_fn(|| self.deliveries.try_recv().ok()));
-            found = self.waiting.len() > before;
-        }
-    }
-
-    async fn write_waiting(&mut self) {
-        let ids: Vec<_> = self.waiting.iter().map(|delivery| delivery.ids.clone()).collect();
-        let waiting = &self.waiting;
-        match self.store.accept(&ids, |is_new| merged(waiting, is_new)).await {
-            Ok(is_new) => {
-                if self.is_away.swap(false, Ordering::Relaxed) {
-                    info!(event = "database_back", "the database is back: alerts are kept there again");
-                }
-                for (delivery, is_new) in self.waiting.drain(..).zip(is_new) {
-                    // The sender may have been answered already.
-                    delivery.answer.and_then(|answer| answer.send(is_new).err());
-                }
-            }
-            Err(error) => self.keep_for_later(&error),
-        }
-        let unwritten =
-            self.waiting.iter().flat_map(|delivery| delivery.asked.values()).map(|asked| asked.alerts).sum();
-        self.unwritten.store(unwritten, Ordering::Relaxed);
-    }
-
-    /// The senders are answered now, and their alerts are kept in memory.
-    fn keep_for_later(&mut self, error: &Error) {
-        if !self.is_away.swap(true, Ordering::Relaxed) {
-            let remedy = error.remedy();
-            error!(
-                event = "database_away",
-                "{error}. Alerts are kept in memory only until it is back: what was accepted meanwhile is lost if this \
-                 process ends. {remedy}"
-            );
-        }
-        for delivery in &mut self.waiting {
-            delivery.answer = None;
-        }
-        if self.waiting.len() > MOST_KEPT {
-            let mut asked = BTreeMap::new();
-            for delivery in self.waiting.drain(..) {
-                merge(&mut asked, delivery.asked);
-            }
-            self.waiting.push(Delivery { ids: Vec::new(), asked, answer: None });
-        }
-    }
-}
-
-/// What the new ones of these deliveries ask for, merged by app.
-fn merged(deliveries: &[Delivery], is_new: &[bool]) -> Vec<NewRequest> {
-    let mut by_app: BTreeMap<&AppName, (PassRequest, Vec<DeliveryId>)> = BTreeMap::new();
-    for (delivery, _) in deliveries.iter().zip(is_new).filter(|(_, is_new)| **is_new) {
-        for (app, request) in &delivery.asked {
-            let (merged, ids) = by_app.entry(app).or_default();
-            merged.absorb(request.clone());
-            ids.extend(&delivery.ids);
-        }
-    }
-    by_app.into_iter().filter_map(|(app, (request, ids))| new_request(app, request, ids)).collect()
 }
 
 /// A row of what alerts ask for. It consists of names, times and durations, which are always valid JSON.

@@ -75,7 +75,7 @@ impl PassInHand<'_> {
         let (history, pass) = self.as_json(rollout, true, clock);
         let state = TurnState { history, pass: Some(pass), status: json(status) };
         let is_needed = || rollout.is_look_recent(clock.now());
-        match self.turn.store.write_state(&held.term, &state, is_needed).await {
+        match self.turn.store.write_state_if(&held.term, &state, is_needed).await {
             Ok(None) => MayRestart::LookAgain,
             Ok(Some(true)) => {
                 held.renewed(began, &self.turn.store);

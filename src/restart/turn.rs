@@ -1,7 +1,7 @@
 //! Whether this process may make passes over an app: of several replicas, the one that holds the app's turn may.
 //!
 //! A turn is a row in the database with a term, which grows whenever the turn changes hands, and a beat, which grows with
-//! each renewal. Nobody compares clocks:
+//! each write of its holder. Nobody compares clocks:
 //!
 //! - who has seen the same term and beat for `Timing::lease` by its own clock may take the turn (`lease::Watch`);
 //! - the holder relies on it for `Timing::trust` from the *start* of its last renewal (`lease::Lease`). That is shorter by the
@@ -13,6 +13,7 @@
 //! While the database is away, nobody can renew or take a turn, and alerts wait, unless it is certain that only one process
 //! acts: see [`Postgres::is_alone`].
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -147,11 +148,11 @@ impl Turn {
         }
         let began = Instant::now();
         let state = TurnState { history: json(history), pass: None, status: json(status) };
-        let is_held = self.store.write_state(&held.term, &state, || true).await;
+        let is_held = self.store.write_state(&held.term, &state).await;
         match is_held {
-            Ok(Some(true)) => held.renewed(began, &self.store),
-            Ok(Some(false)) => _ = self.lose(held),
-            Ok(None) | Err(_) => {}
+            Ok(true) => held.renewed(began, &self.store),
+            Ok(false) => _ = self.lose(held),
+            Err(_) => {}
         }
         is_held.is_ok()
     }
@@ -204,12 +205,8 @@ impl HeldTurn {
 
     /// Another session of the database locks its row, so that it could not be renewed. A short lock does no harm.
     pub(super) fn note_locked(&self) {
-        let app = &self.term.app;
         if !self.is_trusted() && !self.told_locked.swap(true, Ordering::Relaxed) {
-            warn!(
-                event = "turn_locked", %app,
-                "no dyno of {app} is restarted now: another session of the database locks the row of its turn; see `heroku pg:locks`"
-            );
+            tell_locked(&self.term.app);
         }
     }
 
@@ -219,6 +216,14 @@ impl HeldTurn {
         let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
         lease.renew(began, store.is_designated(), &store.timing());
     }
+}
+
+/// Another session of the database locks the row of this app's turn.
+pub(super) fn tell_locked(app: impl fmt::Display) {
+    warn!(
+        event = "turn_locked", %app,
+        "no dyno of {app} is restarted now: another session of the database locks the row of its turn; see `heroku pg:locks`"
+    );
 }
 
 /// Names, numbers and times, which are always valid JSON.

@@ -19,7 +19,7 @@ use super::queue::PassRequest;
 use super::stored_pass::StoredPass;
 use super::taken_requests::TakenRequests;
 use super::target::MergedTarget;
-use super::turn::{HeldTurn, Turn, json};
+use super::turn::{HeldTurn, Turn, json, tell_locked};
 use super::worker::SharedApp;
 use crate::heroku::AppName;
 use crate::shutdown::Stop;
@@ -49,6 +49,8 @@ struct KeptApp {
     turn: Arc<Turn>,
     /// The turn, while another process has it or nobody.
     watch: Watch,
+    /// Since when the turn is free and cannot be taken, and whether the log says so.
+    locked: Option<(Instant, bool)>,
 }
 
 /// A turn that was taken, and what the last holder left.
@@ -63,6 +65,14 @@ impl KeptApp {
     /// The turn, if this process has it.
     fn held(&self) -> Option<Arc<HeldTurn>> {
         self.turn.held().filter(|held| self.turn.may_write(held))
+    }
+
+    /// The turn was free, and was not taken: another process was faster, or another session of the database locks its row.
+    fn could_not_take(&mut self, app: &str, limit: Duration) {
+        let (since, is_told) = self.locked.get_or_insert((Instant::now(), false));
+        if since.elapsed() >= limit && !std::mem::replace(is_told, true) {
+            tell_locked(app);
+        }
     }
 }
 
@@ -86,7 +96,7 @@ impl TurnKeeper {
         if let Some(turn) = &app.turn {
             let (app, turn) = (Arc::clone(app), Arc::clone(turn));
             app.queue.set_open(false);
-            self.apps.insert(name.clone(), KeptApp { app, turn, watch: Watch::default() });
+            self.apps.insert(name.clone(), KeptApp { app, turn, watch: Watch::default(), locked: None });
         }
     }
 
@@ -236,7 +246,7 @@ impl TurnKeeper {
         for name in &names {
             let kept = &self.apps[name];
             match kept.watch.may_take(store.id(), store.is_designated(), now, &store.timing()) {
-                Some(row) => free.push((name.as_str(), row)),
+                Some(row) => free.push((name.as_str(), row.clone())),
                 None if self.acceptor.is_away() => {}
                 None => kept.app.queue.forget_requests(),
             }
@@ -247,6 +257,13 @@ impl TurnKeeper {
         let began = Instant::now();
         for taken in store.take_turns(&free).await? {
             self.take(taken, began);
+        }
+        for (name, _) in free {
+            if let Some(kept) = self.apps.get_mut(name)
+                && kept.turn.held().is_none()
+            {
+                kept.could_not_take(name, store.timing().trust());
+            }
         }
         self.renew_at = began;
         Ok(())
@@ -267,6 +284,7 @@ impl TurnKeeper {
             };
             if kept.watch.read(row, now, &store.timing()) {
                 changed.push(name);
+                kept.locked = None;
             }
             kept.turn.note_holder(row.holder.as_deref(), kept.watch.sees_another(store.id()));
         }
@@ -287,7 +305,7 @@ impl TurnKeeper {
     fn take(&mut self, taken: TakenTurn, began: Instant) {
         let Some(app) = AppName::parse(&taken.app) else { return };
         let Some(kept) = self.apps.get_mut(&app) else { return };
-        let term = Term { app: taken.app, number: taken.term };
+        let term = Term::new(taken.app, taken.term);
         let held = Arc::new(HeldTurn::new(term, began, &self.store));
         let history = taken.history.and_then(|history| read(&app, history, "what is remembered"));
         let pass: Option<StoredPass> = taken.pass.and_then(|pass| read(&app, pass, "the pass under way"));

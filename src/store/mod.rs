@@ -15,6 +15,7 @@ mod contact;
 mod postgres;
 mod url;
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use ring::digest;
@@ -139,7 +140,7 @@ pub struct TurnRow {
     pub holder: Option<String>,
     /// Grows whenever the turn changes hands.
     pub term: i64,
-    /// Grows with each renewal.
+    /// Grows with each write of the holder.
     pub beat: i64,
 }
 
@@ -155,10 +156,25 @@ pub(crate) struct TakenTurn {
 }
 
 /// Names the term of a turn that this process holds. Every write of a holder names it, and fails when it is over.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Term {
     pub(crate) app: String,
     pub(crate) number: i64,
+    /// The beat of the last write.
+    beat: AtomicI64,
+}
+
+impl Term {
+    /// A term that has just begun.
+    pub(crate) fn new(app: String, number: i64) -> Self {
+        Self { app, number, beat: AtomicI64::new(0) }
+    }
+
+    /// The beat of the next write. To be asked for when the connection is free, so that beats grow in the order in which
+    /// statements are sent. A write that was given up may arrive late, and must not undo a later one.
+    fn next_beat(&self) -> i64 {
+        self.beat.fetch_add(1, Ordering::Relaxed) + 1
+    }
 }
 
 /// A turn that is to be renewed.

@@ -17,6 +17,8 @@ pub(crate) enum Wire {
     Down,
     /// Bytes wait, in both directions.
     Stalls,
+    /// The same on connections that are open. New ones pass.
+    OpenStall,
     /// Each answer takes this long.
     Slow(Duration),
 }
@@ -85,9 +87,11 @@ async fn pass_on(client: TcpStream, server: String, wire: watch::Receiver<Wire>)
     let Ok(server) = TcpStream::connect(server).await else { return };
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     let mut cut = wire.clone();
+    let is_new = *wire.borrow() == Wire::OpenStall;
+    let stalls = move |wire: &Wire| *wire == Wire::Stalls || *wire == Wire::OpenStall && !is_new;
     tokio::select! {
-        () = copy(from_client, to_server, wire.clone(), false) => {}
-        () = copy(from_server, to_client, wire, true) => {}
+        () = copy(from_client, to_server, wire.clone(), stalls, false) => {}
+        () = copy(from_server, to_client, wire, stalls, true) => {}
         _ = cut.wait_for(|wire| matches!(wire, Wire::Cut | Wire::Down)) => {}
     }
 }
@@ -96,6 +100,7 @@ async fn copy(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut wire: watch::Receiver<Wire>,
+    stalls: impl Fn(&Wire) -> bool,
     are_answers: bool,
 ) {
     let mut bytes = vec![0; 64 * 1024];
@@ -104,7 +109,7 @@ async fn copy(
         if are_answers {
             tokio::time::sleep(slowness).await;
         }
-        if wire.wait_for(|wire| *wire != Wire::Stalls).await.is_err() || to.write_all(&bytes[..count]).await.is_err() {
+        if wire.wait_for(|wire| !stalls(wire)).await.is_err() || to.write_all(&bytes[..count]).await.is_err() {
             return;
         }
     }

@@ -5,10 +5,11 @@ use dyno_restarter::store::Timing;
 use simulator::Heroku;
 
 use crate::alerts::{WAITING, all, until};
+use crate::postgres::Database;
 use crate::proxy::{Proxy, Wire};
 use crate::replicas::{HELD, PASSES};
 use crate::service::{KEY, QUICK, Service, environment, held_by, seconds, shop};
-use crate::{in_time, replica, service_with, until_true};
+use crate::{in_time, replica, service_at_pace, service_with, until_true};
 
 #[tokio::test]
 async fn alerts_at_two_replicas_at_once_restart_each_dyno_once_and_one_at_a_time() {
@@ -236,5 +237,42 @@ async fn an_alert_that_waits_when_the_turn_is_lost_is_served_when_it_is_taken_ag
     database.client().await.batch_execute(stolen).await.expect("done");
     until(&database, WAITING, 0).await;
     assert_eq!(shop.restarts(), ["web.1", "web.2"]);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_write_that_arrives_late_does_not_undo_the_end_of_its_pass() {
+    const CONNECTIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()";
+    let database = database!();
+    let (heroku, shop) = shop(2).await;
+    let shop = shop.boot_time(seconds(1));
+    let proxy = Proxy::to(&database.url).await;
+    // Nothing but the pass uses the connection for a while.
+    let timing = Timing { lease: seconds(90), poll: seconds(30), ..Timing::default() };
+    let service = service_at_pace(&heroku, &proxy.url(&database.url), timing);
+    until(&database, "SELECT count(*) FROM dyno_restarter.replicas", 1).await;
+    service.alert().await;
+    in_time("the first restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    proxy.set(Wire::OpenStall);
+    until(&database, WAITING, 0).await;
+    until(&database, CONNECTIONS, 4).await;
+    proxy.set(Wire::Passes);
+    until(&database, CONNECTIONS, 3).await;
+    assert_eq!(database.number("SELECT count(*) FROM dyno_restarter.turns WHERE pass IS NOT NULL").await, 0);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_free_turn_that_cannot_be_taken_because_another_session_locks_its_row_is_told() {
+    let database = database!();
+    let (heroku, _) = shop(1).await;
+    replica(&heroku, &database).await.stop().await;
+    let mut other = Database::connect(&database.url).await;
+    let lock = other.transaction().await.expect("begun");
+    lock.batch_execute("SELECT FROM dyno_restarter.turns FOR UPDATE").await.expect("locked");
+    let service = service_with(&heroku, &database.url).await;
+    in_time("the sentence", service.log.until(|log| log.count("locks the row of its turn") == 1)).await;
+    lock.rollback().await.expect("ended");
+    until(&database, HELD, 1).await;
     service.stop().await;
 }

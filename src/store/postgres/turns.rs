@@ -49,7 +49,7 @@ impl Postgres {
     }
 
     /// Takes each of these turns, unless something has happened to it since its row was read. Returns those that were taken.
-    pub(crate) async fn take_turns(&self, seen: &[(&str, &TurnRow)]) -> Result<Vec<TakenTurn>, Error> {
+    pub(crate) async fn take_turns(&self, seen: &[(&str, TurnRow)]) -> Result<Vec<TakenTurn>, Error> {
         // A row that another session locks must not keep the others waiting.
         let statement = "WITH free AS (
                 SELECT turns.app FROM dyno_restarter.turns JOIN unnest($2, $3, $4, $5) AS seen (app, holder, term, beat)
@@ -80,25 +80,28 @@ impl Postgres {
     /// session locks its row, which must not keep the others waiting.
     pub(crate) async fn renew_turns(&self, renewals: &[Renewal<'_>]) -> Result<BTreeMap<String, bool>, Error> {
         let statement = "WITH free AS (
-                SELECT turns.app, mine.status FROM dyno_restarter.turns
-                JOIN unnest($2, $3, $4) AS mine (app, term, status) USING (app, term)
-                WHERE holder = $1 FOR NO KEY UPDATE OF turns SKIP LOCKED),
+                SELECT turns.app, mine.next_beat, mine.status FROM dyno_restarter.turns
+                JOIN unnest($2, $3, $4, $5) AS mine (app, term, next_beat, status) USING (app, term)
+                WHERE holder = $1 AND beat < mine.next_beat FOR NO KEY UPDATE OF turns SKIP LOCKED),
             renewed AS (
                 UPDATE dyno_restarter.turns
-                SET beat = beat + 1, renewed_at = now(), status = coalesce(free.status, turns.status)
+                SET beat = next_beat, renewed_at = now(), status = coalesce(free.status, turns.status)
                 FROM free WHERE turns.app = free.app RETURNING turns.app)
             SELECT app, app IN (SELECT app FROM renewed) FROM dyno_restarter.turns
                 JOIN unnest($2, $3) AS mine (app, term) USING (app, term) WHERE holder = $1";
+        let slot = self.turns.early_slot().await;
         let apps: Vec<&str> = renewals.iter().map(|renewal| &*renewal.term.app).collect();
         let terms: Vec<i64> = renewals.iter().map(|renewal| renewal.term.number).collect();
+        let beats: Vec<i64> = renewals.iter().map(|renewal| renewal.term.next_beat()).collect();
         let statuses: Vec<Option<&Value>> = renewals.iter().map(|renewal| renewal.status).collect();
         let parameters = [
             (&self.id as _, Type::TEXT),
             (&apps as _, Type::TEXT_ARRAY),
             (&terms as _, Type::INT8_ARRAY),
+            (&beats as _, Type::INT8_ARRAY),
             (&statuses as _, Type::JSONB_ARRAY),
         ];
-        self.query_early(statement, &parameters)
+        self.query_in(slot, statement, &parameters)
             .await?
             .iter()
             .map(|row| Ok((column(row, 0)?, column(row, 1)?)))
@@ -106,24 +109,28 @@ impl Postgres {
     }
 
     /// Writes what is remembered of the app and the pass under way, if there is one, and renews the turn. Whether this process
-    /// still has it. `None` if nobody needs it any more when other statements have ended.
-    pub(crate) async fn write_state(
+    /// still has it.
+    pub(crate) async fn write_state(&self, term: &Term, state: &TurnState) -> Result<bool, Error> {
+        Ok(self.write_state_if(term, state, || true).await? == Some(true))
+    }
+
+    /// The same, unless nobody needs it any more when other statements have ended: then `None`.
+    pub(crate) async fn write_state_if(
         &self,
         term: &Term,
         state: &TurnState,
         is_needed: impl FnOnce() -> bool,
     ) -> Result<Option<bool>, Error> {
         let statement = "UPDATE dyno_restarter.turns
-            SET beat = beat + 1, renewed_at = now(), history = $4, pass = $5, status = $6
-            WHERE app = $1 AND holder = $2 AND term = $3 RETURNING term";
+            SET beat = $4, renewed_at = now(), history = $5, pass = $6, status = $7
+            WHERE app = $1 AND holder = $2 AND term = $3 AND beat < $4 RETURNING term";
         let TurnState { history, pass, status } = state;
         let values = [(history as _, Type::JSONB), (pass as _, Type::JSONB), (status as _, Type::JSONB)];
-        let parameters = as_holder(&self.id, term, &values);
         let slot = self.turns.slot().await;
         if !is_needed() {
             return Ok(None);
         }
-        Ok(Some(!self.query_in(slot, statement, &parameters).await?.is_empty()))
+        self.write_as_holder(slot, statement, term, &values).await.map(Some)
     }
 
     /// Ends a pass: what it served is done, and its report is kept, with those that could not be written before. Whether this
@@ -131,16 +138,16 @@ impl Postgres {
     pub(crate) async fn finish_pass(&self, term: &Term, pass: &FinishedPass) -> Result<bool, Error> {
         let statement = "WITH held AS (
                 UPDATE dyno_restarter.turns
-                SET beat = beat + 1, renewed_at = now(), history = $4, pass = NULL, status = $9
-                WHERE app = $1 AND holder = $2 AND term = $3 RETURNING term),
+                SET beat = $4, renewed_at = now(), history = $5, pass = NULL, status = $10
+                WHERE app = $1 AND holder = $2 AND term = $3 AND beat < $4 RETURNING term),
             done AS (
                 UPDATE dyno_restarter.requests SET done_at = now()
-                WHERE id = ANY ($5) AND EXISTS (SELECT FROM held) RETURNING ids),
+                WHERE id = ANY ($6) AND EXISTS (SELECT FROM held) RETURNING ids),
             forgotten AS (
-                DELETE FROM dyno_restarter.seen WHERE $6 AND id IN (SELECT unnest(ids) FROM done)),
+                DELETE FROM dyno_restarter.seen WHERE $7 AND id IN (SELECT unnest(ids) FROM done)),
             kept AS (
                 INSERT INTO dyno_restarter.passes (app, report, restarted)
-                SELECT $1, report, restarted FROM held, unnest($7, $8) AS new (report, restarted)
+                SELECT $1, report, restarted FROM held, unnest($8, $9) AS new (report, restarted)
                 ON CONFLICT DO NOTHING)
             SELECT term FROM held";
         let FinishedPass { requests, was_lost, history, passes, status } = pass;
@@ -153,7 +160,7 @@ impl Postgres {
             (&restarted, Type::BOOL_ARRAY),
             (status, Type::JSONB),
         ];
-        self.write_as_holder(statement, term, parameters).await
+        self.write_as_holder(self.turns.slot().await, statement, term, parameters).await
     }
 
     /// Writes reports on passes that could not be written when they ended, whoever has the turn now.
@@ -208,9 +215,10 @@ impl Postgres {
 
     /// Gives the turn back, with a pass that another process goes on with. Whether this process still had it.
     pub(crate) async fn hand_over(&self, term: &Term, history: &Value, pass: &Value) -> Result<bool, Error> {
-        let statement = "UPDATE dyno_restarter.turns SET holder = NULL, beat = beat + 1, history = $4, pass = $5
-            WHERE app = $1 AND holder = $2 AND term = $3 RETURNING term";
-        self.write_as_holder(statement, term, &[(history, Type::JSONB), (pass, Type::JSONB)]).await
+        let statement = "UPDATE dyno_restarter.turns SET holder = NULL, beat = $4, history = $5, pass = $6
+            WHERE app = $1 AND holder = $2 AND term = $3 AND beat < $4 RETURNING term";
+        let values = [(history as _, Type::JSONB), (pass as _, Type::JSONB)];
+        self.write_as_holder(self.turns.slot().await, statement, term, &values).await
     }
 
     /// Gives turns back. One whose row another session locks is left out, and its successor waits.
@@ -226,8 +234,19 @@ impl Postgres {
         self.query_early(statement, &parameters).await.map(drop)
     }
 
-    async fn write_as_holder(&self, statement: &str, term: &Term, rest: Parameters<'_>) -> Result<bool, Error> {
-        Ok(!self.query(statement, &as_holder(&self.id, term, rest)).await?.is_empty())
+    /// A statement whose parameters begin with the app, this process, the term, and the beat. Whether it found the turn.
+    async fn write_as_holder(
+        &self,
+        slot: Slot<'_>,
+        statement: &str,
+        term: &Term,
+        rest: Parameters<'_>,
+    ) -> Result<bool, Error> {
+        let beat = term.next_beat();
+        let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> =
+            vec![(&term.app, Type::TEXT), (&self.id, Type::TEXT), (&term.number, Type::INT8), (&beat, Type::INT8)];
+        parameters.extend(rest.iter().map(|(value, of)| (*value, of.clone())));
+        Ok(!self.query_in(slot, statement, &parameters).await?.is_empty())
     }
 
     /// One statement, which is one transaction.
@@ -257,14 +276,6 @@ impl Postgres {
         self.note_contact(&result, began);
         result
     }
-}
-
-/// The parameters of a statement of a holder, which begin with the turn.
-fn as_holder<'a>(id: &'a String, term: &'a Term, rest: Parameters<'a>) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
-    let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> =
-        vec![(&term.app, Type::TEXT), (id, Type::TEXT), (&term.number, Type::INT8)];
-    parameters.extend(rest.iter().map(|(value, of)| (*value, of.clone())));
-    parameters
 }
 
 fn pass_row(row: &Row) -> Result<StoredPassRow, Error> {

@@ -92,7 +92,8 @@ impl Database {
         (0..).zip(&self.requests).filter(|(id, _)| requests.contains(id)).map(|(_, it)| it.alert.clone()).collect()
     }
 
-    pub(super) fn carry_out(&mut self, statement: Statement) -> Answer {
+    /// Carries out a statement. `beat` is larger than that of all statements that were sent before.
+    pub(super) fn carry_out(&mut self, statement: Statement, beat: i64) -> Answer {
         if let Statement::Take { id, seen } = statement {
             if self.turn != seen {
                 return Answer::Lost;
@@ -100,10 +101,10 @@ impl Database {
             self.turn = TurnRow { holder: Some(id), term: seen.term + 1, beat: 0 };
             return Answer::Taken { number: self.turn.term, left: Box::new(self.written.clone()) };
         }
-        if !self.is_held(&statement) {
+        if !self.is_held(&statement) || beat <= self.turn.beat {
             return Answer::Lost;
         }
-        self.turn.beat += 1;
+        self.turn.beat = beat;
         match statement {
             Statement::Take { .. } | Statement::Renew(_) => {}
             Statement::WriteAhead(_, written) => self.written = *written,

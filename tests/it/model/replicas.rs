@@ -25,6 +25,8 @@ use crate::service::seconds;
 const POLL: i64 = 2;
 const RENEWAL: i64 = 8;
 const STATEMENT: i64 = 2;
+/// One that arrives late is carried out when what it writes was written again.
+const LATE: i64 = 8;
 const CALL: i64 = 10;
 
 /// How long a process stands still that is frozen: longer than a lease and a call together, and until another one has taken
@@ -53,7 +55,7 @@ const LIMIT: i64 = 900;
 #[derive(Clone, Debug)]
 enum Next {
     /// The database carries out a statement whose sender has given up waiting.
-    Commit(Statement),
+    Commit(Statement, i64),
     /// Somebody's alert about all dynos arrives.
     Alert,
     /// A process is started in this place.
@@ -194,6 +196,8 @@ struct Replicas<'a, C> {
     now: i64,
     next: BTreeMap<(i64, u64), Next>,
     sequence: u64,
+    /// How many statements were sent.
+    beat: i64,
     passes: u32,
     world: World,
     judge: Judge,
@@ -221,6 +225,7 @@ pub(super) fn play(setting: Setting, replication: Replication, chooser: &mut imp
         now: 0,
         next: BTreeMap::new(),
         sequence: 0,
+        beat: 0,
         passes: 0,
         world: World::new(setting.dynos, setting.is_fir),
         judge: Judge::new(setting.is_fir),
@@ -297,7 +302,7 @@ impl<C: Chooser> Replicas<'_, C> {
             self.judge_truth();
             self.seen.steps += 1;
             match next {
-                Next::Commit(statement) => _ = self.database.carry_out(statement),
+                Next::Commit(statement, beat) => _ = self.database.carry_out(statement, beat),
                 Next::Alert => self.alert(),
                 Next::Start(at) => self.start(at),
                 Next::Back(None) => self.is_down = false,

@@ -2,7 +2,7 @@
 
 use dyno_restarter::store::Timing;
 
-use super::{Asked, CUT_OFF, DOWN, FROZEN, Next, REPEATED, Replica, Replicas, START, STATEMENT, Step};
+use super::{Asked, CUT_OFF, DOWN, FROZEN, LATE, Next, REPEATED, Replica, Replicas, START, STATEMENT, Step};
 use crate::model::database::Statement;
 use crate::model::promises::Alert;
 use crate::model::schedule::Chooser;
@@ -117,25 +117,27 @@ impl<C: Chooser> Replicas<'_, C> {
     /// Sends a statement. Nobody knows whether one that failed was carried out.
     pub(super) fn ask(&mut self, at: usize, asked: Asked, statement: Statement) {
         let began = self.now;
+        self.beat += 1;
+        let beat = self.beat;
         let ways = if self.is_reached(at) { 5 + self.ways_to_go() } else { 1 };
         let (answer, takes) = match self.chooser.choose(ways) {
             0 if self.is_down => (None, 0),
             0 if !self.is_reached(at) => (None, STATEMENT),
             1 => {
-                self.database.carry_out(statement);
+                self.database.carry_out(statement, beat);
                 (None, STATEMENT)
             }
             2 => (None, STATEMENT),
             3 => {
-                self.later(STATEMENT + 1, Next::Commit(statement));
+                self.later(LATE, Next::Commit(statement, beat));
                 (None, STATEMENT)
             }
-            4 => (Some(self.database.carry_out(statement)), STATEMENT - 1),
+            4 => (Some(self.database.carry_out(statement, beat)), STATEMENT - 1),
             way @ 5.. => {
                 self.go_away(way - 5, at);
                 (None, if self.is_down { 0 } else { STATEMENT })
             }
-            _ => (Some(self.database.carry_out(statement)), 0),
+            _ => (Some(self.database.carry_out(statement, beat)), 0),
         };
         self.step_later(at, takes, Step::Answered { asked, began, answer });
     }
