@@ -243,14 +243,16 @@ async fn an_alert_that_waits_when_the_turn_is_lost_is_served_when_it_is_taken_ag
 #[tokio::test]
 async fn a_write_that_arrives_late_does_not_undo_the_end_of_its_pass() {
     const CONNECTIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()";
+    const LAST_AT_START: &str = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND state = 'idle' AND query LIKE 'SELECT%FROM dyno_restarter.drain_steps%'";
     let database = database!();
     let (heroku, shop) = shop(2).await;
     let shop = shop.boot_time(seconds(1));
     let proxy = Proxy::to(&database.url).await;
-    // Nothing but the pass uses the connection for a while.
     let timing = Timing { lease: seconds(90), poll: seconds(30), ..Timing::default() };
     let service = service_at_pace(&heroku, &proxy.url(&database.url), timing);
-    until(&database, "SELECT count(*) FROM dyno_restarter.replicas", 1).await;
+    // Nothing but the pass uses the connection for half a minute from then on.
+    until(&database, LAST_AT_START, 1).await;
     service.alert().await;
     in_time("the first restart", heroku.until(|_| shop.restarts().len() == 1)).await;
     proxy.set(Wire::OpenStall);
