@@ -11,7 +11,7 @@ use crate::service::{seconds, shop};
 use crate::{in_time, service_with};
 
 /// Starts one on a free port. Returns the URL of the same database by way of it; `None` where it is not installed.
-async fn pooler(database: &Database) -> Option<(Child, String)> {
+pub(crate) async fn pooler(database: &Database) -> Option<(Child, String)> {
     let is_there = std::path::Path::new("/usr/sbin/pgbouncer").exists();
     if !is_there {
         assert!(std::env::var_os("DATABASE_TESTS_REQUIRED").is_none(), "there is no PgBouncer");

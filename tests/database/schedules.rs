@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use simulator::{App, Fault, Heroku, On};
+use tokio::process::Child;
 
+use crate::pooler::pooler;
 use crate::postgres::Database;
 use crate::process::Process;
 use crate::proxy::{Proxy, Wire};
@@ -29,6 +31,9 @@ const MANY_PROGRAMS_AT_ONCE: usize = 60;
 
 /// How much slower the program is than the processes of the tests.
 const PROGRAM_PACE: u32 = 10;
+
+/// In one of so many schedules, PgBouncer is between the replicas and the database, where it is installed.
+const POOLED: u64 = 4;
 
 /// How many steps a schedule has before everything is mended.
 const STEPS: usize = 12;
@@ -43,6 +48,9 @@ struct Schedule {
     heroku: Heroku,
     shop: App,
     database: Database,
+    /// The URL by which replicas reach it, and the pooler in between, if there is one.
+    url: String,
+    _pooler: Option<Child>,
     environment: HashMap<String, String>,
     replicas: Vec<(Process, Proxy)>,
     /// How much longer all takes than with the processes of the tests.
@@ -87,6 +95,8 @@ impl Schedule {
     async fn new(seed: u64, pace: u32) -> Self {
         let mut random = Rng::with_seed(seed);
         let database = Database::create().await.expect("PostgreSQL is installed");
+        let pooler = if seed % POOLED == 1 { pooler(&database).await } else { None };
+        let (pooler, url) = pooler.map_or((None, database.url.clone()), |(pooler, url)| (Some(pooler), url));
         // The simulated clock starts a moment later.
         let began = Instant::now();
         let (heroku, shop) = shop(random.usize(2..=3)).await;
@@ -95,9 +105,25 @@ impl Schedule {
         let min_age = if random.bool() { "0s" } else { "5m" };
         let changes = [("DATABASE_URL", ""), ("MIN_AGE", min_age), ("GIVE_UP_AFTER", "100 in 1h")];
         let environment = environment(&heroku, &changes);
-        let told = format!("seed {seed}, MIN_AGE={min_age}\n");
+        let behind = if pooler.is_some() { ", behind PgBouncer" } else { "" };
+        let told = format!("seed {seed}, MIN_AGE={min_age}{behind}\n");
         let (replicas, kept, sent, is_down) = (Vec::new(), Vec::new(), Vec::new(), false);
-        Self { random, heroku, shop, database, environment, replicas, pace, is_down, kept, sent, began, told }
+        Self {
+            random,
+            heroku,
+            shop,
+            database,
+            url,
+            _pooler: pooler,
+            environment,
+            replicas,
+            pace,
+            is_down,
+            kept,
+            sent,
+            began,
+            told,
+        }
     }
 
     #[expect(clippy::print_stdout, reason = "it tells how far it is")]
@@ -147,12 +173,12 @@ impl Schedule {
     }
 
     async fn start(&mut self) {
-        let proxy = Proxy::to(&self.database.url).await;
+        let proxy = Proxy::to(&self.url).await;
         if self.is_down {
             proxy.set(Wire::Down);
         }
         let mut environment = self.environment.clone();
-        environment.insert("DATABASE_URL".to_owned(), proxy.url(&self.database.url));
+        environment.insert("DATABASE_URL".to_owned(), proxy.url(&self.url));
         let process =
             if self.pace == 1 { Process::quick(&environment).await } else { Process::of_program(&environment).await };
         self.tell(&format!("started {}", process.address));
