@@ -23,7 +23,7 @@ async fn alert_with(url: &str) -> String {
     text
 }
 
-const WAITING_FOR_LOCKS: &str =
+pub(crate) const WAITING_FOR_LOCKS: &str =
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
 
 /// Runs these statements once the tables are there.
@@ -158,7 +158,7 @@ async fn a_pass_that_cannot_be_ended_is_told_and_does_not_stop_the_other_apps() 
     in_time("the sentence", service.log.until(|log| log.count("until the end of its last pass is written") == 1)).await;
     assert_eq!(in_time("an answer", service.ask("app=shop")).await.0, 202);
     in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
-    // What was given up is cancelled.
+    // What was given up has ended.
     let waiting = database.number(WAITING_FOR_LOCKS).await;
     assert!(waiting <= 1, "{waiting} statements wait for the lock");
     lock.rollback().await.expect("ended");

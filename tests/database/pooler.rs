@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 
 use crate::alerts::until;
+use crate::faults::WAITING_FOR_LOCKS;
 use crate::postgres::{Database, PASSWORD, as_ordinary_user, free_port};
+use crate::replicas::HELD;
 use crate::service::{seconds, shop};
 use crate::{in_time, service_with};
 
@@ -67,4 +69,25 @@ async fn behind_a_pooler_in_transaction_mode_alerts_turns_and_drains_work_as_wel
     assert_eq!((shop.restarts().len(), shop.fewest_up("web")), (2, 1));
     assert!(!other.log.text().contains("prepared statement"));
     other.stop().await;
+}
+
+#[tokio::test]
+async fn behind_a_pooler_statements_that_wait_for_a_lock_end_too_and_their_alerts_are_written_later() {
+    let database = database!();
+    let Some((_pooler, url)) = pooler(&database).await else { return };
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
+    let service = service_with(&heroku, &url).await;
+    until(&database, HELD, 1).await;
+    let mut blocker = Database::connect(&database.url).await;
+    let lock = blocker.transaction().await.expect("begun");
+    lock.batch_execute("LOCK TABLE dyno_restarter.requests").await.expect("locked");
+    service.alert().await;
+    in_time("the sentence", service.log.until(|log| log.count("did not answer within 5s") == 1)).await;
+    let waiting = database.number(WAITING_FOR_LOCKS).await;
+    assert!(waiting <= 2, "{waiting} statements of two connections wait for the lock");
+    lock.rollback().await.expect("ended");
+    in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    until(&database, "SELECT sum(alerts)::bigint FROM dyno_restarter.requests WHERE done_at IS NOT NULL", 1).await;
+    service.stop().await;
 }

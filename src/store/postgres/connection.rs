@@ -1,13 +1,13 @@
 //! One connection to the database, which is made again when it broke.
 //!
-//! A statement that failed or timed out closes its connection: nobody knows in which state that is. The database is asked to
-//! cancel the statement: one that waits for a lock would go on waiting, and hold the locks that it has. No statement is prepared
-//! under a name and nothing is set for a session, so a pooler such as PgBouncer may stand in between.
+//! A statement that failed or timed out closes its connection: nobody knows in which state that is. The database ends it by
+//! itself at about the same time: one that waits for a lock would go on waiting, and hold the locks that it has. To ask for that
+//! with a request to cancel is not reliable behind a pooler such as PgBouncer, which may stand in between. Because of poolers,
+//! no statement is prepared under a name and nothing is set for a session.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, Transaction};
@@ -28,24 +28,18 @@ const LONGEST_MESSAGE: usize = 200;
 pub(super) struct Connection {
     config: Config,
     tls: MakeRustlsConnect,
-    client: Mutex<Option<OpenClient>>,
+    client: Mutex<Option<Client>>,
     /// Ordinary statements wait for each other here first, so that an early one waits for one of them at most.
     line: Mutex<()>,
 }
 
 /// The place of the connection, which nobody else uses.
-pub(super) type Slot<'a> = MutexGuard<'a, Option<OpenClient>>;
-
-/// A connection that is open. When this is dropped, the statement in progress is cancelled.
-pub(super) struct OpenClient {
-    client: Option<Client>,
-    tls: MakeRustlsConnect,
-}
+pub(super) type Slot<'a> = MutexGuard<'a, Option<Client>>;
 
 /// The connection, in use. When this is dropped, the connection is closed, unless [`Session::reuse`] says that all went well.
 pub(super) struct Session<'a> {
     slot: Slot<'a>,
-    client: OpenClient,
+    client: Client,
 }
 
 impl Connection {
@@ -81,8 +75,8 @@ impl Connection {
         Ok(Session { slot, client })
     }
 
-    async fn connect(&self) -> Result<OpenClient, Error> {
-        let mut client = OpenClient { client: Some(self.connect_only().await?), tls: self.tls.clone() };
+    async fn connect(&self) -> Result<Client, Error> {
+        let mut client = self.connect_only().await?;
         schema::prepare(&mut client).await?;
         Ok(client)
     }
@@ -122,42 +116,33 @@ impl DerefMut for Session<'_> {
     }
 }
 
-impl Deref for OpenClient {
-    type Target = Client;
-
-    fn deref(&self) -> &Client {
-        self.client.as_ref().expect("only `drop` takes it")
-    }
-}
-
-impl DerefMut for OpenClient {
-    fn deref_mut(&mut self) -> &mut Client {
-        self.client.as_mut().expect("only `drop` takes it")
-    }
-}
-
-impl Drop for OpenClient {
-    fn drop(&mut self) {
-        let Some(client) = self.client.take().filter(|client| !client.is_closed()) else { return };
-        let Ok(runtime) = Handle::try_current() else { return };
-        let tls = self.tls.clone();
-        runtime.spawn(async move {
-            let cancelling = async { client.cancel_token().cancel_query(tls).await.map_err(|error| fault(&error)) };
-            if let Err(error) = bounded(CONNECT_TIMEOUT, cancelling).await {
-                debug!("a statement could not be cancelled: {error}");
-            }
-            // Not before: a pooler finds the statement by the connection.
-            drop(client);
-        });
-    }
-}
-
-/// Begins a transaction. If this process vanishes in the middle of it, its locks are gone after ten seconds.
-pub(super) async fn begin(client: &mut Client) -> Result<Transaction<'_>, Error> {
+/// Begins a transaction, whose statements the database ends after this long. If this process vanishes in the middle of it, its
+/// locks are gone after ten seconds.
+pub(super) async fn begin(client: &mut Client, limit: Duration) -> Result<Transaction<'_>, Error> {
     let transaction = client.transaction().await.map_err(|error| fault(&error))?;
-    let limit = "SET LOCAL idle_in_transaction_session_timeout = '10s'";
-    transaction.batch_execute(limit).await.map_err(|error| fault(&error))?;
+    let limits = format!("{}; SET LOCAL idle_in_transaction_session_timeout = '10s'", statement_timeout(limit));
+    transaction.batch_execute(&limits).await.map_err(|error| fault(&error))?;
     Ok(transaction)
+}
+
+/// Carries out one statement in a transaction of its own, which takes no more time than the statement alone. The database ends
+/// it after this long.
+pub(super) async fn alone<T>(
+    client: &Client,
+    limit: Duration,
+    statement: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let start = format!("BEGIN; {}", statement_timeout(limit));
+    // They are sent in this order, without waiting for answers.
+    let (begun, done, ended) =
+        tokio::join!(biased; client.batch_execute(&start), statement, client.batch_execute("COMMIT"));
+    let done = done?;
+    begun.and(ended).map_err(|error| fault(&error))?;
+    Ok(done)
+}
+
+fn statement_timeout(limit: Duration) -> String {
+    format!("SET LOCAL statement_timeout = {}", limit.as_millis())
 }
 
 /// Work that fails when it takes too long.

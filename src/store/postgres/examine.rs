@@ -3,7 +3,7 @@
 use tokio_postgres::Client;
 
 use super::connection::CONNECT_TIMEOUT;
-use super::{Postgres, bounded, column, fault, schema};
+use super::{Postgres, alone, bounded, column, fault, schema};
 use crate::store::Error;
 
 impl Postgres {
@@ -30,6 +30,7 @@ impl Postgres {
 }
 
 async fn only<T: tokio_postgres::types::FromSqlOwned>(client: &Client, query: &str) -> Result<T, Error> {
-    let rows = client.query_typed(query, &[]).await.map_err(|error| fault(&error))?;
+    let querying = async { client.query_typed(query, &[]).await.map_err(|error| fault(&error)) };
+    let rows = alone(client, CONNECT_TIMEOUT, querying).await?;
     rows.first().map_or_else(|| Err(Error::Altered("a table is empty".to_owned())), |row| column(row, 0))
 }

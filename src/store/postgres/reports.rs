@@ -19,7 +19,7 @@ impl Postgres {
     ) -> Result<bool, Error> {
         bounded(self.timing.answer, async {
             let mut session = self.alerts.session().await?;
-            let transaction = begin(&mut session).await?;
+            let transaction = begin(&mut session, self.timing.answer).await?;
             let client = transaction.client();
             lock(client, app).await?;
             let ids: Vec<&[u8]> = batch.iter().map(<[u8; 32]>::as_slice).collect();

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::{Postgres, WRITE_TIMEOUT, begin, bounded, column, fault, json_column, limit};
+use super::{Postgres, WRITE_TIMEOUT, alone, begin, bounded, column, fault, json_column, limit};
 use crate::store::{DeliveryId, Error, NewRequest, StoredRequest, Term};
 
 /// How many requests are taken at once.
@@ -25,11 +25,10 @@ impl Postgres {
             let ids: Vec<&[u8]> = deliveries.iter().flatten().map(<[u8; 32]>::as_slice).collect();
             let is_new = if ids.is_empty() {
                 let is_new = vec![true; deliveries.len()];
-                // One statement is one commit.
-                write(&session, merge(&is_new)).await?;
+                alone(&session, WRITE_TIMEOUT, write(&session, merge(&is_new))).await?;
                 is_new
             } else {
-                let transaction = begin(&mut session).await?;
+                let transaction = begin(&mut session, WRITE_TIMEOUT).await?;
                 let is_new = which_are_new(deliveries, note_seen(transaction.client(), ids).await?);
                 write(transaction.client(), merge(&is_new)).await?;
                 transaction.commit().await.map_err(|error| fault(&error))?;

@@ -1,10 +1,11 @@
 //! The tables. They are made and changed here at the first connection, forward only, by one process at a time.
 
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::column;
-use super::connection::{begin, fault};
+use super::connection::{CONNECT_TIMEOUT, alone, begin, fault};
 use crate::store::Error;
 
 /// Each entry leads from one version to the next. Entries are added and never changed.
@@ -111,21 +112,24 @@ const MIGRATIONS: [&str; 3] = [
 /// The number of the advisory lock: `dynorest` in ASCII.
 const LOCK: i64 = 0x6479_6e6f_7265_7374;
 
+/// What the database says of tables that are not there.
+const MISSING: [SqlState; 2] = [SqlState::INVALID_SCHEMA_NAME, SqlState::UNDEFINED_TABLE];
+
 /// Makes the tables, or changes those of an older version.
 ///
 /// # Errors
 /// When they are of a newer version.
 pub(super) async fn prepare(client: &mut Client) -> Result<(), Error> {
-    if version(client).await? == Some(latest()) {
+    if alone(client, CONNECT_TIMEOUT, version(client)).await? == Some(latest()) {
         return Ok(());
     }
-    let transaction = begin(client).await?;
+    let transaction = begin(client, CONNECT_TIMEOUT).await?;
     let lock = [(&LOCK as _, Type::INT8)];
     transaction.query_typed("SELECT pg_advisory_xact_lock($1)", &lock).await.map_err(|error| fault(&error))?;
     let first = "CREATE SCHEMA IF NOT EXISTS dyno_restarter;
         CREATE TABLE IF NOT EXISTS dyno_restarter.version (version integer NOT NULL)";
     transaction.batch_execute(first).await.map_err(|error| fault(&error))?;
-    let found = check(transaction.client()).await?.unwrap_or_default();
+    let found = not_newer(version(transaction.client()).await?)?.unwrap_or_default();
     let known = usize::try_from(found).unwrap_or_default();
     for migration in &MIGRATIONS[known..] {
         transaction.batch_execute(migration).await.map_err(|error| fault(&error))?;
@@ -141,7 +145,11 @@ pub(super) async fn prepare(client: &mut Client) -> Result<(), Error> {
 /// # Errors
 /// When it is a newer one.
 pub(super) async fn check(client: &Client) -> Result<Option<i32>, Error> {
-    let found = version(client).await?;
+    not_newer(alone(client, CONNECT_TIMEOUT, version(client)).await?)
+}
+
+/// A version that this program knows.
+fn not_newer(found: Option<i32>) -> Result<Option<i32>, Error> {
     match found {
         Some(found) if found > latest() => Err(Error::NewerSchema { found, known: latest() }),
         found => Ok(found),
@@ -152,15 +160,12 @@ fn latest() -> i32 {
     i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
 }
 
-/// The version of the tables; `None` when there are none.
+/// The version of the tables; `None` when there are none. It is one statement.
 async fn version(client: &Client) -> Result<Option<i32>, Error> {
-    let is_there = "SELECT to_regclass('dyno_restarter.version') IS NOT NULL";
-    let rows = client.query_typed(is_there, &[]).await.map_err(|error| fault(&error))?;
-    let is_there = rows.first().map(|row| column(row, 0)).transpose()?;
-    if is_there != Some(true) {
-        return Ok(None);
-    }
-    let rows =
-        client.query_typed("SELECT version FROM dyno_restarter.version", &[]).await.map_err(|error| fault(&error))?;
+    let rows = client.query_typed("SELECT version FROM dyno_restarter.version", &[]).await;
+    let rows = match rows {
+        Err(error) if MISSING.iter().any(|code| error.code() == Some(code)) => return Ok(None),
+        rows => rows.map_err(|error| fault(&error))?,
+    };
     rows.first().map(|row| column(row, 0)).transpose()
 }
