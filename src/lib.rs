@@ -173,7 +173,8 @@ impl Service {
         let (silences, counts) = senders.map(|senders| (senders.silences, senders.counts)).unzip();
         let drains = Arc::new(Drains::new(restarter.clone(), client, config.drain));
         if let Some(store) = store {
-            workers.maintain(store, http::ReplicaExchange::new(config.keys.recent(), &drains), stop);
+            let exchange = http::ReplicaExchange::new(&restarter, config.keys.recent(), &drains, counts.as_ref());
+            workers.maintain(store, exchange, &restarter);
         }
         let own_url = config.keys.own_url();
         let run = |notifier: Notifier| {

@@ -1,4 +1,5 @@
-//! What replicas tell one another through the database: what their log drains delivered, and requests that led to nothing.
+//! What replicas tell one another through the database: what their log drains delivered, requests that led to nothing, and their
+//! counters.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,16 +7,20 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::metrics::CounterSource;
 use super::recent::{RecentAlert, RecentAlerts};
 use crate::drain::{Drains, HeardLog};
-use crate::restart::AppName;
-use crate::store::{DrainStep, Exchange, StoredReports};
+use crate::notify::NotificationCounts;
+use crate::restart::{AppName, Restarter};
+use crate::store::{Counters, DrainStep, Exchange, StoredReports};
 
-/// Reads and adds to what this process knows of both.
+/// Reads and adds to what this process knows of them.
 #[derive(Debug)]
 pub(crate) struct ReplicaExchange {
+    restarter: Restarter,
     recent: RecentAlerts,
     drains: Arc<Drains>,
+    notifications: Option<NotificationCounts>,
 }
 
 /// What one replica received.
@@ -26,8 +31,18 @@ struct Received {
 }
 
 impl ReplicaExchange {
-    pub(crate) fn new(recent: &RecentAlerts, drains: &Arc<Drains>) -> Self {
-        Self { recent: recent.clone(), drains: Arc::clone(drains) }
+    pub(crate) fn new(
+        restarter: &Restarter,
+        recent: &RecentAlerts,
+        drains: &Arc<Drains>,
+        notifications: Option<&NotificationCounts>,
+    ) -> Self {
+        Self {
+            restarter: restarter.clone(),
+            recent: recent.clone(),
+            drains: Arc::clone(drains),
+            notifications: notifications.cloned(),
+        }
     }
 }
 
@@ -48,6 +63,11 @@ impl Exchange for ReplicaExchange {
             }
         }
         self.recent.learn(alerts);
+    }
+
+    fn counters(&self) -> Counters {
+        let Self { restarter, recent, drains, notifications } = self;
+        CounterSource { restarter, drains, recent, notifications: notifications.as_ref() }.counters()
     }
 
     fn learn_reports(&self, reports: Vec<(String, StoredReports)>) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::metrics::CounterSource;
 use super::recent::{RecentAlert, RecentAlerts};
 use crate::drain::{DrainStatus, Drains, Memory};
 use crate::notify::NotificationCounts;
@@ -103,6 +104,12 @@ impl StatusSource {
             }
             _ => Some("Heroku does not answer"),
         }
+    }
+
+    /// What the counters of this process are made of.
+    pub(super) fn counters(&self) -> CounterSource<'_> {
+        let Self { restarter, drains, recent, notifications, .. } = self;
+        CounterSource { restarter, drains, recent, notifications: notifications.as_ref() }
     }
 
     /// A watched app now.

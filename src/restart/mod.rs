@@ -10,14 +10,16 @@
 //! - with a database, `acceptance` writes alerts there before they are answered, `turn` says whether this process may make
 //!   passes over an app, with the decisions of `lease`; `turn_keeper` takes and renews the turns and brings alerts from the
 //!   database (`taken_requests`); `pass_in_hand` writes a pass down, and `stored_pass` is what a successor goes on with;
-//! - `status`: what there is to say of an app now, made of what its task knows (`view`); `totals`: what all passes did, in
-//!   numbers; `past_passes`: the latest passes of all replicas, and `pass_exchange`: how they get here;
+//! - `status`: what there is to say of an app now, made of what its task knows (`view`, which `shared_view` shares); `totals`:
+//!   what all passes did, in numbers; `past_passes`: the latest passes of all replicas, and `pass_exchange`: how they get here;
+//!   `database`: whether the database answers; `refresh`: how all that is known of other replicas is brought up to date before it is shown;
 //! - `report` and `report_text`: what happened, as data and in words; `pass_log`: what of it the log says; `news`: what of it
 //!   whoever listens is told.
 //!
 //! Nothing here knows where alerts come from.
 
 mod acceptance;
+mod database;
 mod due;
 mod event;
 mod fleet;
@@ -34,10 +36,12 @@ mod pass_log;
 mod past_passes;
 mod policy;
 mod queue;
+mod refresh;
 mod report;
 mod report_text;
 mod retry;
 mod rollout;
+mod shared_view;
 mod status;
 mod stored_pass;
 mod taken_requests;
@@ -52,6 +56,7 @@ mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, Sender};
 use tokio::task::{JoinError, JoinSet};
 
@@ -78,12 +83,14 @@ pub use watched::Watched;
 
 pub(crate) use acceptance::Kept;
 use acceptance::{Acceptor, acceptance};
+pub(crate) use database::dyno_of;
+use refresh::Refresh;
 use turn::Turn;
 use turn_keeper::TurnKeeper;
 
 use crate::heroku::Client;
 use crate::shutdown::Stop;
-use crate::store::{Exchange, Postgres};
+use crate::store::{Exchange, Maintenance, MaintenanceRounds, Postgres};
 use crate::util::clock::Clock;
 use worker::{Apps, SharedApp, State, Worker};
 
@@ -101,11 +108,17 @@ pub struct Restarter {
     stop: Stop,
     /// Writes alerts to the database, if there is one.
     acceptor: Option<Acceptor>,
+    /// With a database, what brings the status up to date.
+    refresh: Option<Refresh>,
 }
 
 /// The tasks that make the passes, one for each app. They end when the service is asked to end, and not before.
 #[derive(Debug)]
-pub struct Workers(JoinSet<()>);
+pub struct Workers {
+    tasks: JoinSet<()>,
+    /// What requests wait for of a task that is not started yet.
+    rounds: Option<MaintenanceRounds>,
+}
 
 /// No trigger is taken any more: the service is being shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,10 +151,15 @@ impl Restarter {
         let clock = Clock::start();
         let writing = store.map(acceptance);
         let (worker_ended, ended) = mpsc::unbounded_channel();
-        let mut keeper = writing.as_ref().map(|(acceptor, _)| TurnKeeper::new(acceptor.clone(), clock, ended));
+        let view_changed = Arc::new(Notify::new());
+        let (refresh, tasks) = refresh::refresh();
+        let (turns, passes) = (tasks.turns, tasks.passes);
+        let keeper =
+            |(acceptor, _): &(Acceptor, _)| TurnKeeper::new(acceptor.clone(), clock, ended, &view_changed, turns);
+        let mut keeper = writing.as_ref().map(keeper);
         for name in apps {
             let turn = store.map(|store| Arc::new(Turn::new(store)));
-            let app = Arc::new(SharedApp::new(clock, policy, turn));
+            let app = Arc::new(SharedApp::new(clock, policy, turn, &view_changed));
             if let Some(keeper) = &mut keeper {
                 keeper.add(name, &app);
             }
@@ -156,12 +174,14 @@ impl Restarter {
             acceptor
         });
         if let Some(keeper) = keeper {
-            workers.spawn(keeper.pass_exchange().run(stop.clone()));
+            workers.spawn(keeper.pass_exchange(passes).run(stop.clone()));
             workers.spawn(keeper.run(stop.clone()));
         }
         let watched = Watched::new(apps, &policy.process_types);
         let (client, policy, stop) = (client.clone(), policy.clone(), stop.clone());
-        (Self { apps: Arc::new(shared), watched, client, policy, clock, stop, acceptor }, Workers(workers))
+        let (refresh, rounds) = store.map(|_| (refresh, tasks.maintenance)).unzip();
+        let restarter = Self { apps: Arc::new(shared), watched, client, policy, clock, stop, acceptor, refresh };
+        (restarter, Workers { tasks: workers, rounds })
     }
 
     /// Which apps and process types are watched.
@@ -232,26 +252,6 @@ impl Restarter {
         (past.records(), past.problem())
     }
 
-    /// With a database, what this process is called among its replicas: the name of its dyno.
-    #[must_use]
-    pub fn replica(&self) -> Option<String> {
-        let id = self.acceptor.as_ref()?.store().id();
-        Some(id.split('/').next().unwrap_or(id).to_owned())
-    }
-
-    /// The database, if there is one.
-    #[must_use]
-    pub fn database(&self) -> Option<DatabaseStatus> {
-        let acceptor = self.acceptor.as_ref()?;
-        let store = acceptor.store();
-        Some(DatabaseStatus {
-            answers: store.answers(),
-            answered_at: store.answered_at().map(|at| self.clock.time(at)),
-            unwritten_alerts: acceptor.unwritten(),
-            unwritten_passes: self.apps.values().map(|app| app.past().unwritten_count()).sum(),
-        })
-    }
-
     /// What there is to say of an app now.
     ///
     /// # Panics
@@ -261,7 +261,9 @@ impl Restarter {
         let shared = self.app(app);
         let waiting = shared.queue.waiting_alerts();
         let (turn, holder) = shared.turn.as_ref().map(|turn| turn.status()).unzip();
-        shared.view().status(app, &self.policy, waiting, (turn, holder.flatten()), self.clock.now())
+        let past = shared.past();
+        let is_over = |began_at| past.has(began_at);
+        shared.view().status(app, &self.policy, waiting, (turn, holder.flatten()), self.clock.now(), is_over)
     }
 
     /// Why the last call to Heroku about an app failed, if it did.
@@ -300,13 +302,15 @@ impl Restarter {
 }
 
 impl Workers {
-    /// Starts the task that tells other replicas what this one heard, and that deletes what is old.
-    pub(crate) fn maintain(&mut self, store: Arc<Postgres>, exchange: impl Exchange + 'static, stop: Stop) {
-        self.0.spawn(async move { store.maintain(stop, &exchange).await });
+    /// Starts the task that tells other replicas what this one heard and counted, and that deletes what is old.
+    pub(crate) fn maintain(&mut self, store: Arc<Postgres>, exchange: impl Exchange + 'static, restarter: &Restarter) {
+        let (Some(rounds), Some(refresh)) = (self.rounds.take(), restarter.refresh.clone()) else { return };
+        let (maintenance, stop) = (Maintenance::new(store, exchange, rounds), restarter.stop.clone());
+        self.tasks.spawn(async move { maintenance.run(stop, refresh.work_is_done()).await });
     }
 
     /// Waits until a task ends, and says how; `None` when all have ended.
     pub async fn next_end(&mut self) -> Option<Result<(), JoinError>> {
-        self.0.join_next().await
+        self.tasks.join_next().await
     }
 }

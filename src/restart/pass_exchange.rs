@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::past_passes::{MOST, MOST_IDLE};
 use super::worker::SharedApp;
@@ -12,6 +13,7 @@ use crate::heroku::AppName;
 use crate::shutdown::Stop;
 use crate::store::{Error, Postgres, StoredPassRow};
 use crate::util::clock::Clock;
+use crate::util::rounds::RoundsOfTask;
 
 /// How many reports are read at once. The others are read the next time.
 const MOST_AT_ONCE: usize = 100;
@@ -23,23 +25,27 @@ pub(super) struct PassExchange {
     pub(super) apps: BTreeMap<AppName, Arc<SharedApp>>,
     /// Told when turns were renewed, and when another process did something.
     pub(super) changed: Arc<Notify>,
+    /// What requests wait for.
+    pub(super) rounds: RoundsOfTask,
 }
 
 impl PassExchange {
     /// Works until the service is asked to end.
-    pub(super) async fn run(self, stop: Stop) {
+    pub(super) async fn run(mut self, stop: Stop) {
         loop {
             tokio::select! {
                 biased;
                 _ = stop.requested() => return,
                 () = self.changed.notified() => {}
+                () = self.rounds.wanted() => {}
             }
             let exchanging = async {
-                if let Err(error) = self.exchange().await {
-                    self.apps.values().for_each(|app| app.past().cannot_be_read(error.clone()));
-                    // Statements of passes wait behind one that fails slowly.
-                    tokio::time::sleep(self.store.timing().lease).await;
-                }
+                let began = Instant::now();
+                let Err(error) = self.exchange().await else { return self.rounds.done(began, ()) };
+                self.rounds.failed();
+                self.apps.values().for_each(|app| app.past().cannot_be_read(error.clone()));
+                // Statements of passes wait behind one that fails slowly.
+                tokio::time::sleep(self.store.timing().lease).await;
             };
             tokio::select! {
                 biased;
@@ -80,7 +86,10 @@ impl PassExchange {
         for name in names {
             let app = &self.apps[name];
             let events = app.past().add_rows(by_app.remove(name).unwrap_or_default());
-            app.view().add_events(events, self.clock.now());
+            let now = self.clock.now();
+            if !events.is_empty() || app.view().has_old_events(now) {
+                app.view().add_events(events, now);
+            }
         }
     }
 }

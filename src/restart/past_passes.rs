@@ -182,6 +182,11 @@ impl PastPasses {
         self.last_row
     }
 
+    /// Whether the pass that began then is over.
+    pub(super) fn has(&self, began_at: Timestamp) -> bool {
+        self.passes.iter().any(|pass| pass.record.began_at == began_at)
+    }
+
     /// All of them, the latest first.
     pub(super) fn records(&self) -> Vec<Arc<PassRecord>> {
         self.passes.iter().rev().map(|pass| Arc::clone(&pass.record)).collect()

@@ -37,6 +37,9 @@ pub struct AppStatus {
     pub given_up: Vec<GivenUp>,
     /// What happened to its dynos in the last 24 hours, as far as it was seen, oldest first.
     pub events: Vec<DynoEvent>,
+    /// How many API calls the account had left when its dynos were listed, for the metrics.
+    #[serde(skip)]
+    pub calls_left: Option<u32>,
 }
 
 /// Who makes the passes over an app, of several restarters with one database.

@@ -198,6 +198,11 @@ impl HeldTurn {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Whether the others were told this status last.
+    pub(super) fn is_told(&self, status: &Value) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(status)
+    }
+
     /// The others were told this status.
     pub(super) fn note_told(&self, status: Value) {
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);

@@ -71,6 +71,11 @@ impl View {
         self.events.drain(..too_many);
     }
 
+    /// Whether something in it is too old to be shown.
+    pub(super) fn has_old_events(&self, now: Timestamp) -> bool {
+        self.events.first().is_some_and(|event| now.duration_since(event.at) > DAY)
+    }
+
     /// What was done with the dynos since then.
     pub(super) fn done_since(&self, since: Timestamp) -> Vec<DynoEvent> {
         let is_done = |event: &&DynoEvent| event.at >= since && event.what != WhatHappened::Began;
@@ -169,7 +174,8 @@ impl View {
     }
 
     /// The status of the app. What the holder of the turn told is shown until this process has the turn or acts, or sees
-    /// something newer while the database does not answer.
+    /// something newer while the database does not answer. `is_over` says whether the pass that began then is over: reports may be
+    /// a second newer than what the holder told.
     pub(super) fn status(
         &self,
         app: &AppName,
@@ -177,6 +183,7 @@ impl View {
         waiting: Option<WaitingAlerts>,
         (turn, turn_holder): (Option<TurnStatus>, Option<String>),
         now: Timestamp,
+        is_over: impl Fn(Timestamp) -> bool,
     ) -> AppStatus {
         let own = self.for_others(waiting);
         let answered = |status: &HolderStatus| status.look.as_ref().map(|look| look.answered);
@@ -194,6 +201,7 @@ impl View {
             _ => own,
         };
         let HolderStatus { look, pass, waiting, trouble, events } = shown;
+        let pass = pass.filter(|pass| !is_over(pass.began_at));
         let history = self.rollout.as_ref().map_or(&self.history, Rollout::history);
         let window = policy.give_up_after.window;
         let holds = history.on_hold().map(|our| HoldStatus {
@@ -212,6 +220,7 @@ impl View {
         AppStatus {
             app: app.clone(),
             looked_at: look.as_ref().map(|look| look.answered),
+            calls_left: look.as_ref().and_then(|look| look.allowance),
             given_up: given_up.collect(),
             dynos,
             turn,

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{Sender, UnboundedSender};
 use tokio::time::Instant;
 use tracing::{debug, warn};
@@ -26,10 +27,11 @@ use super::policy::Policy;
 use super::queue::{PassRequest, Queue, Work};
 use super::report::{End, Report};
 use super::rollout::Rollout;
+use super::shared_view::{SharedView, ViewGuard};
 use super::target::Receipt;
 use super::totals::Totals;
 use super::turn::{HeldTurn, Turn};
-use super::view::{HolderStatus, View};
+use super::view::HolderStatus;
 use crate::heroku::{AppName, Client, Error, ProcessType};
 use crate::shutdown::Stop;
 use crate::util::clock::Clock;
@@ -39,7 +41,7 @@ use crate::util::clock::Clock;
 pub(super) struct SharedApp {
     pub(super) queue: Queue,
     past: Mutex<PastPasses>,
-    view: Mutex<View>,
+    view: SharedView,
     totals: Mutex<Totals>,
     /// The turn of the app, if there is a database.
     pub(super) turn: Option<Arc<Turn>>,
@@ -91,12 +93,13 @@ struct ServedAlerts {
 }
 
 impl SharedApp {
-    pub(super) fn new(clock: Clock, policy: &Policy, turn: Option<Arc<Turn>>) -> Self {
+    /// `view_changed` is told when what the task knows may have changed.
+    pub(super) fn new(clock: Clock, policy: &Policy, turn: Option<Arc<Turn>>, view_changed: &Arc<Notify>) -> Self {
         Self {
             turn,
             queue: Queue::new(clock, policy.min_age),
             past: Mutex::default(),
-            view: Mutex::default(),
+            view: SharedView::new(view_changed),
             totals: Mutex::new(Totals::new(&policy.process_types)),
             learned: Mutex::default(),
         }
@@ -134,8 +137,23 @@ impl SharedApp {
     }
 
     /// What the task knows.
-    pub(super) fn view(&self) -> MutexGuard<'_, View> {
-        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn view(&self) -> ViewGuard<'_> {
+        self.view.lock()
+    }
+
+    /// Whether what others should know may have changed.
+    pub(super) fn has_changed(&self) -> bool {
+        self.view.has_changed()
+    }
+
+    /// What others should know may have changed.
+    pub(super) fn note_change(&self) {
+        self.view.note_change();
+    }
+
+    /// What this process sees and does, for the others, if it may have changed since this was called last.
+    pub(super) fn take_change(&self) -> Option<HolderStatus> {
+        self.view.take_change().then(|| self.for_others())
     }
 
     /// The latest passes.

@@ -12,6 +12,7 @@
 //! old rows are wrong.
 
 mod contact;
+mod counters;
 mod postgres;
 mod url;
 
@@ -22,7 +23,8 @@ use ring::digest;
 use serde_json::Value;
 
 pub use contact::Contact;
-pub(crate) use postgres::{MOST_TAKEN, Postgres};
+pub(crate) use counters::{Counters, WrittenCounters};
+pub(crate) use postgres::{MOST_TAKEN, Maintenance, MaintenanceRounds, Postgres};
 pub(crate) use url::DatabaseUrl;
 
 /// Where the store is, and who uses it.
@@ -76,6 +78,15 @@ impl Timing {
         self.lease / 3
     }
 }
+
+/// A process writes what others show when it changes, at most this often.
+pub(crate) const CHANGES_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Who asks for the status is shown what is not older than this, without a statement of its own.
+pub(crate) const FRESH_FOR: Duration = Duration::from_secs(1);
+
+/// How long a request waits for the database, at the longest. Then it is shown what is known.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Identifies a delivery. Equal for the same delivery on every replica.
 pub(crate) type DeliveryId = [u8; 32];
@@ -185,13 +196,16 @@ pub(crate) struct Renewal<'a> {
     pub(crate) status: Option<&'a Value>,
 }
 
-/// What replicas tell one another about requests other than alerts.
+/// What replicas tell one another about requests other than alerts, and their counters.
 pub(crate) trait Exchange: Send + Sync {
     /// What this process received.
     fn own(&self) -> Value;
 
     /// What other processes received in the last day.
     fn learn(&self, others: Vec<Value>);
+
+    /// How far the counters of this process have come since it started. None of them ever goes back.
+    fn counters(&self) -> Counters;
 
     /// The reports that count, each with the app.
     fn learn_reports(&self, reports: Vec<(String, StoredReports)>);

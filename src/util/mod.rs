@@ -6,6 +6,7 @@ pub(crate) mod log_throttle;
 pub(crate) mod own_url;
 pub(crate) mod query;
 pub(crate) mod request_id;
+pub(crate) mod rounds;
 pub(crate) mod secrets;
 pub(crate) mod task;
 pub(crate) mod text;

@@ -18,6 +18,7 @@ macro_rules! database {
 mod alerts;
 mod alone;
 mod check;
+mod counters;
 mod drains;
 mod faults;
 mod killed;
@@ -28,6 +29,7 @@ mod postgres;
 mod process;
 mod proxy;
 mod replicas;
+mod same;
 mod schedules;
 mod secrets;
 mod turns;

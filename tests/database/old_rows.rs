@@ -45,6 +45,8 @@ async fn what_is_older_than_thirty_days_is_deleted_from_every_table() {
         let left = match &*table {
             "turns" => 2,
             "replicas" => 3,
+            // What a process counted is never deleted, but added to what others counted.
+            "counters" => continue,
             _ => 1,
         };
         until(&database, &format!("SELECT count(*) FROM dyno_restarter.{table}"), left).await;

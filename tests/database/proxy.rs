@@ -1,11 +1,13 @@
 //! A wire to the database that can be cut, stall, or be slow.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 /// What the wire does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +19,8 @@ pub(crate) enum Wire {
     Down,
     /// Bytes wait, in both directions.
     Stalls,
-    /// The same on connections that are open. New ones pass.
-    OpenStall,
+    /// The first connection waits that sends this text. Others pass.
+    HoldsFirst(&'static str),
     /// Each answer takes this long.
     Slow(Duration),
 }
@@ -53,11 +55,13 @@ impl Proxy {
 
 async fn listen(mut listener: TcpListener, server: String, mut wire: watch::Receiver<Wire>) {
     let address = listener.local_addr().expect("it is bound");
+    let held = Arc::new(AtomicBool::new(false));
     loop {
         tokio::select! {
             client = listener.accept() => {
                 let (client, _) = client.expect("there is room for a connection");
-                tokio::spawn(pass_on(client, server.clone(), wire.clone()));
+                let (server, wire, held) = (server.clone(), wire.clone(), Arc::clone(&held));
+                tokio::spawn(async move { pass_on(client, server, wire, &held).await });
             }
             changed = wire.changed() => {
                 if changed.is_err() {
@@ -80,18 +84,16 @@ async fn listen(mut listener: TcpListener, server: String, mut wire: watch::Rece
     }
 }
 
-async fn pass_on(client: TcpStream, server: String, wire: watch::Receiver<Wire>) {
+async fn pass_on(client: TcpStream, server: String, wire: watch::Receiver<Wire>, held: &AtomicBool) {
     if *wire.borrow() == Wire::Cut {
         return;
     }
     let Ok(server) = TcpStream::connect(server).await else { return };
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     let mut cut = wire.clone();
-    let is_new = *wire.borrow() == Wire::OpenStall;
-    let stalls = move |wire: &Wire| *wire == Wire::Stalls || *wire == Wire::OpenStall && !is_new;
     tokio::select! {
-        () = copy(from_client, to_server, wire.clone(), stalls, false) => {}
-        () = copy(from_server, to_client, wire, stalls, true) => {}
+        () = copy(from_client, to_server, wire.clone(), held, false) => {}
+        () = copy(from_server, to_client, wire, held, true) => {}
         _ = cut.wait_for(|wire| matches!(wire, Wire::Cut | Wire::Down)) => {}
     }
 }
@@ -100,19 +102,34 @@ async fn copy(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut wire: watch::Receiver<Wire>,
-    stalls: impl Fn(&Wire) -> bool,
+    held: &AtomicBool,
     are_answers: bool,
 ) {
-    let mut bytes = vec![0; 64 * 1024];
-    while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        let slowness = if let Wire::Slow(slowness) = *wire.borrow() { slowness } else { Duration::ZERO };
-        if are_answers {
-            tokio::time::sleep(slowness).await;
+    let (arrived, mut waiting) = mpsc::unbounded_channel();
+    let reading = async move {
+        let mut bytes = vec![0; 64 * 1024];
+        while let Ok(count @ 1..) = from.read(&mut bytes).await {
+            if arrived.send((Instant::now(), bytes[..count].to_vec())).is_err() {
+                return;
+            }
         }
-        if wire.wait_for(|wire| !stalls(wire)).await.is_err() || to.write_all(&bytes[..count]).await.is_err() {
-            return;
+    };
+    let sending = async move {
+        while let Some((at, bytes)) = waiting.recv().await {
+            let slowness = if let Wire::Slow(slowness) = *wire.borrow() { slowness } else { Duration::ZERO };
+            if are_answers {
+                tokio::time::sleep_until(at + slowness).await;
+            }
+            let text = if let Wire::HoldsFirst(text) = *wire.borrow() { Some(text.as_bytes()) } else { None };
+            let is_sent = text.is_some_and(|text| bytes.windows(text.len()).any(|part| part == text));
+            let is_held = is_sent && !held.swap(true, Ordering::Relaxed);
+            let stalls = |wire: &Wire| *wire == Wire::Stalls || is_held && matches!(wire, Wire::HoldsFirst(_));
+            if wire.wait_for(|wire| !stalls(wire)).await.is_err() || to.write_all(&bytes).await.is_err() {
+                return;
+            }
         }
-    }
+    };
+    tokio::join!(reading, sending);
 }
 
 fn authority(url: &str) -> &str {

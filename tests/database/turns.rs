@@ -9,7 +9,7 @@ use crate::postgres::Database;
 use crate::proxy::{Proxy, Wire};
 use crate::replicas::{HELD, PASSES};
 use crate::service::{KEY, QUICK, Service, environment, held_by, seconds, shop};
-use crate::{in_time, replica, service_at_pace, service_with, until_true};
+use crate::{in_time, replica, service_with, until_true};
 
 #[tokio::test]
 async fn alerts_at_two_replicas_at_once_restart_each_dyno_once_and_one_at_a_time() {
@@ -243,20 +243,17 @@ async fn an_alert_that_waits_when_the_turn_is_lost_is_served_when_it_is_taken_ag
 #[tokio::test]
 async fn a_write_that_arrives_late_does_not_undo_the_end_of_its_pass() {
     const CONNECTIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()";
-    const LAST_AT_START: &str = "SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND state = 'idle' AND query LIKE 'SELECT%FROM dyno_restarter.drain_steps%'";
     let database = database!();
     let (heroku, shop) = shop(2).await;
     let shop = shop.boot_time(seconds(1));
     let proxy = Proxy::to(&database.url).await;
-    let timing = Timing { lease: seconds(90), poll: seconds(30), ..Timing::default() };
-    let service = service_at_pace(&heroku, &proxy.url(&database.url), timing);
-    // Nothing but the pass uses the connection for half a minute from then on.
-    until(&database, LAST_AT_START, 1).await;
+    let service = service_with(&heroku, &proxy.url(&database.url)).await;
+    until(&database, HELD, 1).await;
+    // The pass, as it is written down before a restart.
+    proxy.set(Wire::HoldsFirst("history = $5, pass = $6"));
     service.alert().await;
-    in_time("the first restart", heroku.until(|_| shop.restarts().len() == 1)).await;
-    proxy.set(Wire::OpenStall);
     until(&database, WAITING, 0).await;
+    assert_eq!(shop.restarts().len(), 2);
     until(&database, CONNECTIONS, 4).await;
     proxy.set(Wire::Passes);
     until(&database, CONNECTIONS, 3).await;

@@ -2,24 +2,19 @@
 
 use jiff::Timestamp;
 
-use super::families::{Snapshot, Value, count, float};
+use super::families::{Labels, Snapshot, count, float};
 use super::seconds;
 
 /// Adds the metrics of this process.
 pub(super) fn add(all: &mut Snapshot, started_at: Timestamp) {
     let started = seconds(started_at);
-    all.add(
-        "process_start_time_seconds",
-        "When the process started, in seconds since 1970",
-        [(Vec::new(), Value::OwnGauge(started))],
-    );
-    let resident = resident_memory().map(|resident| (Vec::new(), Value::OwnGauge(float(resident))));
-    all.add("process_resident_memory_bytes", "The memory of the process", resident);
-    let files =
-        std::fs::read_dir("/proc/self/fd").ok().map(|files| (Vec::new(), Value::OwnGauge(count(files.count()))));
-    all.add("process_open_fds", "The open files of the process", files);
-    let cpu = cpu_time().map(|cpu| (Vec::new(), Value::Seconds(cpu)));
-    all.add("process_cpu_seconds", "The CPU time of the process, user and system", cpu);
+    let help = "When the process started, in seconds since 1970";
+    all.add_own_gauge("process_start_time_seconds", help, [(Labels::new(), started)]);
+    let resident = resident_memory().map(|resident| (Labels::new(), float(resident)));
+    all.add_own_gauge("process_resident_memory_bytes", "The memory of the process", resident);
+    let files = std::fs::read_dir("/proc/self/fd").ok().map(|files| (Labels::new(), count(files.count())));
+    all.add_own_gauge("process_open_fds", "The open files of the process", files);
+    all.add_own_seconds("process_cpu_seconds", "The CPU time of the process, user and system", cpu_time());
 }
 
 /// In bytes, where there is a `/proc`.

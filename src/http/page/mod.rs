@@ -157,6 +157,7 @@ async fn show(State(page): State<Arc<Page>>, RawQuery(query): RawQuery) -> Respo
     let query = PageQuery::parse(query.as_deref().unwrap_or_default(), page.source.restarter.watched());
     let refused = query.as_ref().err().map(ToString::to_string);
     let PageQuery { app, is_triggered, offset } = query.unwrap_or_default();
+    page.source.restarter.refresh().await;
     beside_alerts(page, move |page| match (refused, &app) {
         // How the apps are is shown all the same: nobody looks for the mistake in the URL first.
         (Some(why), _) => page.refuse(StatusCode::BAD_REQUEST, None, offset, why),
@@ -168,14 +169,21 @@ async fn show(State(page): State<Arc<Page>>, RawQuery(query): RawQuery) -> Respo
 
 async fn status(State(page): State<Arc<Page>>, RawQuery(query): RawQuery) -> Response {
     match query::parse_status(query.as_deref().unwrap_or_default(), page.source.restarter.watched()) {
-        Ok(app) => beside_alerts(page, move |page| Json(page.source.status(app.as_ref())).into_response()).await,
+        Ok(app) => {
+            page.source.restarter.refresh().await;
+            beside_alerts(page, move |page| Json(page.source.status(app.as_ref())).into_response()).await
+        }
         Err(error) => ResponseFormat::Json.error(StatusCode::BAD_REQUEST, &error.to_string()),
     }
 }
 
 async fn metrics(State(page): State<Arc<Page>>) -> Response {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    beside_alerts(page, move |page| ([(CONTENT_TYPE, content_type)], metrics::text(&page.source)).into_response()).await
+    let restarter = &page.source.restarter;
+    let (counters, ()) = tokio::join!(restarter.counters_of_all(), restarter.refresh());
+    let text =
+        move |page: &Page| ([(CONTENT_TYPE, content_type)], metrics::text(&page.source, counters)).into_response();
+    beside_alerts(page, text).await
 }
 
 /// Makes a response on a thread of its own: with thousands of dynos that takes milliseconds, and no alert may wait for it.

@@ -2,14 +2,16 @@
 //!
 //! - `connection`: one connection; `tls`: how it is encrypted; `schema`: the tables;
 //! - `requests`: alerts that were accepted; `reports`: what log drains count; `drain_steps`: what they delivered;
-//! - `turns`: who may make passes, and the passes; `replicas`: who uses the store, and what is old; `examine`: what
-//!   `dyno-restarter check` tells.
+//! - `turns`: who may make passes, and the passes; `replicas`: who uses the store, and what is old; `counters`: the counters of
+//!   all replicas; `maintenance`: the task that uses these; `examine`: what `dyno-restarter check` tells.
 //!
 //! Alerts have a connection of their own, so that an answer never waits for anything else.
 
 mod connection;
+mod counters;
 mod drain_steps;
 mod examine;
+mod maintenance;
 mod replicas;
 mod reports;
 mod requests;
@@ -17,6 +19,7 @@ mod schema;
 mod tls;
 mod turns;
 
+pub(crate) use maintenance::{Maintenance, MaintenanceRounds};
 pub(crate) use requests::MOST_TAKEN;
 
 use std::fmt;

@@ -9,7 +9,7 @@ use super::connection::{CONNECT_TIMEOUT, alone, begin, fault};
 use crate::store::Error;
 
 /// Each entry leads from one version to the next. Entries are added and never changed.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     -- Alerts that were accepted, merged as they came in.
     CREATE TABLE dyno_restarter.requests (
@@ -106,6 +106,19 @@ const MIGRATIONS: [&str; 3] = [
         PRIMARY KEY (app, began_at, replica)
     );
     CREATE INDEX drain_steps_changed ON dyno_restarter.drain_steps (changed_at);
+",
+    "
+    -- How far the counters of each process have come, in whole numbers, so that their sum does not depend on the order. Those of
+    -- all processes that are gone are added up, with an empty name.
+    CREATE TABLE dyno_restarter.counters (
+        replica text NOT NULL,
+        series text NOT NULL,
+        value bigint NOT NULL,
+        PRIMARY KEY (replica, series)
+    );
+    -- A random number, another one for each row. A process that finds another one than before was not heard of for a day: its row
+    -- was deleted, and its counters were added to those of the processes that are gone.
+    ALTER TABLE dyno_restarter.replicas ADD COLUMN mark bigint;
 ",
 ];
 

@@ -1,0 +1,29 @@
+//! What there is to say of the database, and of this process among its replicas.
+
+use super::{DatabaseStatus, Restarter};
+
+impl Restarter {
+    /// With a database, what this process is called among its replicas: the name of its dyno.
+    #[must_use]
+    pub fn replica(&self) -> Option<String> {
+        Some(dyno_of(self.acceptor.as_ref()?.store().id()).to_owned())
+    }
+
+    /// The database, if there is one.
+    #[must_use]
+    pub fn database(&self) -> Option<DatabaseStatus> {
+        let acceptor = self.acceptor.as_ref()?;
+        let store = acceptor.store();
+        Some(DatabaseStatus {
+            answers: store.answers(),
+            answered_at: store.answered_at().map(|at| self.clock.time(at)),
+            unwritten_alerts: acceptor.unwritten(),
+            unwritten_passes: self.apps.values().map(|app| app.past().unwritten_count()).sum(),
+        })
+    }
+}
+
+/// The name of the dyno in the name by which replicas know a process, such as `web.1` in `web.1/0a1b2c3d`.
+pub(crate) fn dyno_of(replica: &str) -> &str {
+    replica.split('/').next().unwrap_or(replica)
+}

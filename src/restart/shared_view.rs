@@ -1,0 +1,77 @@
+//! A [`View`] that tells when it may have changed, so that other replicas are told soon, and only then.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::view::View;
+
+/// What an app's task knows.
+#[derive(Debug)]
+pub(super) struct SharedView {
+    view: Mutex<View>,
+    change: Change,
+}
+
+/// Whether it may have changed.
+#[derive(Debug)]
+struct Change {
+    has_changed: AtomicBool,
+    told: Arc<Notify>,
+}
+
+/// The view, for whoever reads or changes it.
+pub(super) struct ViewGuard<'a> {
+    view: MutexGuard<'a, View>,
+    change: &'a Change,
+}
+
+impl SharedView {
+    /// Nothing is known yet. `told` is told of changes.
+    pub(super) fn new(told: &Arc<Notify>) -> Self {
+        let change = Change { has_changed: AtomicBool::new(false), told: Arc::clone(told) };
+        Self { view: Mutex::default(), change }
+    }
+
+    pub(super) fn lock(&self) -> ViewGuard<'_> {
+        ViewGuard { view: self.view.lock().unwrap_or_else(PoisonError::into_inner), change: &self.change }
+    }
+
+    pub(super) fn has_changed(&self) -> bool {
+        self.change.has_changed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn note_change(&self) {
+        self.change.note();
+    }
+
+    /// Whether it may have changed since this was called last.
+    pub(super) fn take_change(&self) -> bool {
+        self.change.has_changed.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Change {
+    fn note(&self) {
+        self.has_changed.store(true, Ordering::Release);
+        self.told.notify_one();
+    }
+}
+
+impl Deref for ViewGuard<'_> {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        &self.view
+    }
+}
+
+impl DerefMut for ViewGuard<'_> {
+    /// Whoever is told looks only when this guard is dropped.
+    fn deref_mut(&mut self) -> &mut View {
+        self.change.note();
+        &mut self.view
+    }
+}
