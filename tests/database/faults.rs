@@ -160,7 +160,7 @@ async fn a_pass_that_cannot_be_ended_is_told_and_does_not_stop_the_other_apps() 
     in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
     // What was given up has ended.
     let waiting = database.number(WAITING_FOR_LOCKS).await;
-    assert!(waiting <= 1, "{waiting} statements wait for the lock");
+    assert!(waiting <= 2, "{waiting} statements wait for the lock");
     lock.rollback().await.expect("ended");
     until(&database, PASSES, 2).await;
     service.stop().await;

@@ -247,7 +247,9 @@ async fn a_write_that_arrives_late_does_not_undo_the_end_of_its_pass() {
     let (heroku, shop) = shop(2).await;
     let shop = shop.boot_time(seconds(1));
     let proxy = Proxy::to(&database.url).await;
-    let service = service_with(&heroku, &proxy.url(&database.url)).await;
+    // The proxy reads the statements.
+    let url = format!("{}?sslmode=disable", proxy.url(&database.url));
+    let service = service_with(&heroku, &url).await;
     until(&database, HELD, 1).await;
     // The pass, as it is written down before a restart.
     proxy.set(Wire::HoldsFirst("history = $5, pass = $6"));

@@ -1,7 +1,7 @@
 //! One connection to the database, which is made again when it broke.
 //!
 //! A statement that failed or timed out closes its connection: nobody knows in which state that is. The database ends it by
-//! itself at about the same time: one that waits for a lock would go on waiting, and hold the locks that it has. To ask for that
+//! itself a moment later: one that waits for a lock would go on waiting, and hold the locks that it has. To ask for that
 //! with a request to cancel is not reliable behind a pooler such as PgBouncer, which may stand in between. Because of poolers,
 //! no statement is prepared under a name and nothing is set for a session.
 
@@ -20,6 +20,9 @@ use crate::util::text::{printable, with_causes};
 
 /// How long a new connection may take, with TLS and the tables.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much later than this process the database gives up a statement.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// Messages of the database are cut to this length, in characters.
 const LONGEST_MESSAGE: usize = 200;
@@ -141,8 +144,9 @@ pub(super) async fn alone<T>(
     Ok(done)
 }
 
+/// The database ends statements a moment after this process has given them up, so that only one of the two tells it.
 fn statement_timeout(limit: Duration) -> String {
-    format!("SET LOCAL statement_timeout = {}", limit.as_millis())
+    format!("SET LOCAL statement_timeout = {}", (limit + MOMENT).as_millis())
 }
 
 /// Work that fails when it takes too long.
