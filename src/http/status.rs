@@ -95,6 +95,9 @@ impl StatusSource {
             return Some("the restarter is being shut down");
         }
         let apps = self.restarter.watched().apps().iter();
+        if apps.clone().any(|app| self.restarter.has_turn_problem(app)) {
+            return Some("the database does not say which restarter may make passes: the log and the page say why");
+        }
         let troubles: Vec<_> = apps.filter_map(|app| self.restarter.trouble(app)).collect();
         let needs_a_person = troubles.iter().any(|trouble| trouble.remedy.is_some());
         match troubles.len() {
@@ -172,6 +175,9 @@ fn advice(status: &AppStatus, drain: &DrainStatus) -> Option<String> {
             "The database does not answer, so alerts are kept in memory only. Look at `heroku pg:info` for the app of the restarter."
                 .to_owned(),
         );
+    }
+    if let Some(problem) = &status.turn_problem {
+        return Some(format!("No dyno of {app} can be restarted now, and its alerts wait in the database: {problem}."));
     }
     if let Some(hold) = status.holds.first() {
         return Some(format!(

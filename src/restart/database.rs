@@ -1,12 +1,21 @@
 //! What there is to say of the database, and of this process among its replicas.
 
-use super::{DatabaseStatus, Restarter};
+use super::{AppName, DatabaseStatus, Restarter};
 
 impl Restarter {
     /// With a database, what this process is called among its replicas: the name of its dyno.
     #[must_use]
     pub fn replica(&self) -> Option<String> {
         Some(dyno_of(self.acceptor.as_ref()?.store().id()).to_owned())
+    }
+
+    /// Whether no restarter can make passes over this app, although the database answers.
+    ///
+    /// # Panics
+    /// When `app` is not one of [`Watched::apps`](super::Watched::apps).
+    #[must_use]
+    pub fn has_turn_problem(&self, app: &AppName) -> bool {
+        self.app(app).turn.as_ref().is_some_and(|turn| turn.status().problem.is_some())
     }
 
     /// The database, if there is one.

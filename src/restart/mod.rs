@@ -260,10 +260,10 @@ impl Restarter {
     pub fn status(&self, app: &AppName) -> AppStatus {
         let shared = self.app(app);
         let waiting = shared.queue.waiting_alerts();
-        let (turn, holder) = shared.turn.as_ref().map(|turn| turn.status()).unzip();
+        let turn = shared.turn.as_ref().map(|turn| turn.status());
         let past = shared.past();
         let is_over = |began_at| past.has(began_at);
-        shared.view().status(app, &self.policy, waiting, (turn, holder.flatten()), self.clock.now(), is_over)
+        shared.view().status(app, &self.policy, waiting, turn, self.clock.now(), is_over)
     }
 
     /// Why the last call to Heroku about an app failed, if it did.

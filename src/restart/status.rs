@@ -25,6 +25,8 @@ pub struct AppStatus {
     pub turn: Option<TurnStatus>,
     /// What that process is called, as far as it is known.
     pub turn_holder: Option<String>,
+    /// Why no restarter can make passes, although the database answers.
+    pub turn_problem: Option<String>,
     /// The pass under way.
     pub pass: Option<PassStatus>,
     /// The alerts that wait for the next pass.
@@ -52,6 +54,8 @@ pub enum TurnStatus {
     Others,
     /// It is not known, because the database does not answer.
     DatabaseAway,
+    /// It cannot be read or written, although the database answers.
+    Unknown,
 }
 
 /// The database.

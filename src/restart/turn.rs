@@ -14,6 +14,7 @@
 //! acts: see [`Postgres::is_alone`].
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -36,6 +37,18 @@ pub(super) struct Turn {
     held: watch::Sender<Option<Arc<HeldTurn>>>,
     /// Who had it when it was looked at last, if that was another process.
     other: Mutex<Option<OtherHolder>>,
+    /// Why the turn can be neither taken nor renewed, if so.
+    problem: Mutex<Option<String>>,
+}
+
+/// Who has the turn of an app, as far as this process knows.
+#[derive(Debug, Default)]
+pub(super) struct TurnNow {
+    /// `None` without a database.
+    pub(super) status: Option<TurnStatus>,
+    pub(super) holder: Option<String>,
+    /// Why it is not known, although the database answers.
+    pub(super) problem: Option<String>,
 }
 
 /// Another process that has the turn, or had it when it ended.
@@ -51,15 +64,20 @@ struct OtherHolder {
 pub(super) struct HeldTurn {
     pub(super) term: Term,
     lease: Mutex<Lease>,
-    /// What the others were told last, if they were.
-    told: Mutex<Option<Value>>,
+    /// The fingerprint of what the others were told last, if they were. Of a hundred dynos, the whole is large.
+    told: Mutex<Option<u64>>,
     /// Whether the log says that another session of the database locks its row.
     told_locked: AtomicBool,
 }
 
 impl Turn {
     pub(super) fn new(store: &Arc<Postgres>) -> Self {
-        Self { store: Arc::clone(store), held: watch::Sender::new(None), other: Mutex::default() }
+        Self {
+            store: Arc::clone(store),
+            held: watch::Sender::new(None),
+            other: Mutex::default(),
+            problem: Mutex::default(),
+        }
     }
 
     /// The turn that this process holds.
@@ -106,16 +124,24 @@ impl Turn {
     }
 
     /// Who makes the passes, as far as this process knows.
-    pub(super) fn status(&self) -> (TurnStatus, Option<String>) {
+    pub(super) fn status(&self) -> TurnNow {
         let (held, other) = (self.held(), self.other().as_ref().map(|other| other.id.clone()));
-        match held {
-            Some(held) if held.is_trusted() => (TurnStatus::Ours, Some(self.store.id().to_owned())),
-            held => {
-                let holder = held.map(|_| self.store.id().to_owned()).or(other);
-                let turn = if self.store.answers() { TurnStatus::Others } else { TurnStatus::DatabaseAway };
-                (turn, holder)
-            }
-        }
+        let is_ours = held.as_ref().is_some_and(|held| held.is_trusted());
+        let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let problem = problem.filter(|_| !is_ours && self.store.answers());
+        let status = match &problem {
+            _ if is_ours => TurnStatus::Ours,
+            _ if !self.store.answers() => TurnStatus::DatabaseAway,
+            Some(_) => TurnStatus::Unknown,
+            None => TurnStatus::Others,
+        };
+        let holder = held.map(|_| self.store.id().to_owned()).or(other);
+        TurnNow { status: Some(status), holder, problem }
+    }
+
+    /// Why the turn can be neither taken nor renewed, if so.
+    pub(super) fn note_problem(&self, problem: Option<String>) {
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
     /// Whether this process may write as the holder. If the lease has ended it must not: whoever acted alone meanwhile sees by
@@ -193,19 +219,24 @@ impl HeldTurn {
         lease.may_renew(store.is_designated(), Instant::now())
     }
 
-    /// What the others were told last. It is forgotten, because a renewal that fails may have told them something else.
-    pub(super) fn take_told(&self) -> Option<Value> {
+    /// The fingerprint of what the others were told last. It is forgotten, because a renewal that fails may have told them something else.
+    pub(super) fn take_told(&self) -> Option<u64> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Whether the others were told this status last.
     pub(super) fn is_told(&self, status: &Value) -> bool {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(status)
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) == Some(fingerprint(status))
     }
 
     /// The others were told this status.
-    pub(super) fn note_told(&self, status: Value) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+    pub(super) fn note_told(&self, status: &Value) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(fingerprint(status));
+    }
+
+    /// Whether the log says that another session of the database locks its row.
+    pub(super) fn is_locked(&self) -> bool {
+        self.told_locked.load(Ordering::Relaxed)
     }
 
     /// Another session of the database locks its row, so that it could not be renewed. A short lock does no harm.
@@ -223,12 +254,20 @@ impl HeldTurn {
     }
 }
 
+/// Why a turn cannot be taken or renewed whose row is locked.
+pub(super) const LOCKED: &str =
+    "another session of the database locks the row of its turn; see `heroku pg:locks` for the app of the restarter";
+
 /// Another session of the database locks the row of this app's turn.
 pub(super) fn tell_locked(app: impl fmt::Display) {
-    warn!(
-        event = "turn_locked", %app,
-        "no dyno of {app} is restarted now: another session of the database locks the row of its turn; see `heroku pg:locks`"
-    );
+    warn!(event = "turn_locked", %app, "no dyno of {app} is restarted now: {LOCKED}");
+}
+
+/// Equal for equal values.
+pub(super) fn fingerprint(value: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Names, numbers and times, which are always valid JSON.

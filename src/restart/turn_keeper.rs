@@ -26,7 +26,7 @@ use super::queue::PassRequest;
 use super::stored_pass::StoredPass;
 use super::taken_requests::TakenRequests;
 use super::target::MergedTarget;
-use super::turn::{HeldTurn, Turn};
+use super::turn::{HeldTurn, LOCKED, Turn};
 use super::worker::SharedApp;
 use crate::heroku::AppName;
 use crate::shutdown::Stop;
@@ -81,6 +81,11 @@ impl KeptApp {
     /// The turn, if this process has it.
     fn held(&self) -> Option<Arc<HeldTurn>> {
         self.turn.held().filter(|held| self.turn.may_write(held))
+    }
+
+    /// Whether another session of the database locks the row of the turn for long.
+    fn is_locked(&self) -> bool {
+        self.locked.is_some_and(|(_, is_told)| is_told) || self.turn.held().is_some_and(|held| held.is_locked())
     }
 }
 
@@ -245,8 +250,12 @@ impl TurnKeeper {
         kept.app.note_change();
     }
 
-    /// Tells once that the database is away, and once that it is back.
+    /// Tells once that the database is away, and once that it is back. The status of each app says why its turn cannot be kept.
     fn note(&mut self, looked: Result<(), Error>) {
+        for kept in self.apps.values() {
+            let failure = looked.as_ref().err().map(|error| format!("{error}; {}", error.remedy()));
+            kept.turn.note_problem(failure.or_else(|| kept.is_locked().then(|| LOCKED.to_owned())));
+        }
         match looked {
             Ok(()) if std::mem::take(&mut self.is_away) => info!("who makes the passes is known again"),
             Ok(()) => {}

@@ -14,6 +14,7 @@ use super::status::{
     AppStatus, DynoEvent, DynoStatus, GivenUp, HoldStatus, PassStatus, Trouble, TurnStatus, WaitingAlerts, WhatHappened,
 };
 use super::target::{MergedTarget, Target, When};
+use super::turn::TurnNow;
 use crate::heroku::{AppName, DynoName, Error};
 
 /// How many events of an app are kept.
@@ -181,14 +182,15 @@ impl View {
         app: &AppName,
         policy: &Policy,
         waiting: Option<WaitingAlerts>,
-        (turn, turn_holder): (Option<TurnStatus>, Option<String>),
+        turn: Option<TurnNow>,
         now: Timestamp,
         is_over: impl Fn(Timestamp) -> bool,
     ) -> AppStatus {
         let own = self.for_others(waiting);
+        let TurnNow { status: turn, holder: turn_holder, problem: turn_problem } = turn.unwrap_or_default();
         let answered = |status: &HolderStatus| status.look.as_ref().map(|look| look.answered);
         let shown = match (&self.holder, turn) {
-            (Some(holder), Some(TurnStatus::Others)) => HolderStatus {
+            (Some(holder), Some(TurnStatus::Others | TurnStatus::Unknown)) => HolderStatus {
                 look: holder.look.clone().or(own.look),
                 waiting: holder.waiting.clone().or(own.waiting),
                 ..holder.clone()
@@ -225,6 +227,7 @@ impl View {
             dynos,
             turn,
             turn_holder,
+            turn_problem,
             pass,
             waiting,
             trouble,

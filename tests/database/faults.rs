@@ -6,7 +6,7 @@ use simulator::{App, Heroku};
 use crate::alerts::until;
 use crate::postgres::{Database, PASSWORD};
 use crate::proxy::{Proxy, Wire};
-use crate::replicas::PASSES;
+use crate::replicas::{HELD, PASSES, until_shown};
 use crate::service::{QUICK, Service, environment, seconds, shop};
 use crate::{in_time, replica, service_at_pace, unconnected_service};
 
@@ -240,6 +240,37 @@ async fn an_alert_in_the_database_that_cannot_be_read_is_told_and_does_not_stop_
     database.client().await.batch_execute(broken).await.expect("done");
     in_time("the sentence", service.log.until(|log| log.count("an alert of shop in the database is not valid") == 2))
         .await;
+    service.alert().await;
+    in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn when_turns_cannot_be_kept_the_status_and_ready_say_so_although_the_database_answers() {
+    let database = database!();
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
+    let service = replica(&heroku, &database).await;
+    until(&database, HELD, 1).await;
+    let rename = |from, to| format!("ALTER TABLE dyno_restarter.turns RENAME COLUMN {from} TO {to}");
+    database.client().await.batch_execute(&rename("beat", "other")).await.expect("done");
+    until_shown(&service, "/status", "No dyno of shop can be restarted now, and its alerts wait in the database").await;
+    until_shown(&service, "/ready", "the database does not say which restarter may make passes").await;
+    assert_eq!(in_time("an answer", service.ask("")).await.0, 202);
+    database.client().await.batch_execute(&rename("other", "beat")).await.expect("done");
+    in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    until_shown(&service, "/status", "All is well").await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_turn_whose_term_was_set_to_the_largest_number_is_taken_like_the_others() {
+    let database = database!();
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
+    let largest = "UPDATE dyno_restarter.turns SET term = 9223372036854775807, beat = 9223372036854775807";
+    change(&database, largest).await;
+    let service = replica(&heroku, &database).await;
     service.alert().await;
     in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
     service.stop().await;

@@ -1,5 +1,6 @@
 //! A wire to the database that can be cut, stall, or be slow.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -70,9 +71,7 @@ async fn listen(mut listener: TcpListener, server: String, mut wire: watch::Rece
                 if *wire.borrow() == Wire::Down {
                     drop(listener);
                     // Connections to a port at which nobody listens are refused, and nobody else gets it.
-                    let port = TcpSocket::new_v4().expect("there is room for a socket");
-                    port.set_reuseaddr(true).expect("it is not bound yet");
-                    port.bind(address).expect("the port is still free");
+                    let port = bind_again(address).await;
                     // It ends with the test.
                     if wire.wait_for(|wire| *wire != Wire::Down).await.is_err() {
                         return;
@@ -82,6 +81,20 @@ async fn listen(mut listener: TcpListener, server: String, mut wire: watch::Rece
             }
         }
     }
+}
+
+/// Binds a port that was in use a moment ago. A process that is just being started has a copy of its listener until its program
+/// runs.
+async fn bind_again(address: SocketAddr) -> TcpSocket {
+    let port = TcpSocket::new_v4().expect("there is room for a socket");
+    port.set_reuseaddr(true).expect("it is not bound yet");
+    let binding = async {
+        while port.bind(address).is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    crate::in_time("the port is free", binding).await;
+    port
 }
 
 async fn pass_on(client: TcpStream, server: String, wire: watch::Receiver<Wire>, held: &AtomicBool) {

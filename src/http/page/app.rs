@@ -65,6 +65,7 @@ fn replicas(context: &Context<'_>, status: &AppStatus, database: &DatabaseStatus
             (Some(TurnStatus::Others), Some(holder)) => {
                 p { "The restarter " (holder) " makes the passes over " (status.app) "." }
             }
+            (Some(TurnStatus::Unknown), _) => p.act-text { "No restarter can make passes over " (status.app) " now." },
             (Some(TurnStatus::DatabaseAway), holder) => p.act-text {
                 @if let Some(answered_at) = database.answered_at {
                     "What other restarters did and saw is shown as of " (context.time(answered_at))

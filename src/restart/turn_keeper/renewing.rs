@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::{KeptApp, TurnKeeper};
 use crate::heroku::AppName;
-use crate::restart::turn::{HeldTurn, json};
+use crate::restart::turn::{HeldTurn, fingerprint, json};
 use crate::store::{CHANGES_INTERVAL, Error, Renewal};
 use crate::util::rounds::after_rest;
 
@@ -51,7 +51,7 @@ impl TurnKeeper {
         let began = Instant::now();
         let mut renewals = Vec::new();
         for (_, _, held, status) in &held {
-            let is_told = held.take_told().as_ref() == Some(status);
+            let is_told = held.take_told() == Some(fingerprint(status));
             renewals.push(Renewal { term: &held.term, status: Some(status).filter(|_| !is_told) });
         }
         let renewed = self.store.renew_turns(&renewals).await?;
@@ -59,7 +59,7 @@ impl TurnKeeper {
             match renewed.get(app.as_str()) {
                 Some(true) => {
                     held.renewed(began, &self.store);
-                    held.note_told(status);
+                    held.note_told(&status);
                 }
                 Some(false) => held.note_locked(),
                 None => {

@@ -68,6 +68,13 @@ impl Connection {
         self.client.lock().await
     }
 
+    /// Makes the connection if there is none, unless somebody uses it.
+    pub(super) async fn connect_if_free(&self) -> Result<(), Error> {
+        let Ok(slot) = self.client.try_lock() else { return Ok(()) };
+        self.open(slot).await?.reuse();
+        Ok(())
+    }
+
     /// Makes the connection if there is none.
     pub(super) async fn open<'a>(&'a self, mut slot: Slot<'a>) -> Result<Session<'a>, Error> {
         let client = match slot.take().filter(|client| !client.is_closed()) {

@@ -29,7 +29,7 @@ impl Postgres {
             (&series as _, Type::TEXT_ARRAY),
             (&values as _, Type::INT8_ARRAY),
         ];
-        if self.query(statement, &parameters).await?.is_empty() {
+        if self.query_early(statement, &parameters).await?.is_empty() {
             written.not_written(before);
         } else {
             written.written(rows);
@@ -39,7 +39,11 @@ impl Postgres {
 
     /// How far the counters of all processes have come together, those that are gone, too.
     pub(super) async fn counter_sums(&self) -> Result<Counters, Error> {
-        let statement = "SELECT series, sum(value)::bigint FROM dyno_restarter.counters GROUP BY series";
-        self.query(statement, &[]).await?.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect()
+        let statement = "SELECT series, least(sum(value), $1)::bigint FROM dyno_restarter.counters GROUP BY series";
+        self.query_early(statement, &[(&i64::MAX, Type::INT8)])
+            .await?
+            .iter()
+            .map(|row| Ok((column(row, 0)?, column(row, 1)?)))
+            .collect()
     }
 }

@@ -19,7 +19,7 @@ const PIECE: Duration = Duration::from_secs(60 * 60);
 const OVERLAP: Duration = Duration::from_secs(60);
 
 /// How many rows are read at once, and how long one of them may be, in characters. One on 200 dynos has 15,000.
-const MOST: i64 = 1_000;
+const MOST: i64 = 5_000;
 const LARGEST: i32 = 50_000;
 
 impl Postgres {

@@ -94,7 +94,7 @@ impl<E: Exchange> Maintenance<E> {
         self.count().await.inspect_err(|_| self.rounds.counters.failed())?;
         if is_regular {
             // The first alert does not wait for a connection.
-            self.store.alerts.session().await?.reuse();
+            self.store.alerts.connect_if_free().await?;
             if self.clean_up_at <= began {
                 self.clean_up_at = began + CLEANUP_INTERVAL;
                 self.store.delete_old().await?;

@@ -40,7 +40,7 @@ const OLD: [&str; 7] = [
 
 /// How many rows of other replicas are read, and how long one of them may be, in characters.
 const MOST_REPLICAS: i64 = 20;
-const LARGEST: i32 = 200_000;
+const LARGEST: i32 = 2_000_000;
 
 /// How many steps a cleanup makes in each table. Other statements run in between.
 const MOST_STEPS: usize = 20;

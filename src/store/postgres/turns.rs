@@ -56,7 +56,7 @@ impl Postgres {
                     ON turns.app = seen.app AND turns.holder IS NOT DISTINCT FROM seen.holder
                     AND turns.term = seen.term AND turns.beat = seen.beat
                 FOR NO KEY UPDATE OF turns SKIP LOCKED)
-            UPDATE dyno_restarter.turns SET holder = $1, term = turns.term + 1, beat = 0, renewed_at = now()
+            UPDATE dyno_restarter.turns SET holder = $1, term = turns.term % $6 + 1, beat = 0, renewed_at = now()
             FROM free WHERE turns.app = free.app RETURNING turns.app, turns.term, history, pass";
         let apps: Vec<&str> = seen.iter().map(|(app, _)| *app).collect();
         let holders: Vec<Option<&str>> = seen.iter().map(|(_, row)| row.holder.as_deref()).collect();
@@ -68,6 +68,8 @@ impl Postgres {
             (&holders as _, Type::TEXT_ARRAY),
             (&terms as _, Type::INT8_ARRAY),
             (&beats as _, Type::INT8_ARRAY),
+            // Somebody may have written it by hand.
+            (&i64::MAX as _, Type::INT8),
         ];
         let taken = |row| {
             let (app, term) = (column(row, 0)?, column(row, 1)?);
@@ -226,7 +228,7 @@ impl Postgres {
         let statement = "WITH free AS (
                 SELECT turns.app FROM dyno_restarter.turns JOIN unnest($2, $3) AS mine (app, term) USING (app, term)
                 WHERE holder = $1 FOR NO KEY UPDATE OF turns SKIP LOCKED)
-            UPDATE dyno_restarter.turns SET holder = NULL, beat = beat + 1 FROM free WHERE turns.app = free.app";
+            UPDATE dyno_restarter.turns SET holder = NULL FROM free WHERE turns.app = free.app";
         let apps: Vec<&str> = terms.iter().map(|term| &*term.app).collect();
         let numbers: Vec<i64> = terms.iter().map(|term| term.number).collect();
         let parameters =
