@@ -46,7 +46,8 @@ pub(super) struct TurnKeeper {
     /// The apps of which the holder told something that was not read yet, in the order in which it is to be read.
     to_learn: VecDeque<AppName>,
     renew_at: Instant,
-    is_away: bool,
+    /// Since when the turns can be neither read nor written.
+    away_since: Option<Instant>,
     /// Told when there may be new reports on passes.
     changed: Arc<Notify>,
     /// Tells that what a task knows may have changed.
@@ -106,7 +107,7 @@ impl TurnKeeper {
             apps: BTreeMap::new(),
             to_learn: VecDeque::new(),
             renew_at: Instant::now(),
-            is_away: false,
+            away_since: None,
             changed: Arc::default(),
             view_changed: Arc::clone(view_changed),
             tell_at: Instant::now(),
@@ -172,7 +173,7 @@ impl TurnKeeper {
             () = self.rounds.wanted() => {}
             () = tokio::time::sleep_until(look_at) => {}
             // While the database is away, the next renewal tells it.
-            () = may_tell, if !self.is_away => return ControlFlow::Continue(()),
+            () = may_tell, if self.away_since.is_none() => return ControlFlow::Continue(()),
         }
         ControlFlow::Break(())
     }
@@ -250,16 +251,21 @@ impl TurnKeeper {
         kept.app.note_change();
     }
 
-    /// Tells once that the database is away, and once that it is back. The status of each app says why its turn cannot be kept.
+    /// Tells once that the database is away, and once that it is back. After a lease, the status of each app says why its turn
+    /// cannot be kept.
     fn note(&mut self, looked: Result<(), Error>) {
+        let away_since = self.away_since;
+        self.away_since = looked.as_ref().err().map(|_| away_since.unwrap_or_else(Instant::now));
+        let lasts = away_since.is_some_and(|since| since.elapsed() >= self.store.timing().lease);
         for kept in self.apps.values() {
-            let failure = looked.as_ref().err().map(|error| format!("{error}; {}", error.remedy()));
+            let failure = looked.as_ref().err().filter(|_| lasts);
+            let failure = failure.map(|error| format!("{error}; {}", error.remedy()));
             kept.turn.note_problem(failure.or_else(|| kept.is_locked().then(|| LOCKED.to_owned())));
         }
         match looked {
-            Ok(()) if std::mem::take(&mut self.is_away) => info!("who makes the passes is known again"),
+            Ok(()) if away_since.is_some() => info!("who makes the passes is known again"),
             Ok(()) => {}
-            Err(error) if std::mem::replace(&mut self.is_away, true) => debug!("still: {error}"),
+            Err(error) if away_since.is_some() => debug!("still: {error}"),
             Err(error) => warn!("who makes the passes is not known: {error}; {}", error.remedy()),
         }
     }
