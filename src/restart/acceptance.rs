@@ -62,6 +62,13 @@ struct Delivery {
     answer: Option<oneshot::Sender<bool>>,
 }
 
+impl Delivery {
+    /// What several deliveries ask for. Their ids are forgotten, and their senders were answered.
+    fn merged(asked: BTreeMap<AppName, PassRequest>) -> Self {
+        Self { ids: Vec::new(), asked, answer: None }
+    }
+}
+
 impl Restarter {
     /// Whether there is a database, so that alerts are to be written with [`Restarter::keep`] before they are answered.
     #[must_use]

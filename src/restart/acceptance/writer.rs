@@ -76,10 +76,11 @@ impl AcceptanceWriter {
         }
     }
 
+    /// Takes what found no place among the deliveries.
     fn take_overflow(&mut self) {
         let asked = std::mem::take(&mut *self.overflow.lock().unwrap_or_else(PoisonError::into_inner));
         if !asked.is_empty() {
-            self.waiting.push(Delivery { ids: Vec::new(), asked, answer: None });
+            self.waiting.push(Delivery::merged(asked));
         }
     }
 
@@ -121,7 +122,7 @@ impl AcceptanceWriter {
             for delivery in self.waiting.drain(..) {
                 merge(&mut asked, delivery.asked);
             }
-            self.waiting.push(Delivery { ids: Vec::new(), asked, answer: None });
+            self.waiting.push(Delivery::merged(asked));
         }
     }
 }

@@ -1,16 +1,17 @@
 //! One connection to the database, which is made again when it broke.
 //!
-//! A statement that failed or timed out closes its connection: nobody knows in which state that is. The database ends it by
-//! itself a moment later: one that waits for a lock would go on waiting, and hold the locks that it has. To ask for that
-//! with a request to cancel is not reliable behind a pooler such as PgBouncer, which may stand in between. Because of poolers,
-//! no statement is prepared under a name and nothing is set for a session.
+//! A statement that failed or timed out closes its connection: nobody knows in which state that is. The database ends
+//! the statement by itself a moment later: one that waits for a lock would go on waiting, and hold the locks that it has. A
+//! request to cancel it would not be reliable: a pooler such as PgBouncer, which may stand in between, can drop it. For poolers,
+//! too, no statement is prepared under a name and nothing is set for a session.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, Transaction};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Config, Row, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::debug;
 
@@ -22,7 +23,7 @@ use crate::util::text::{printable, with_causes};
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How much later than this process the database gives up a statement.
-const MOMENT: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_millis(500);
 
 /// Messages of the database are cut to this length, in characters.
 const LONGEST_MESSAGE: usize = 200;
@@ -137,7 +138,7 @@ pub(super) async fn begin(client: &mut Client, limit: Duration) -> Result<Transa
 
 /// Carries out one statement in a transaction of its own, which takes no more time than the statement alone. The database ends
 /// it after this long.
-pub(super) async fn alone<T>(
+pub(super) async fn single_statement<T>(
     client: &Client,
     limit: Duration,
     statement: impl Future<Output = Result<T, Error>>,
@@ -151,9 +152,20 @@ pub(super) async fn alone<T>(
     Ok(done)
 }
 
+/// One statement that is a transaction of its own, and its rows.
+pub(super) async fn query(
+    client: &Client,
+    limit: Duration,
+    statement: &str,
+    parameters: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Vec<Row>, Error> {
+    let querying = async { client.query_typed(statement, parameters).await.map_err(|error| fault(&error)) };
+    single_statement(client, limit, querying).await
+}
+
 /// The database ends statements a moment after this process has given them up, so that only one of the two tells it.
 fn statement_timeout(limit: Duration) -> String {
-    format!("SET LOCAL statement_timeout = {}", (limit + MOMENT).as_millis())
+    format!("SET LOCAL statement_timeout = {}", (limit + GRACE).as_millis())
 }
 
 /// Work that fails when it takes too long.

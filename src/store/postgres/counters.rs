@@ -39,6 +39,7 @@ impl Postgres {
 
     /// How far the counters of all processes have come together, those that are gone, too.
     pub(super) async fn counter_sums(&self) -> Result<Counters, Error> {
+        // Somebody may have written the largest number by hand.
         let statement = "SELECT series, least(sum(value), $1)::bigint FROM dyno_restarter.counters GROUP BY series";
         self.query_early(statement, &[(&i64::MAX, Type::INT8)])
             .await?

@@ -2,8 +2,8 @@
 
 use tokio_postgres::Client;
 
-use super::connection::CONNECT_TIMEOUT;
-use super::{Postgres, alone, bounded, column, fault, schema};
+use super::connection::{self, CONNECT_TIMEOUT};
+use super::{Postgres, bounded, column, schema};
 use crate::store::Error;
 
 impl Postgres {
@@ -30,7 +30,6 @@ impl Postgres {
 }
 
 async fn only<T: tokio_postgres::types::FromSqlOwned>(client: &Client, query: &str) -> Result<T, Error> {
-    let querying = async { client.query_typed(query, &[]).await.map_err(|error| fault(&error)) };
-    let rows = alone(client, CONNECT_TIMEOUT, querying).await?;
+    let rows = connection::query(client, CONNECT_TIMEOUT, query, &[]).await?;
     rows.first().map_or_else(|| Err(Error::Altered("a table is empty".to_owned())), |row| column(row, 0))
 }

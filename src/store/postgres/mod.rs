@@ -31,7 +31,7 @@ use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSqlOwned;
 
-use connection::{Connection, alone, begin, bounded, fault};
+use connection::{Connection, begin, bounded, fault};
 
 use super::{Contact, Error, Settings, Timing};
 

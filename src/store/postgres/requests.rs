@@ -6,7 +6,8 @@ use serde_json::Value;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::{Postgres, WRITE_TIMEOUT, alone, begin, bounded, column, fault, json_column, limit};
+use super::connection::single_statement;
+use super::{Postgres, WRITE_TIMEOUT, begin, bounded, column, fault, json_column, limit};
 use crate::store::{DeliveryId, Error, NewRequest, StoredRequest, Term};
 
 /// How many requests are taken at once.
@@ -25,7 +26,7 @@ impl Postgres {
             let ids: Vec<&[u8]> = deliveries.iter().flatten().map(<[u8; 32]>::as_slice).collect();
             let is_new = if ids.is_empty() {
                 let is_new = vec![true; deliveries.len()];
-                alone(&session, WRITE_TIMEOUT, write(&session, merge(&is_new))).await?;
+                single_statement(&session, WRITE_TIMEOUT, write(&session, merge(&is_new))).await?;
                 is_new
             } else {
                 let transaction = begin(&mut session, WRITE_TIMEOUT).await?;

@@ -5,7 +5,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::column;
-use super::connection::{CONNECT_TIMEOUT, alone, begin, fault};
+use super::connection::{CONNECT_TIMEOUT, begin, fault, single_statement};
 use crate::store::Error;
 
 /// Each entry leads from one version to the next. Entries are added and never changed.
@@ -133,7 +133,7 @@ const MISSING: [SqlState; 2] = [SqlState::INVALID_SCHEMA_NAME, SqlState::UNDEFIN
 /// # Errors
 /// When they are of a newer version.
 pub(super) async fn prepare(client: &mut Client) -> Result<(), Error> {
-    if alone(client, CONNECT_TIMEOUT, version(client)).await? == Some(latest()) {
+    if single_statement(client, CONNECT_TIMEOUT, version(client)).await? == Some(latest()) {
         return Ok(());
     }
     let transaction = begin(client, CONNECT_TIMEOUT).await?;
@@ -158,7 +158,7 @@ pub(super) async fn prepare(client: &mut Client) -> Result<(), Error> {
 /// # Errors
 /// When it is a newer one.
 pub(super) async fn check(client: &Client) -> Result<Option<i32>, Error> {
-    not_newer(alone(client, CONNECT_TIMEOUT, version(client)).await?)
+    not_newer(single_statement(client, CONNECT_TIMEOUT, version(client)).await?)
 }
 
 /// A version that this program knows.

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::connection::Slot;
-use super::{Postgres, TIMEOUT, alone, bounded, column, fault, json_column, limit};
+use super::connection::{Slot, query};
+use super::{Postgres, TIMEOUT, bounded, column, json_column, limit};
 use crate::store::{Error, FinishedPass, NewPass, Renewal, StoredPassRow, TakenTurn, Term, TurnRow, TurnState};
 
 /// How long a report may be that is read, in characters. One on a hundred dynos has 20,000.
@@ -267,9 +267,7 @@ impl Postgres {
             // A new connection has a limit of its own: a slow one must not be given up again and again.
             Ok(session) => {
                 let querying = async {
-                    let querying =
-                        async { session.query_typed(statement, parameters).await.map_err(|error| fault(&error)) };
-                    let rows = alone(&session, TIMEOUT, querying).await?;
+                    let rows = query(&session, TIMEOUT, statement, parameters).await?;
                     session.reuse();
                     Ok(rows)
                 };
