@@ -141,7 +141,7 @@ impl Driver<'_> {
     async fn write_ahead(&self, rollout: &Rollout) -> MayRestart {
         match &self.in_hand {
             Some(in_hand) if self.must_take_over_first(in_hand, rollout) => MayRestart::Lost,
-            Some(in_hand) => in_hand.write_ahead(rollout, &self.shared.for_others(), self.clock).await,
+            Some(in_hand) => in_hand.write_ahead(rollout, || self.shared.for_others(), self.clock).await,
             None => MayRestart::Yes,
         }
     }

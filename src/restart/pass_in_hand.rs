@@ -55,8 +55,14 @@ impl PassInHand<'_> {
         }
     }
 
-    /// Writes down that the next dyno is about to be restarted, and says whether it may be.
-    pub(super) async fn write_ahead(&self, rollout: &Rollout, status: &HolderStatus, clock: Clock) -> MayRestart {
+    /// Writes down that the next dyno is about to be restarted, and what this process sees and does. Says whether it may restart
+    /// the dyno.
+    pub(super) async fn write_ahead(
+        &self,
+        rollout: &Rollout,
+        status: impl FnOnce() -> HolderStatus,
+        clock: Clock,
+    ) -> MayRestart {
         if self.is_lost() {
             return MayRestart::Lost;
         }
@@ -72,10 +78,13 @@ impl PassInHand<'_> {
             return MayRestart::Lost;
         }
         let began = Instant::now();
-        let (history, pass) = self.as_json(rollout, true, clock);
-        let state = TurnState { history, pass: Some(pass), status: json(status) };
-        let is_needed = || rollout.is_look_recent(clock.now());
-        match self.turn.store.write_state_if(&held.term, &state, is_needed).await {
+        let state = || {
+            rollout.is_look_recent(clock.now()).then(|| {
+                let (history, pass) = self.as_json(rollout, true, clock);
+                TurnState { history, pass: Some(pass), status: json(&status()) }
+            })
+        };
+        match self.turn.store.write_state(&held.term, state).await {
             Ok(None) => MayRestart::LookAgain,
             Ok(Some(true)) => {
                 held.renewed(began, &self.turn.store);
@@ -101,9 +110,9 @@ impl PassInHand<'_> {
         if !self.turn.may_write(held) {
             return true;
         }
-        let (history, pass) = self.as_json(rollout, false, clock);
         // Where it was lost, somebody else goes on already.
-        let given_back = self.turn.store.hand_over(&held.term, &history, &pass).await.is_ok();
+        let history_and_pass = || self.as_json(rollout, false, clock);
+        let given_back = self.turn.store.hand_over(&held.term, history_and_pass).await.is_ok();
         if given_back {
             self.turn.lose(held);
         }

@@ -15,7 +15,7 @@ pub(super) struct SharedView {
     change: Change,
 }
 
-/// Whether it may have changed.
+/// Whether it may have changed since [`SharedView::forget_changes`].
 #[derive(Debug)]
 struct Change {
     has_changed: AtomicBool,
@@ -47,9 +47,8 @@ impl SharedView {
         self.change.note();
     }
 
-    /// Whether it may have changed since this was called last.
-    pub(super) fn take_change(&self) -> bool {
-        self.change.has_changed.swap(false, Ordering::AcqRel)
+    pub(super) fn forget_changes(&self) {
+        self.change.has_changed.swap(false, Ordering::AcqRel);
     }
 }
 

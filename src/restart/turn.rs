@@ -14,7 +14,6 @@
 //! acts: see [`Postgres::is_alone`].
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -173,11 +172,11 @@ impl Turn {
             return false;
         }
         let began = Instant::now();
-        let state = TurnState { history: json(history), pass: None, status: json(status) };
-        let is_held = self.store.write_state(&held.term, &state).await;
+        let state = || Some(TurnState { history: json(history), pass: None, status: json(status) });
+        let is_held = self.store.write_state(&held.term, state).await;
         match is_held {
-            Ok(true) => held.renewed(began, &self.store),
-            Ok(false) => _ = self.lose(held),
+            Ok(Some(true)) => held.renewed(began, &self.store),
+            Ok(_) => _ = self.lose(held),
             Err(_) => {}
         }
         is_held.is_ok()
@@ -219,19 +218,14 @@ impl HeldTurn {
         lease.may_renew(store.is_designated(), Instant::now())
     }
 
-    /// The fingerprint of what the others were told last. It is forgotten, because a renewal that fails may have told them something else.
-    pub(super) fn take_told(&self) -> Option<u64> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The fingerprint of what the others were told last.
+    pub(super) fn told(&self) -> Option<u64> {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the others were told this status last.
-    pub(super) fn is_told(&self, status: &Value) -> bool {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) == Some(fingerprint(status))
-    }
-
-    /// The others were told this status.
-    pub(super) fn note_told(&self, status: &Value) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(fingerprint(status));
+    /// The others were told something with this fingerprint; or nobody knows what.
+    pub(super) fn note_told(&self, fingerprint: Option<u64>) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = fingerprint;
     }
 
     /// Whether the log says that another session of the database locks its row.
@@ -261,13 +255,6 @@ pub(super) const LOCKED: &str =
 /// Another session of the database locks the row of this app's turn.
 pub(super) fn tell_locked(app: impl fmt::Display) {
     warn!(event = "turn_locked", %app, "no dyno of {app} is restarted now: {LOCKED}");
-}
-
-/// Equal for equal values.
-pub(super) fn fingerprint(value: &Value) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// Names, numbers and times, which are always valid JSON.

@@ -158,7 +158,7 @@ impl TurnKeeper {
     async fn pause(&mut self, stop: &Stop, look_at: Instant) -> ControlFlow<()> {
         let written = self.acceptor.written();
         let (tell_at, view_changed) = (self.tell_at, Arc::clone(&self.view_changed));
-        let has_changed = self.apps.values().any(|kept| kept.app.has_changed());
+        let has_changed = self.held().any(|(_, kept, _)| kept.app.has_changed());
         let may_tell = async {
             if !has_changed {
                 view_changed.notified().await;

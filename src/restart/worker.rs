@@ -151,9 +151,9 @@ impl SharedApp {
         self.view.note_change();
     }
 
-    /// What this process sees and does, for the others, if it may have changed since this was called last.
-    pub(super) fn take_change(&self) -> Option<HolderStatus> {
-        self.view.take_change().then(|| self.for_others())
+    /// Others are told now what has changed until now.
+    pub(super) fn forget_changes(&self) {
+        self.view.forget_changes();
     }
 
     /// The latest passes.

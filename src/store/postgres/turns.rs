@@ -112,26 +112,20 @@ impl Postgres {
 
     /// Writes what is remembered of the app and the pass under way, if there is one, and renews the turn. Whether this process
     /// still has it.
-    pub(crate) async fn write_state(&self, term: &Term, state: &TurnState) -> Result<bool, Error> {
-        Ok(self.write_state_if(term, state, || true).await? == Some(true))
-    }
-
-    /// The same, unless nobody needs it any more when other statements have ended: then `None`.
-    pub(crate) async fn write_state_if(
+    ///
+    /// The state is asked for when other statements have ended: that of a hundred dynos is large, and a hundred passes may wait
+    /// here. If nobody needs it any more then, it is `None`, and so is the answer.
+    pub(crate) async fn write_state(
         &self,
         term: &Term,
-        state: &TurnState,
-        is_needed: impl FnOnce() -> bool,
+        state: impl FnOnce() -> Option<TurnState>,
     ) -> Result<Option<bool>, Error> {
         let statement = "UPDATE dyno_restarter.turns
             SET beat = $4, renewed_at = now(), history = $5, pass = $6, status = $7
             WHERE app = $1 AND holder = $2 AND term = $3 AND beat < $4 RETURNING term";
-        let TurnState { history, pass, status } = state;
-        let values = [(history as _, Type::JSONB), (pass as _, Type::JSONB), (status as _, Type::JSONB)];
         let slot = self.turns.slot().await;
-        if !is_needed() {
-            return Ok(None);
-        }
+        let Some(TurnState { history, pass, status }) = state() else { return Ok(None) };
+        let values = [(&history as _, Type::JSONB), (&pass as _, Type::JSONB), (&status as _, Type::JSONB)];
         self.write_as_holder(slot, statement, term, &values).await.map(Some)
     }
 
@@ -215,12 +209,19 @@ impl Postgres {
         self.query(statement, &parameters).await?.iter().map(pass_row).collect()
     }
 
-    /// Gives the turn back, with a pass that another process goes on with. Whether this process still had it.
-    pub(crate) async fn hand_over(&self, term: &Term, history: &Value, pass: &Value) -> Result<bool, Error> {
+    /// Gives the turn back, with what is remembered of the app and a pass that another process goes on with. Whether this process
+    /// still had it. These are asked for when other statements have ended.
+    pub(crate) async fn hand_over(
+        &self,
+        term: &Term,
+        history_and_pass: impl FnOnce() -> (Value, Value),
+    ) -> Result<bool, Error> {
         let statement = "UPDATE dyno_restarter.turns SET holder = NULL, beat = $4, history = $5, pass = $6
             WHERE app = $1 AND holder = $2 AND term = $3 AND beat < $4 RETURNING term";
-        let values = [(history as _, Type::JSONB), (pass as _, Type::JSONB)];
-        self.write_as_holder(self.turns.slot().await, statement, term, &values).await
+        let slot = self.turns.slot().await;
+        let (history, pass) = history_and_pass();
+        let values = [(&history as _, Type::JSONB), (&pass as _, Type::JSONB)];
+        self.write_as_holder(slot, statement, term, &values).await
     }
 
     /// Gives turns back. One whose row another session locks is left out, and its successor waits.
