@@ -83,8 +83,8 @@ static LOST: OnceLock<ErrorCounter> = OnceLock::new();
 #[derive(Debug)]
 #[must_use = "the last lines are written by `flush`"]
 pub struct LogThread {
-    /// How many of the lost lines the log has told of.
-    told: AtomicU64,
+    /// How many of the lost lines the log has reported.
+    reported: AtomicU64,
     worker: WorkerGuard,
 }
 
@@ -108,7 +108,7 @@ pub fn init(settings: &Settings) -> LogThread {
         }
     }
     std::panic::set_hook(Box::new(|panic| error!("{}", printable(&panic.to_string(), LONGEST_PANIC))));
-    LogThread { told: AtomicU64::new(0), worker }
+    LogThread { reported: AtomicU64::new(0), worker }
 }
 
 /// How many lines were lost since the start, because standard output was not read in time.
@@ -126,12 +126,12 @@ impl LogThread {
     }
 
     fn tell_loss(&self) {
-        let (lost, told) = (lost_lines(), self.told.load(Ordering::Relaxed));
-        if lost > told {
-            warn!("{} log lines were lost, because standard output was not read in time", lost - told);
-            // If this line was lost as well, it is told again.
+        let (lost, reported) = (lost_lines(), self.reported.load(Ordering::Relaxed));
+        if lost > reported {
+            warn!("{} log lines were lost, because standard output was not read in time", lost - reported);
+            // If this line was lost as well, it is reported again.
             if lost_lines() == lost {
-                self.told.store(lost, Ordering::Relaxed);
+                self.reported.store(lost, Ordering::Relaxed);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What `--help` and `--version` print. The variables come from `.env.example`, so they are told in the same words everywhere.
+//! What `--help` and `--version` print. The variables come from `.env.example`, so they are described in the same words everywhere.
 
 use std::fmt::Write;
 

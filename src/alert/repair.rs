@@ -17,7 +17,7 @@ struct Repair<'a> {
     documents: usize,
 }
 
-/// Returns JSON that says the same, as far as that can be told.
+/// Returns JSON that says the same, as far as that can be known.
 pub(super) fn repair(text: &str) -> String {
     let mended = String::with_capacity(text.len() + text.len() / 16);
     let mut repair =

@@ -18,7 +18,7 @@ pub(super) fn lines(facts: &AppFacts, account: &Result<Account, Error>) -> Vec<L
         }
         Err(error) => {
             let subject = format!("{name}: whether the token may restart its dynos");
-            lines.push(Line::untold(&subject, error, &see_access(name)));
+            lines.push(Line::unchecked(&subject, error, &see_access(name)));
         }
     }
     lines
@@ -63,14 +63,14 @@ fn rights(
     let subject = format!("{name}: whether the token may restart its dynos");
     let account = match account {
         Ok(account) => account,
-        Err(error) => return Line::untold(&subject, error, &see_access(name)),
+        Err(error) => return Line::unchecked(&subject, error, &see_access(name)),
     };
     if app.owner == account.id {
         return Line::good(format!("{name}: the account owns the app, so it may restart the dynos"));
     }
     let collaborators = match collaborators {
         Ok(collaborators) => collaborators,
-        Err(error) => return Line::untold(&subject, error, &see_access(name)),
+        Err(error) => return Line::unchecked(&subject, error, &see_access(name)),
     };
     let Some(ours) = collaborators.iter().find(|collaborator| collaborator.account == account.id) else {
         return Line::unknown(
@@ -84,7 +84,7 @@ fn rights(
     if !app.is_in_team || has("operate") || matches!(role, "admin" | "owner") {
         Line::good(format!("{name}: the account ({role}) may restart the dynos"))
     } else if ours.permissions.is_empty() {
-        Line::unknown(format!("{subject}: its permissions are not told"), see_access(name))
+        Line::unknown(format!("{subject}: its permissions are not shown"), see_access(name))
     } else if has("deploy") {
         Line::warn(format!("{name}: the account ({role}) has no permission operate, so a restart may be refused"), set)
     } else {

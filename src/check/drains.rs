@@ -39,7 +39,7 @@ pub(super) fn lines(facts: &AppFacts, service: &Service<'_>) -> Vec<Line> {
         Ok(urls) => drains(facts, urls, service),
         Err(error) => {
             let see = format!("See them with `heroku drains -a {app}`.");
-            vec![Line::untold(&format!("{app}: which log drains it has"), error, &see)]
+            vec![Line::unchecked(&format!("{app}: which log drains it has"), error, &see)]
         }
     };
     if service.memory_limit.is_some() {
@@ -58,7 +58,7 @@ fn drains(facts: &AppFacts, urls: &[Url], service: &Service<'_>) -> Vec<Line> {
     let add = format!("Add one: `heroku drains:add {} -a {app}`", right_url("HOST", app, service.apps));
     let no_drain = format!("{app}: no log drain delivers to this service");
     if service.memory_limit.is_none() {
-        // A drain of which a line tells already may be meant for this service.
+        // A drain that is on a line already may be meant for this service.
         if lines.is_empty() {
             lines.push(Line::good(format!("{no_drain}; alerts must come from elsewhere")));
         }
@@ -168,7 +168,7 @@ fn runtime_metrics(app: &AppName, features: &Result<Vec<Feature>, Error>) -> Lin
             Line::good(format!("{app}: {RUNTIME_METRICS} is on, as MEMORY_LIMIT needs it"))
         }
         Ok(_) => Line::bad(format!("{app}: {RUNTIME_METRICS} is off, so MEMORY_LIMIT has no effect"), enable),
-        Err(error) => Line::untold(
+        Err(error) => Line::unchecked(
             &format!("{app}: whether {RUNTIME_METRICS} is on, as MEMORY_LIMIT needs it"),
             error,
             &format!("See it with `heroku labs -a {app}`."),

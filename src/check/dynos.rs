@@ -57,7 +57,7 @@ fn missing_types(facts: &AppFacts, types: &[Watched<'_>], dynos: &[Dyno]) -> Opt
         Ok(formation) => formation,
         Err(error) => {
             let subject = format!("{app}: whether it has the process type {}", list(&missing));
-            return Some(Line::untold(&subject, error, &format!("See it with `heroku ps -a {app}`.")));
+            return Some(Line::unchecked(&subject, error, &format!("See it with `heroku ps -a {app}`.")));
         }
     };
     let mut there: Vec<_> = formation.iter().map(|scaled| &scaled.process_type).collect();
@@ -144,7 +144,7 @@ impl Watched<'_> {
             Err(error) => {
                 let see = format!("See it with `heroku features -a {app}`.");
                 let number = if is_only_one { " for its one web dyno" } else { "" };
-                Line::untold(&format!("{app}: whether preboot is on{number}"), error, &see)
+                Line::unchecked(&format!("{app}: whether preboot is on{number}"), error, &see)
             }
         }
     }

@@ -24,7 +24,7 @@ pub enum Outcome {
     Warn,
     /// The service does not work until this is mended.
     Bad,
-    /// It cannot be told, for example because the token does not allow the call. That is no fault.
+    /// It cannot be checked, for example because the token does not allow the call. That is no fault.
     Unknown,
 }
 
@@ -45,14 +45,14 @@ impl Line {
         Self { outcome: Outcome::Unknown, text: text.into(), cure: Some(cure.into()) }
     }
 
-    /// `subject` cannot be told, because the call that tells it failed; a person finds out in another way.
-    pub(super) fn untold(subject: &str, error: &Error, other_way: &str) -> Self {
+    /// `subject` is not known, because the call that would show it failed; a person finds out in another way.
+    pub(super) fn unchecked(subject: &str, error: &Error, other_way: &str) -> Self {
         if error.is_transient() {
-            return Self::unknown(format!("{subject}: cannot be told now: {error}"), "Run the check again.");
+            return Self::unknown(format!("{subject}: cannot be checked now: {error}"), "Run the check again.");
         }
         let text = match error {
-            Error::Forbidden(_) | Error::NotFound(_) => format!("{subject}: cannot be told with this token"),
-            error => format!("{subject}: cannot be told: {error}"),
+            Error::Forbidden(_) | Error::NotFound(_) => format!("{subject}: cannot be checked with this token"),
+            error => format!("{subject}: cannot be checked: {error}"),
         };
         Self::unknown(text, other_way)
     }

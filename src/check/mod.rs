@@ -4,7 +4,7 @@
 //! `facts` makes the calls. However slow Heroku is, they end within a minute for each four apps. Each check is a function
 //! from what was read to a line: `environment`, `token`, `app`, `dynos` and `drains`. `notify` calls the webhook of the chat,
 //! and `database` connects to the database. What an alert would do now is decided by a dry run of [`restart`](crate::restart),
-//! not here. A call that Heroku refuses for the scope of the token is no fault: its check says that it cannot be told.
+//! not here. A call that Heroku refuses for the scope of the token is no fault: its check says that it cannot be checked.
 //!
 //! A check runs in a process of its own, so it knows nothing of the service that may be running: which dynos that restarted,
 //! its holds, and which alerts wait.

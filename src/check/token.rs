@@ -74,7 +74,7 @@ fn account(account: &Result<Account, Error>) -> Line {
             "Pay the bill on the account's billing page.",
         ),
         Ok(Account { email, .. }) => Line::good(format!("Account: the token belongs to {email}")),
-        Err(error) => Line::untold(
+        Err(error) => Line::unchecked(
             "Account: whose token it is",
             error,
             "The scope write does not include this, and need not. See it with `heroku auth:whoami`.",

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, info, warn};
 
+use super::batch::{Label, OldReports};
 use super::detector::{Recorded, Trouble, TroubleDetector};
 use super::settings::Threshold;
 use super::status::{DrainStatus, HeardLog, MOST_MEASURED, Memory, MemoryAround};
 use super::steps::Steps;
 use super::summary::Summary;
 use super::symptom::Symptom;
-use super::{Label, OldReports};
 use crate::heroku::{AppName, DynoName};
 use crate::logplex;
 use crate::restart::{Target, When};

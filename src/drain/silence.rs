@@ -32,17 +32,17 @@ pub struct SilenceWatch(Arc<Mutex<BTreeMap<AppName, Heard>>>);
 #[derive(Clone, Copy, Debug)]
 struct Heard {
     at: Instant,
-    /// Whether the silence since then was told.
-    is_told: bool,
+    /// Whether the silence since then was reported.
+    is_reported: bool,
 }
 
 impl SilenceWatch {
     /// A batch of the log of this app has arrived.
     pub(super) fn heard(&self, app: &AppName) {
-        let heard = Heard { at: Instant::now(), is_told: false };
+        let heard = Heard { at: Instant::now(), is_reported: false };
         let mut apps = self.lock();
         match apps.get_mut(app) {
-            Some(before) if !before.is_told => *before = heard,
+            Some(before) if !before.is_reported => *before = heard,
             Some(before) => {
                 info!(%app, "receiving the log of {app} again, after {}", human(before.at.elapsed()));
                 *before = heard;
@@ -74,10 +74,10 @@ impl SilenceWatch {
     fn check(&self) -> (Vec<Silence>, Instant) {
         let now = Instant::now();
         let (mut silences, mut next) = (Vec::new(), now + SILENT_AFTER);
-        for (app, heard) in self.lock().iter_mut().filter(|(_, heard)| !heard.is_told) {
+        for (app, heard) in self.lock().iter_mut().filter(|(_, heard)| !heard.is_reported) {
             let due = heard.at + SILENT_AFTER;
             if due <= now {
-                heard.is_told = true;
+                heard.is_reported = true;
                 silences.push(Silence { app: app.clone(), lasts: now.duration_since(heard.at) });
             } else {
                 next = next.min(due);

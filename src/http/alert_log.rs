@@ -10,7 +10,7 @@ use super::recent::RecentAlerts;
 use crate::restart::{AppName, Outlook};
 use crate::util::log_throttle::{LogThrottle, Times};
 
-/// How many alerts of one kind are told one by one in a minute. Heroku reports a dyno three times a minute, so this is three
+/// How many alerts of one kind are logged one by one in a minute. Heroku reports a dyno three times a minute, so this is three
 /// dynos in trouble.
 const BURST: u64 = 10;
 

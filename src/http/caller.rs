@@ -1,4 +1,4 @@
-//! Who sent an alert, as far as the request tells.
+//! Who sent an alert, as far as the request says.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// How much of a text of the sender is logged.
 const MAX_LEN: usize = 80;
 
-/// Who sent an alert. The texts are made only for the alerts that are told.
+/// Who sent an alert. The texts are made only for the alerts that are logged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller<'a> {
     authorized: &'a Authorized,

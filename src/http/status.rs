@@ -1,4 +1,4 @@
-//! The service as a whole, as the page shows it and `GET /status` tells it to scripts.
+//! The service as a whole, as the page shows it to people and `GET /status` to scripts.
 
 use std::sync::Arc;
 

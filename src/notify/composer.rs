@@ -34,7 +34,7 @@ pub(super) struct ObstacleChange {
 }
 
 impl Composer {
-    /// The text that tells this; `None` if nothing happened that a person should know, or if it was told.
+    /// The text about this; `None` if nothing happened that a person should know, or if the person was told already.
     pub(super) fn news(&mut self, news: &News, drains: &Drains) -> Option<String> {
         match news {
             News::Pass { report, notes } => {

@@ -23,7 +23,7 @@ pub(crate) struct Webhook {
     url: WebhookUrl,
 }
 
-/// What an answer without a message tells.
+/// What an answer without a message means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probed {
     /// The webhook is there.

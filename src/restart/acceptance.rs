@@ -47,7 +47,7 @@ pub(super) struct Acceptor {
     is_away: Arc<AtomicBool>,
     /// How many alerts are kept in memory only.
     unwritten: Arc<AtomicU64>,
-    /// Told when an alert was written.
+    /// Notified when an alert was written.
     written: Arc<Notify>,
 }
 
@@ -168,7 +168,7 @@ impl Acceptor {
         &self.store
     }
 
-    /// Told when an alert was written.
+    /// Notified when an alert was written.
     pub(super) fn written(&self) -> Arc<Notify> {
         Arc::clone(&self.written)
     }

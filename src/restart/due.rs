@@ -71,7 +71,7 @@ fn began(dyno: &Dyno, look: &Look, history: &History) -> Option<Timestamp> {
 }
 
 /// Rule 2: an alert is about a process only if that was old enough when the alert arrived, and had begun before the time
-/// that the alert tells.
+/// that the alert gives.
 fn is_about_this_process(alert: AlertTime, began: Option<Timestamp>, look: &Look) -> Result<(), Skip> {
     if let When::At { time, skew } = alert.told {
         let ago = look.since(time);

@@ -21,7 +21,7 @@ pub enum Event {
     /// The restart was not asked for, because the last look was too long ago, or because it is not known whether another
     /// restarter makes the passes. It may be known after this time.
     Postponed(Duration),
-    /// How many dynos of a process type the app is scaled to, or why the API did not tell.
+    /// How many dynos of a process type the app is scaled to, or why the API did not answer.
     Formation(ProcessType, Result<usize, Error>),
     /// The service was asked to end, at this time.
     StopRequested(Timestamp),

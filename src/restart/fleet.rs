@@ -72,7 +72,7 @@ impl Look {
         self.of_type(process_type).filter(|dyno| dyno.is_up())
     }
 
-    /// Whether a dyno that is not listed was scaled away, given how many there should be. On Cedar its number tells; on Fir it
+    /// Whether a dyno that is not listed was scaled away, given how many there should be. On Cedar its number says so; on Fir it
     /// was if all that should be listed are.
     pub(super) fn is_scaled_away(&self, dyno: &DynoName, process_type: &ProcessType, quantity: usize) -> bool {
         match dyno.number() {

@@ -1,6 +1,6 @@
-//! What is remembered of an app from pass to pass: the dynos that we restarted, and what each look tells of them.
+//! What is remembered of an app from pass to pass: the dynos that we restarted, and what each look says about them.
 //!
-//! A dyno that we restarted is ours until it has been up for `MIN_AGE`; `our_dyno` says what a look tells of one. All of it
+//! A dyno that we restarted is ours until it has been up for `MIN_AGE`; `our_dyno` says what follows from a look. All of it
 //! is plain data without a clock of its own, so it can be written down and read back.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -179,9 +179,9 @@ impl History {
         first_to_count.checked_add(window).ok().filter(|until| *until > now)
     }
 
-    /// Whether this tells of the last restart of each dyno of which the other one tells.
+    /// Whether this knows of the last restart of each dyno of which the other one knows.
     #[must_use]
-    pub fn tells_all_of(&self, other: &Self) -> bool {
+    pub fn knows_all_of(&self, other: &Self) -> bool {
         let is_told = |(dyno, restarts): (_, &Vec<_>)| {
             restarts.last().is_none_or(|last| self.restarts.get(dyno).is_some_and(|restarts| restarts.contains(last)))
         };
@@ -229,7 +229,7 @@ impl History {
         changes
     }
 
-    /// On Fir a dyno comes back under another name. Nothing tells which of the new names took its place. So one is taken
+    /// On Fir a dyno comes back under another name. Nothing says which of the new names took its place. So one is taken
     /// that was not listed before the restart and that is none of ours: one that is not up if there is such, for then the
     /// mistake is only to wait too long.
     fn adopt_successors(&mut self, look: &Look) {

@@ -167,7 +167,7 @@ impl Restarter {
             let (client, policy, stop) = (client.clone(), policy.clone(), stop.clone());
             let (name, news, state) = (name.clone(), news.cloned(), State::default());
             let worker = Worker { name, app, client, policy, clock, stop, news, state };
-            workers.spawn(worker.work_and_tell(worker_ended.clone()));
+            workers.spawn(worker.work_and_report(worker_ended.clone()));
         }
         let acceptor = writing.map(|(acceptor, writer)| {
             workers.spawn(writer.write(stop.clone()));
@@ -302,7 +302,7 @@ impl Restarter {
 }
 
 impl Workers {
-    /// Starts the task that tells other replicas what this one heard and counted, and that deletes what is old.
+    /// Starts the task that writes for other replicas what this one heard and counted, and that deletes what is old.
     pub(crate) fn maintain(&mut self, store: Arc<Postgres>, exchange: impl Exchange + 'static, restarter: &Restarter) {
         let (Some(rounds), Some(refresh)) = (self.rounds.take(), restarter.refresh.clone()) else { return };
         let (maintenance, stop) = (Maintenance::new(store, exchange, rounds), restarter.stop.clone());

@@ -1,4 +1,4 @@
-//! What is known of one dyno that we restarted, and what a look tells of it: rule 4.
+//! What is known of one dyno that we restarted, and what a look says about it: rule 4.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

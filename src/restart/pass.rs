@@ -135,13 +135,13 @@ impl Driver<'_> {
     /// pass does not know: that dyno may be down.
     fn must_take_over_first(&self, in_hand: &PassInHand<'_>, rollout: &Rollout) -> bool {
         let left = in_hand.held.is_none().then(|| self.shared.queue.left_history()).flatten();
-        left.is_some_and(|left| !rollout.history().tells_all_of(&left))
+        left.is_some_and(|left| !rollout.history().knows_all_of(&left))
     }
 
     async fn write_ahead(&self, rollout: &Rollout) -> MayRestart {
         match &self.in_hand {
             Some(in_hand) if self.must_take_over_first(in_hand, rollout) => MayRestart::Lost,
-            Some(in_hand) => in_hand.write_ahead(rollout, || self.shared.for_others(), self.clock).await,
+            Some(in_hand) => in_hand.write_ahead(rollout, || self.shared.holder_status(), self.clock).await,
             None => MayRestart::Yes,
         }
     }

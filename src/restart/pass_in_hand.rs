@@ -55,8 +55,7 @@ impl PassInHand<'_> {
         }
     }
 
-    /// Writes down that the next dyno is about to be restarted, and what this process sees and does. Says whether it may restart
-    /// the dyno.
+    /// Writes down that the next dyno is about to be restarted, and says whether it may be.
     pub(super) async fn write_ahead(
         &self,
         rollout: &Rollout,

@@ -85,7 +85,7 @@ pub enum Skip {
         /// How long after.
         by: Duration,
     },
-    /// The alert tells of a process that is gone.
+    /// The alert is about a process that is gone.
     Late {
         /// How long ago the trouble was.
         ago: Duration,

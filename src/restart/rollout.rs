@@ -175,7 +175,7 @@ impl Rollout {
         self.stop_requested_at.map(|at| at.saturating_add(GRACE).unwrap_or(at))
     }
 
-    /// What there is to tell since the last call of this.
+    /// The notes since the last call of this.
     pub fn take_notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)
     }

@@ -1,4 +1,4 @@
-//! A [`View`] that tells when it may have changed, so that other replicas are told soon, and only then.
+//! A [`View`] that notes when it may have changed, so that the status is published soon, and only then.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ pub(super) struct SharedView {
 #[derive(Debug)]
 struct Change {
     has_changed: AtomicBool,
-    told: Arc<Notify>,
+    changed: Arc<Notify>,
 }
 
 /// The view, for whoever reads or changes it.
@@ -29,9 +29,9 @@ pub(super) struct ViewGuard<'a> {
 }
 
 impl SharedView {
-    /// Nothing is known yet. `told` is told of changes.
-    pub(super) fn new(told: &Arc<Notify>) -> Self {
-        let change = Change { has_changed: AtomicBool::new(false), told: Arc::clone(told) };
+    /// Nothing is known yet. `changed` is notified of changes.
+    pub(super) fn new(changed: &Arc<Notify>) -> Self {
+        let change = Change { has_changed: AtomicBool::new(false), changed: Arc::clone(changed) };
         Self { view: Mutex::default(), change }
     }
 
@@ -55,7 +55,7 @@ impl SharedView {
 impl Change {
     fn note(&self) {
         self.has_changed.store(true, Ordering::Release);
-        self.told.notify_one();
+        self.changed.notify_one();
     }
 }
 
@@ -68,7 +68,7 @@ impl Deref for ViewGuard<'_> {
 }
 
 impl DerefMut for ViewGuard<'_> {
-    /// Whoever is told looks only when this guard is dropped.
+    /// Whoever is notified waits for the lock, until this guard is dropped.
     fn deref_mut(&mut self) -> &mut View {
         self.change.note();
         &mut self.view

@@ -78,7 +78,7 @@ pub struct DynoStatus {
     pub name: DynoName,
     /// Its process type.
     pub process_type: ProcessType,
-    /// Its size, such as `Standard-1X`, if the list tells it.
+    /// Its size, such as `Standard-1X`, if the list has it.
     pub size: Option<String>,
     /// Its state, in Heroku's word.
     pub state: String,

@@ -15,7 +15,7 @@ use crate::util::text::list;
 /// How many dynos can be asked for by name. No app has a tenth of these; a target that names more means all dynos.
 const MOST_NAMED: usize = 1_000;
 
-/// When the trouble was, as the alert tells it.
+/// When the trouble was, according to the alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum When {
     /// At this time.
@@ -26,7 +26,7 @@ pub enum When {
         /// clock may be behind. A negative value means that a process created shortly before that time is not meant.
         skew: SignedDuration,
     },
-    /// The alert tells no time: it counts as now.
+    /// The alert has no time: it counts as now.
     Now,
 }
 

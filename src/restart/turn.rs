@@ -63,8 +63,8 @@ struct OtherHolder {
 pub(super) struct HeldTurn {
     pub(super) term: Term,
     lease: Mutex<Lease>,
-    /// The fingerprint of what the others were told last, if they were. Of a hundred dynos, the whole is large.
-    told: Mutex<Option<u64>>,
+    /// The fingerprint of the status that was published last, if one was. The status of a hundred dynos is large.
+    published: Mutex<Option<u64>>,
     /// Whether the log says that another session of the database locks its row.
     told_locked: AtomicBool,
 }
@@ -204,7 +204,7 @@ impl HeldTurn {
         Self {
             term,
             lease: Mutex::new(Lease::new(began, &store.timing())),
-            told: Mutex::default(),
+            published: Mutex::default(),
             told_locked: AtomicBool::new(false),
         }
     }
@@ -218,14 +218,14 @@ impl HeldTurn {
         lease.may_renew(store.is_designated(), Instant::now())
     }
 
-    /// The fingerprint of what the others were told last.
-    pub(super) fn told(&self) -> Option<u64> {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The fingerprint of the status that was published last.
+    pub(super) fn published(&self) -> Option<u64> {
+        *self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The others were told something with this fingerprint; or nobody knows what.
-    pub(super) fn note_told(&self, fingerprint: Option<u64>) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = fingerprint;
+    /// A status with this fingerprint was published; or nobody knows which one was.
+    pub(super) fn note_published(&self, fingerprint: Option<u64>) {
+        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = fingerprint;
     }
 
     /// Whether the log says that another session of the database locks its row.

@@ -1,8 +1,8 @@
 //! Takes and renews the turns of all apps, and brings what was written in the database to their queues. It asks the database
 //! as often for fifty apps as for one.
 //!
-//! - `taking`: takes turns, and learns from those that have them;
-//! - `renewing`: renews those of this process, and tells the others what it sees and does.
+//! - `taking`: takes turns, and reads what the holders of the others remember and publish;
+//! - `renewing`: renews those of this process, and publishes the status of these apps.
 
 mod renewing;
 mod taking;
@@ -43,17 +43,17 @@ pub(super) struct TurnKeeper {
     acceptor: Acceptor,
     clock: Clock,
     apps: BTreeMap<AppName, KeptApp>,
-    /// The apps of which the holder told something that was not read yet, in the order in which it is to be read.
+    /// The apps whose holder wrote something that was not read yet, in the order in which it is to be read.
     to_learn: VecDeque<AppName>,
     renew_at: Instant,
     /// Since when the turns can be neither read nor written.
     away_since: Option<Instant>,
-    /// Told when there may be new reports on passes.
+    /// Notified when there may be new reports on passes.
     changed: Arc<Notify>,
-    /// Tells that what a task knows may have changed.
+    /// Notified when what a task knows may have changed.
     view_changed: Arc<Notify>,
-    /// When the others may be told something again.
-    tell_at: Instant,
+    /// When something may be published again.
+    publish_at: Instant,
     /// What requests wait for.
     rounds: RoundsOfTask,
     /// Tells which workers have ended.
@@ -110,7 +110,7 @@ impl TurnKeeper {
             away_since: None,
             changed: Arc::default(),
             view_changed: Arc::clone(view_changed),
-            tell_at: Instant::now(),
+            publish_at: Instant::now(),
             rounds,
             ended,
         }
@@ -148,22 +148,22 @@ impl TurnKeeper {
             }
             let look_at = Instant::now() + self.store.timing().poll;
             while self.pause(&stop, look_at).await.is_continue() {
-                self.tell_changes().await;
+                self.publish_changes().await;
             }
         }
         self.give_back().await;
     }
 
-    /// Waits until it is time for another look, or to tell the others what has changed.
+    /// Waits until it is time for another look, or to publish what has changed.
     async fn pause(&mut self, stop: &Stop, look_at: Instant) -> ControlFlow<()> {
         let written = self.acceptor.written();
-        let (tell_at, view_changed) = (self.tell_at, Arc::clone(&self.view_changed));
+        let (publish_at, view_changed) = (self.publish_at, Arc::clone(&self.view_changed));
         let has_changed = self.held().any(|(_, kept, _)| kept.app.has_changed());
-        let may_tell = async {
+        let may_publish = async {
             if !has_changed {
                 view_changed.notified().await;
             }
-            tokio::time::sleep_until(tell_at).await;
+            tokio::time::sleep_until(publish_at).await;
         };
         tokio::select! {
             biased;
@@ -172,8 +172,8 @@ impl TurnKeeper {
             () = written.notified() => tokio::time::sleep(GATHER).await,
             () = self.rounds.wanted() => {}
             () = tokio::time::sleep_until(look_at) => {}
-            // While the database is away, the next renewal tells it.
-            () = may_tell, if self.away_since.is_none() => return ControlFlow::Continue(()),
+            // While the database is away, the next renewal publishes it.
+            () = may_publish, if self.away_since.is_none() => return ControlFlow::Continue(()),
         }
         ControlFlow::Break(())
     }
@@ -196,7 +196,7 @@ impl TurnKeeper {
         self.renew_when_due().await?;
         // When turns cannot be taken, the apps whose turns this process has are served all the same.
         let tried = self.try_to_take().await;
-        // At once, the others are told what this process sees and does.
+        // The status of an app whose turn was taken is published at once.
         self.renew_when_due().await?;
         self.take_requests().await.and(tried)?;
         self.learn().await

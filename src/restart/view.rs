@@ -1,4 +1,4 @@
-//! What the task of an app knows, and what the holder of the turn tells the other replicas: the status of the app is made of it.
+//! What the task of an app knows, and what the holder of the turn publishes: the status of the app is made of it.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ const MOST_EVENTS: usize = 1_000;
 /// How long they are kept.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// What the holder of a turn sees and does.
+/// What the holder of a turn publishes: what it sees and does.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct HolderStatus {
     /// The list that it saw last.
@@ -43,7 +43,7 @@ pub(super) struct View {
     history: History,
     rollout: Option<Rollout>,
     trouble: Option<Trouble>,
-    /// What the holder of the turn told last, if that is another process.
+    /// What the holder of the turn published last, if that is another process.
     holder: Option<HolderStatus>,
     events: Vec<DynoEvent>,
     /// When the process of each dyno began that was seen last.
@@ -110,7 +110,7 @@ impl View {
         }
     }
 
-    /// Another process makes the passes. This is what it remembers, and what it sees and does.
+    /// Another process makes the passes. This is what it remembers, and its status.
     pub(super) fn learned(&mut self, history: Option<&History>, holder: Option<HolderStatus>, now: Timestamp) {
         if let Some(history) = history {
             self.history = history.clone();
@@ -129,8 +129,8 @@ impl View {
         self.holder = None;
     }
 
-    /// What this process sees and does, for the others.
-    pub(super) fn for_others(&self, waiting: Option<WaitingAlerts>) -> HolderStatus {
+    /// What this process sees and does.
+    pub(super) fn holder_status(&self, waiting: Option<WaitingAlerts>) -> HolderStatus {
         let look = self.rollout.as_ref().and_then(Rollout::last_look).or(self.look.as_ref()).cloned();
         let pass = self.rollout.as_ref().map(Rollout::progress);
         HolderStatus { look, pass, waiting, trouble: self.trouble.clone(), events: self.events.clone() }
@@ -174,9 +174,9 @@ impl View {
         self.look = look.cloned().or(self.look.take());
     }
 
-    /// The status of the app. What the holder of the turn told is shown until this process has the turn or acts, or sees
+    /// The status of the app. What the holder of the turn published is shown until this process has the turn or acts, or sees
     /// something newer while the database does not answer. `is_over` says whether the pass that began then is over: reports may be
-    /// a second newer than what the holder told.
+    /// a second newer than what the holder published.
     pub(super) fn status(
         &self,
         app: &AppName,
@@ -186,7 +186,7 @@ impl View {
         now: Timestamp,
         is_over: impl Fn(Timestamp) -> bool,
     ) -> AppStatus {
-        let own = self.for_others(waiting);
+        let own = self.holder_status(waiting);
         let TurnNow { status: turn, holder: turn_holder, problem: turn_problem } = turn.unwrap_or_default();
         let answered = |status: &HolderStatus| status.look.as_ref().map(|look| look.answered);
         let shown = match (&self.holder, turn) {

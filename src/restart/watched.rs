@@ -32,7 +32,7 @@ impl Watched {
         self.apps.contains(app)
     }
 
-    /// Whether a dyno of this name can be of a watched process type; its record at Heroku tells for sure.
+    /// Whether a dyno of this name can be of a watched process type; only its record at Heroku is certain.
     #[must_use]
     pub fn may_include(&self, dyno: &DynoName) -> bool {
         self.process_types.iter().any(|process_type| dyno.may_be_of(process_type))

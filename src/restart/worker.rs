@@ -93,7 +93,7 @@ struct ServedAlerts {
 }
 
 impl SharedApp {
-    /// `view_changed` is told when what the task knows may have changed.
+    /// `view_changed` is notified when what the task knows may have changed.
     pub(super) fn new(clock: Clock, policy: &Policy, turn: Option<Arc<Turn>>, view_changed: &Arc<Notify>) -> Self {
         Self {
             turn,
@@ -105,7 +105,7 @@ impl SharedApp {
         }
     }
 
-    /// Another process has the turn. This is what it remembers, and what it sees and does.
+    /// Another process has the turn. This is what it remembers, and its status.
     pub(super) fn learn(&self, history: Option<History>, holder: Option<HolderStatus>, now: Timestamp) {
         self.view().learned(history.as_ref(), holder, now);
         if history.is_some() {
@@ -113,10 +113,10 @@ impl SharedApp {
         }
     }
 
-    /// What this process sees and does, for the others.
-    pub(super) fn for_others(&self) -> HolderStatus {
+    /// What this process sees and does: the other replicas show it if this one has the turn.
+    pub(super) fn holder_status(&self) -> HolderStatus {
         let waiting = self.queue.waiting_alerts();
-        self.view().for_others(waiting)
+        self.view().holder_status(waiting)
     }
 
     /// This process has the turn, and knows better.
@@ -141,17 +141,17 @@ impl SharedApp {
         self.view.lock()
     }
 
-    /// Whether what others should know may have changed.
+    /// Whether the status may have changed since it was published last.
     pub(super) fn has_changed(&self) -> bool {
         self.view.has_changed()
     }
 
-    /// What others should know may have changed.
+    /// The status may have changed.
     pub(super) fn note_change(&self) {
         self.view.note_change();
     }
 
-    /// Others are told now what has changed until now.
+    /// What has changed until now is about to be published.
     pub(super) fn forget_changes(&self) {
         self.view.forget_changes();
     }
@@ -176,8 +176,8 @@ impl SharedApp {
 }
 
 impl Worker {
-    /// Works until the service is asked to end, and tells it: with a database, the turn is given back then.
-    pub(super) async fn work_and_tell(self, ended: UnboundedSender<AppName>) {
+    /// Works until the service is asked to end, and reports its own end: with a database, the turn is given back then.
+    pub(super) async fn work_and_report(self, ended: UnboundedSender<AppName>) {
         let name = self.name.clone();
         self.work().await;
         // Without a database, nobody listens.
@@ -274,11 +274,11 @@ impl Worker {
         self.write_end(held, &requests, &report).await;
     }
 
-    /// Tells whoever listens, without waiting: when too much waits there already, this is not told.
+    /// Sends news to whoever listens, without waiting: when too many wait there already, these are dropped.
     fn publish(&self, news: impl FnOnce() -> News) {
         let app = &self.name;
         if self.news.as_ref().is_some_and(|listener| listener.try_send(news()).is_err()) {
-            debug!(%app, "news of {app} are not told: too many wait already");
+            debug!(%app, "news of {app} are dropped: too many wait already");
         }
     }
 

@@ -62,7 +62,7 @@ impl Contact {
         self.tried_at = Some(began);
     }
 
-    /// It told which other processes may be there: for each, its name and the time that it wrote last. That time is not compared
+    /// It said which other processes may be there: for each, its name and the time that it wrote last. That time is not compared
     /// with any clock, which may jump. A process whose time does not change while this one watches has ended without saying so,
     /// as one that was killed before this one started. A gap may be an outage, in which nobody could write: then all of them
     /// count as being there again.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-/// Counters by their name. Of what cannot be counted in whole numbers, a name tells the unit.
+/// Counters by their name. What is not counted in whole numbers has its unit in the name.
 pub(crate) type Counters = BTreeMap<String, i64>;
 
 /// What a process has written of its counters.

@@ -192,7 +192,7 @@ impl Term {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Renewal<'a> {
     pub(crate) term: &'a Term,
-    /// What this process sees and does, if that has changed.
+    /// The status of the app, if it has changed.
     pub(crate) status: Option<&'a Value>,
 }
 
@@ -227,7 +227,7 @@ pub(crate) struct TurnState {
     pub(crate) history: Value,
     /// What a successor needs to go on with the pass, if there is one.
     pub(crate) pass: Option<Value>,
-    /// What this process sees and does.
+    /// The status of the app, for the pages of the other replicas.
     pub(crate) status: Value,
 }
 
@@ -258,7 +258,7 @@ pub(crate) struct FinishedPass {
     pub(crate) history: Value,
     /// Its report, and those on passes before it that could not be written.
     pub(crate) passes: Vec<NewPass>,
-    /// What this process sees and does now.
+    /// The status of the app now.
     pub(crate) status: Value,
 }
 

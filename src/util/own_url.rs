@@ -19,7 +19,7 @@ impl OwnUrl {
         }
     }
 
-    /// The URL of the page, if a request told it.
+    /// The URL of the page, if a request named it.
     pub(crate) fn page(&self) -> Option<String> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.as_ref().map(|(is_https, host)| format!("{}://{host}/", if *is_https { "https" } else { "http" }))

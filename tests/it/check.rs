@@ -87,11 +87,11 @@ async fn what_the_token_may_not_read_cannot_be_told_and_is_no_fault() {
     }
     let results = check(&heroku, MEMORY_LIMIT).await;
     for part in [
-        "? Account: whose token it is: cannot be told with this token",
-        "? shop: whether the token may restart its dynos: cannot be told with this token",
-        "? shop: whether preboot is on for its one web dyno: cannot be told with this token",
-        "? shop: which log drains it has: cannot be told with this token",
-        "? shop: whether log-runtime-metrics is on, as MEMORY_LIMIT needs it: cannot be told with this token",
+        "? Account: whose token it is: cannot be checked with this token",
+        "? shop: whether the token may restart its dynos: cannot be checked with this token",
+        "? shop: whether preboot is on for its one web dyno: cannot be checked with this token",
+        "? shop: which log drains it has: cannot be checked with this token",
+        "? shop: whether log-runtime-metrics is on, as MEMORY_LIMIT needs it: cannot be checked with this token",
     ] {
         assert!(cure_of(&results, part).is_some());
     }
@@ -105,7 +105,7 @@ async fn a_process_type_without_dynos_is_no_fault_while_the_formation_cannot_be_
     shop.scale("web", 0);
     heroku.misbehave(On::Formation, Fault::Status(403), usize::MAX);
     let results = check(&heroku, &[]).await;
-    cure_of(&results, "? shop: whether it has the process type web: cannot be told with this token");
+    cure_of(&results, "? shop: whether it has the process type web: cannot be checked with this token");
     assert_eq!(results.exit_code(), 0, "{results}");
 }
 

@@ -142,7 +142,7 @@ impl Snapshot {
         self.families.push(Family { name, help, kind: Kind::Counter, values });
     }
 
-    /// Adds what is told by labels alone.
+    /// Adds what only labels say.
     pub(super) fn add_info(&mut self, name: &'static str, help: &'static str, labels: Labels) {
         self.families.push(Family { name, help, kind: Kind::Info, values: vec![(labels, Value::None)] });
     }

@@ -3,7 +3,7 @@
 //!
 //! - `counters`: the counters; `series`: how the database keeps them, so that they are the same on every replica;
 //! - `families`: metrics with their values, and how they are written;
-//! - `process`: what any process tells of itself.
+//! - `process`: what any process reports about itself.
 
 mod counters;
 mod families;

@@ -1,4 +1,4 @@
-//! What any process tells of itself, by the names that Prometheus gives these metrics.
+//! What any process reports about itself, by the names that Prometheus gives these metrics.
 
 use jiff::Timestamp;
 

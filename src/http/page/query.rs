@@ -26,7 +26,7 @@ impl PageQuery {
     }
 }
 
-/// The app of which `GET /status` tells; `None` for all.
+/// The app that is asked for with `GET /status`; `None` for all.
 pub(super) fn parse_status(query: &str, watched: &Watched) -> Result<Option<AppName>, ParamError> {
     let [app] = values(query, ["app"], "app")?;
     parse_app(app.as_deref(), watched)

@@ -1,4 +1,5 @@
-//! Renews the turns of this process, and tells the others what it sees and does: with each renewal, and when it changes.
+//! Renews the turns of this process, and publishes the status of these apps for the other replicas: with each renewal, and
+//! when it changes.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::io;
@@ -15,12 +16,12 @@ use crate::restart::turn::{HeldTurn, json};
 use crate::store::{CHANGES_INTERVAL, Error, Renewal};
 use crate::util::rounds::after_rest;
 
-/// A turn that is to be renewed, and what the others are to be told.
+/// A turn that is to be renewed, and the status that is to be published.
 struct Due<'a> {
     app: &'a AppName,
     kept: &'a KeptApp,
     held: Arc<HeldTurn>,
-    /// What this process sees and does; `None` if the others were told just that.
+    /// `None` if just that was published last.
     status: Option<Value>,
     fingerprint: u64,
 }
@@ -28,15 +29,15 @@ struct Due<'a> {
 impl<'a> Due<'a> {
     fn new(app: &'a AppName, kept: &'a KeptApp, held: Arc<HeldTurn>) -> Self {
         kept.app.forget_changes();
-        let status = kept.app.for_others();
+        let status = kept.app.holder_status();
         let fingerprint = fingerprint(&status);
-        let status = (held.told() != Some(fingerprint)).then(|| json(&status));
+        let status = (held.published() != Some(fingerprint)).then(|| json(&status));
         Self { app, kept, held, status, fingerprint }
     }
 }
 
 impl TurnKeeper {
-    /// Renews the turns, and tells the others what this process sees and does.
+    /// Renews the turns, and publishes what has changed.
     pub(super) async fn renew_when_due(&mut self) -> Result<(), Error> {
         if self.renew_at > Instant::now() {
             return Ok(());
@@ -44,22 +45,22 @@ impl TurnKeeper {
         let began = Instant::now();
         let is_any_locked =
             self.renew(self.held().map(|(app, kept, held)| Due::new(app, kept, held)).collect()).await?;
-        self.tell_at = tell_again(began);
+        self.publish_at = next_publication(began);
         self.changed.notify_one();
         self.renew_at = if is_any_locked { began } else { began + self.store.timing().renewal() };
         Ok(())
     }
 
-    /// Tells the others what this process sees and does, where that has changed. Those turns are renewed, and the others are
-    /// renewed when they are due. What fails is told with the next renewal.
-    pub(super) async fn tell_changes(&mut self) {
+    /// Publishes what has changed. Those turns are renewed, and the others are renewed when they are due. What fails is published
+    /// with the next renewal.
+    pub(super) async fn publish_changes(&mut self) {
         let began = Instant::now();
         let may_have_changed = self.held().filter(|(_, kept, _)| kept.app.has_changed());
         let due = may_have_changed.map(|(app, kept, held)| Due::new(app, kept, held));
         let changed = due.filter(|due| due.status.is_some()).collect();
-        // The next look tells that the database is away.
+        // The next look logs that the database is away.
         self.renew(changed).await.ok();
-        self.tell_at = tell_again(began);
+        self.publish_at = next_publication(began);
     }
 
     /// Renews these turns. Whether another session locks the row of one of them.
@@ -68,8 +69,8 @@ impl TurnKeeper {
             return Ok(false);
         }
         let began = Instant::now();
-        // A renewal that fails may have told the others all the same.
-        due.iter().filter(|due| due.status.is_some()).for_each(|due| due.held.note_told(None));
+        // A renewal that fails may have published it all the same.
+        due.iter().filter(|due| due.status.is_some()).for_each(|due| due.held.note_published(None));
         let renewals: Vec<_> =
             due.iter().map(|due| Renewal { term: &due.held.term, status: due.status.as_ref() }).collect();
         let renewed = self.store.renew_turns(&renewals).await?;
@@ -77,7 +78,7 @@ impl TurnKeeper {
             match renewed.get(app.as_str()) {
                 Some(true) => {
                     held.renewed(began, &self.store);
-                    held.note_told(Some(fingerprint));
+                    held.note_published(Some(fingerprint));
                 }
                 Some(false) => held.note_locked(),
                 None => {
@@ -113,7 +114,7 @@ impl io::Write for HashingWriter {
     }
 }
 
-/// When the others may be told something again, after they were told something by a statement that began at `began`.
-fn tell_again(began: Instant) -> Instant {
+/// When something may be published again, after a statement that began at `began`.
+fn next_publication(began: Instant) -> Instant {
     after_rest(began).max(began + CHANGES_INTERVAL)
 }

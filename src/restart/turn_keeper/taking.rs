@@ -1,4 +1,4 @@
-//! Takes turns that nobody has or renews any more, and learns from those that have one what they remember, see and do.
+//! Takes turns that nobody has or renews any more, and reads what the holders of the others remember and publish.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::restart::stored_pass::StoredPass;
 use crate::restart::turn::{HeldTurn, tell_locked};
 use crate::store::{Error, TakenTurn, Term};
 
-/// Of how many apps is read at once what their holders remember, see and do. Of an app with a hundred dynos, that is 100 kB.
+/// For how many apps that is read at once. For an app with a hundred dynos, it is 100 kB.
 const MOST_AT_ONCE: usize = 10;
 
 /// How long that may take before turns are looked after again.
@@ -65,7 +65,7 @@ impl TurnKeeper {
         Ok(())
     }
 
-    /// Reads who has these turns, and notes of which the others told something new.
+    /// Reads who has these turns, and notes whose holder wrote something new.
     async fn watch(&mut self, names: &[AppName]) -> Result<(), Error> {
         let store = Arc::clone(&self.store);
         let rows = store.turns(&names.iter().map(AppName::as_str).collect::<Vec<_>>()).await;
@@ -105,8 +105,8 @@ impl TurnKeeper {
         kept.app.queue.take_over(Takeover { held, history, pass }, &kept.turn);
     }
 
-    /// Learns what the holders remember, see and do, so that the status and a dry run are right here, too. That may be large:
-    /// it is read in parts, for a second at most. The others are read the next time, and come before those that failed.
+    /// Reads what the holders remember and publish, so that the status and a dry run are right here, too. That may be large: it
+    /// is read in parts, for a second at most. The others are read the next time, and come before those that failed.
     pub(super) async fn learn(&mut self) -> Result<(), Error> {
         let began = Instant::now();
         while !self.to_learn.is_empty() && began.elapsed() < LONGEST_LEARNING {
@@ -119,7 +119,7 @@ impl TurnKeeper {
             }
             for (app, history, status) in read? {
                 let Some(kept) = self.apps.get(&*app) else { continue };
-                // Who takes the turn tells that the history is not valid. The status may be of another version of this program.
+                // Whoever takes the turn logs that the history is not valid. The status may be of another version of this program.
                 let history = history.and_then(|history| serde_json::from_value(history).ok());
                 let status = status.and_then(|status| serde_json::from_value(status).ok());
                 kept.app.learn(history, status, self.clock.now());

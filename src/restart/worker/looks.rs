@@ -93,7 +93,7 @@ impl Worker {
         self.state.pace.ready_at().map_or(at, |ready_at| ready_at.max(at))
     }
 
-    /// Looks apart from a pass, and tells what that changes: a revoked token or a renamed app shows before the night in which
+    /// Looks apart from a pass, and logs what that changes: a revoked token or a renamed app shows before the night in which
     /// it matters, and the end of a hold without another alert. `None` if the service is asked to end meanwhile.
     pub(super) async fn look(&mut self) -> Option<Result<(), Error>> {
         let app = self.name.clone();
@@ -178,7 +178,7 @@ impl Worker {
         self.state.is_history_unwritten |= self.state.history.differs_from(&before);
         if let Some(turn) = turn.filter(|_| self.state.is_history_unwritten) {
             if let Some(held) = held {
-                let is_written = turn.keep_history(&held, &self.state.history, &self.app.for_others()).await;
+                let is_written = turn.keep_history(&held, &self.state.history, &self.app.holder_status()).await;
                 self.state.is_history_unwritten = !is_written;
             } else {
                 self.state.was_alone = true;

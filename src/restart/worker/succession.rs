@@ -102,7 +102,7 @@ impl Worker {
                     return;
                 }
                 Err(error) => {
-                    // The keeper of the turns tells that the database is away. It does not use all that is used here.
+                    // The keeper of the turns logs that the database is away. It does not use all that is used here.
                     let is_to_tell = matches!(error, Error::Altered(_)) || began.elapsed() >= timing.lease;
                     if is_to_tell && !std::mem::replace(&mut is_told, true) {
                         let (app, remedy) = (&self.name, error.remedy());
@@ -127,7 +127,7 @@ impl Worker {
             was_lost,
             history: json(&self.state.history),
             passes: unwritten.passes.clone(),
-            status: json(&self.app.for_others()),
+            status: json(&self.app.holder_status()),
         };
         (pass, unwritten)
     }

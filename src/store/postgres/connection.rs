@@ -163,7 +163,7 @@ pub(super) async fn query(
     single_statement(client, limit, querying).await
 }
 
-/// The database ends statements a moment after this process has given them up, so that only one of the two tells it.
+/// The database ends statements a moment after this process has given them up, so that only one of the two reports it.
 fn statement_timeout(limit: Duration) -> String {
     format!("SET LOCAL statement_timeout = {}", (limit + GRACE).as_millis())
 }

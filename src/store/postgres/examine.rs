@@ -1,4 +1,4 @@
-//! What `dyno-restarter check` tells of the database. Nothing is changed there.
+//! What `dyno-restarter check` says about the database. Nothing is changed there.
 
 use tokio_postgres::Client;
 

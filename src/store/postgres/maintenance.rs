@@ -1,4 +1,4 @@
-//! The task that tells other replicas what this one heard and counted, learns the same from them, and deletes what is old.
+//! The task that writes for other replicas what this one heard and counted, reads the same from them, and deletes what is old.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +24,8 @@ pub(crate) struct Maintenance<E> {
     regular_at: Instant,
     clean_up_at: Instant,
     steps_read_at: Option<Instant>,
-    /// What the others were told last.
-    told: Option<Value>,
+    /// What this process received, as it was written last.
+    written_own: Option<Value>,
     written: WrittenCounters,
     /// Whether the log says that a table was altered.
     has_warned: bool,
@@ -50,7 +50,7 @@ impl<E: Exchange> Maintenance<E> {
             regular_at: now,
             clean_up_at: now,
             steps_read_at: None,
-            told: None,
+            written_own: None,
             written: WrittenCounters::default(),
             has_warned: false,
         }
@@ -118,14 +118,14 @@ impl<E: Exchange> Maintenance<E> {
             self.written.registered(mark);
             self.exchange.learn(others);
         } else {
-            if self.told.as_ref() != Some(&own) {
+            if self.written_own.as_ref() != Some(&own) {
                 self.written.registered(self.store.tell(&own).await?);
             }
             if must_read {
                 self.exchange.learn(self.store.others().await?);
             }
         }
-        self.told = Some(own);
+        self.written_own = Some(own);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 //! - `connection`: one connection; `tls`: how it is encrypted; `schema`: the tables;
 //! - `requests`: alerts that were accepted; `reports`: what log drains count; `drain_steps`: what they delivered;
 //! - `turns`: who may make passes, and the passes; `replicas`: who uses the store, and what is old; `counters`: the counters of
-//!   all replicas; `maintenance`: the task that uses these; `examine`: what `dyno-restarter check` tells.
+//!   all replicas; `maintenance`: the task that uses these; `examine`: what `dyno-restarter check` says.
 //!
 //! Alerts have a connection of their own, so that an answer never waits for anything else.
 
@@ -127,7 +127,7 @@ fn limit(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// A column with JSON that somebody may have written by hand. What cannot be read is `null`: whoever uses it tells that it is not
+/// A column with JSON that somebody may have written by hand. What cannot be read is `null`: whoever uses it logs that it is not
 /// valid, and the rows beside it count.
 fn json_column(row: &Row, at: usize) -> Option<Value> {
     row.try_get(at).unwrap_or(Some(Value::Null))

@@ -8,7 +8,7 @@ use super::{Postgres, begin, bounded, column, fault};
 use crate::store::{DeliveryId, Error, NewRequest, StoredReports};
 
 impl Postgres {
-    /// Counts the reports of a batch about these dynos in one commit. `count` is told what is counted already, and returns
+    /// Counts the reports of a batch about these dynos in one commit. `count` is given what is counted already, and returns
     /// what is counted then, and what is to be restarted. Returns whether the batch is new.
     pub(crate) async fn count_reports(
         &self,

@@ -14,7 +14,7 @@ use crate::store::{DeliveryId, Error, NewRequest, StoredRequest, Term};
 pub(crate) const MOST_TAKEN: usize = 500;
 
 impl Postgres {
-    /// Writes deliveries, each with its ids, in one commit. `merge` is told which of them are new, and says what they ask for.
+    /// Writes deliveries, each with its ids, in one commit. `merge` is given which of them are new, and says what they ask for.
     /// Returns which are new.
     pub(crate) async fn accept(
         &self,

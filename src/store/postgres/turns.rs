@@ -38,7 +38,7 @@ impl Postgres {
         self.query_early(statement, &[(&apps, Type::TEXT_ARRAY)]).await?.iter().map(turn).collect()
     }
 
-    /// What the holders of these turns wrote down for the others: the app, what is remembered of it, and what they see and do.
+    /// What the holders of these turns wrote: the app, what is remembered of it, and its status.
     pub(crate) async fn histories_and_statuses(
         &self,
         apps: &[&str],

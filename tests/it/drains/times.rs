@@ -46,7 +46,7 @@ async fn an_old_burst_is_ignored_and_the_log_says_so_once() {
     post(&service, [2940, 2920].map(|ago| frame(ago, "web.1", R14)).concat()).await;
     tokio::time::sleep(seconds(60)).await;
     assert_eq!(service.log.count("all reports in the last batch of the log of shop are too old"), 1);
-    assert_eq!(service.log.count("dyno_restarter::drain: web.1 of shop: Error R14 at "), 5);
+    assert_eq!(service.log.count("dyno_restarter::drain::batch: web.1 of shop: Error R14 at "), 5);
     service.stop().await;
     assert_eq!(shop.restarts(), Vec::<String>::new());
 }

@@ -118,7 +118,7 @@ impl<C: Chooser> Replicas<'_, C> {
         }
         let left = replica.takeover.as_ref().and_then(|(_, left)| left.history.as_ref());
         let history = replica.pass.as_ref().expect("it has one").rollout.history();
-        if left.is_some_and(|left| !history.tells_all_of(left)) {
+        if left.is_some_and(|left| !history.knows_all_of(left)) {
             return self.leave(at);
         }
         let Some(term) = self.renewable(at) else { return self.leave(at) };
