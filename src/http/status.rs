@@ -67,7 +67,10 @@ impl StatusSource {
         let is_asked_for = |app: &&AppName| only.is_none_or(|only| *app == only);
         let apps = self.restarter.watched().apps().iter().filter(is_asked_for);
         let apps: Vec<_> = apps.map(|app| self.app(app)).collect();
-        let advice: Vec<&str> = apps.iter().filter_map(|app| app.advice.as_deref()).collect();
+        let database = self.restarter.database();
+        let of_database = database.as_ref().and_then(advice_on_database);
+        let of_apps = apps.iter().filter_map(|app| app.advice.as_deref());
+        let advice: Vec<&str> = of_database.as_deref().into_iter().chain(of_apps).collect();
         let ok = advice.is_empty() && !self.restarter.is_stopping();
         let summary = if self.restarter.is_stopping() {
             "The restarter is being shut down and takes no alerts.".to_owned()
@@ -78,7 +81,6 @@ impl StatusSource {
         };
         let (version, started_at, mut alerts) = (env!("CARGO_PKG_VERSION"), self.started_at, self.recent.latest());
         alerts.retain(|alert| alert.app.as_ref().is_none_or(|app| is_asked_for(&app)));
-        let database = self.restarter.database();
         Status { version, now, started_at, ok, summary, database, apps, alerts }
     }
 
@@ -97,6 +99,9 @@ impl StatusSource {
         let apps = self.restarter.watched().apps().iter();
         if apps.clone().any(|app| self.restarter.has_turn_problem(app)) {
             return Some("the database does not say which restarter may make passes: the log and the page say why");
+        }
+        if self.restarter.database().is_some_and(|database| database.problem.is_some()) {
+            return Some("the database cannot be written: the log and the page say why and what to do");
         }
         let troubles: Vec<_> = apps.filter_map(|app| self.restarter.trouble(app)).collect();
         let needs_a_person = troubles.iter().any(|trouble| trouble.remedy.is_some());
@@ -139,8 +144,8 @@ fn in_short(advice: &[&str]) -> String {
     let shown = advice.iter().take(MOST_IN_SUMMARY).copied().collect::<Vec<_>>().join(" ");
     match advice.len().saturating_sub(MOST_IN_SUMMARY) {
         0 => shown,
-        1 => format!("{shown} Another app needs a person, too."),
-        more => format!("{shown} {more} more apps need a person, too."),
+        1 => format!("{shown} One more thing needs a person."),
+        more => format!("{shown} {more} more things need a person."),
     }
 }
 
@@ -161,6 +166,17 @@ fn all_is_well(apps: &[AppOverview]) -> String {
     }
 }
 
+/// What a person should do about the database, if it answers and cannot be written.
+fn advice_on_database(database: &DatabaseStatus) -> Option<String> {
+    let problem = database.problem.as_ref()?;
+    let in_memory = match database.unwritten_alerts {
+        0 => String::new(),
+        1 => " 1 alert is in memory only.".to_owned(),
+        alerts => format!(" {alerts} alerts are in memory only."),
+    };
+    Some(format!("The database cannot be written: {problem}.{in_memory}"))
+}
+
 /// What a person should do about an app, if anything.
 fn advice(status: &AppStatus, drain: &DrainStatus) -> Option<String> {
     let app = &status.app;
@@ -177,7 +193,7 @@ fn advice(status: &AppStatus, drain: &DrainStatus) -> Option<String> {
         );
     }
     if let Some(problem) = &status.turn_problem {
-        return Some(format!("No dyno of {app} can be restarted now, and its alerts wait in the database: {problem}."));
+        return Some(format!("No dyno of {app} can be restarted now, and its alerts wait: {problem}."));
     }
     if let Some(hold) = status.holds.first() {
         return Some(format!(

@@ -7,7 +7,7 @@
 mod writer;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,7 +44,8 @@ pub(super) struct Acceptor {
     overflow: Arc<Overflow>,
     /// How long an answer waits for the commit.
     deadline: Duration,
-    is_away: Arc<AtomicBool>,
+    /// Why alerts are kept in memory only.
+    away: Arc<Away>,
     /// How many alerts are kept in memory only.
     unwritten: Arc<AtomicU64>,
     /// Notified when an alert was written.
@@ -53,6 +54,9 @@ pub(super) struct Acceptor {
 
 /// What deliveries ask for that found no place. It is merged, and written later.
 type Overflow = Mutex<BTreeMap<AppName, PassRequest>>;
+
+/// Why alerts cannot be written, if so.
+type Away = Mutex<Option<Error>>;
 
 #[derive(Debug)]
 struct Delivery {
@@ -137,25 +141,30 @@ impl Restarter {
 /// A task that writes to this store, and the handle of it.
 pub(super) fn acceptance(store: &Arc<Postgres>) -> (Acceptor, AcceptanceWriter) {
     let (sender, deliveries) = mpsc::channel(MOST_WAITING);
-    let (is_away, unwritten) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+    let (away, unwritten) = (Arc::<Away>::default(), Arc::<AtomicU64>::default());
     let overflow = Arc::<Overflow>::default();
     let acceptor = Acceptor {
         store: Arc::clone(store),
         deliveries: sender,
         overflow: Arc::clone(&overflow),
         deadline: store.timing().answer,
-        is_away: Arc::clone(&is_away),
+        away: Arc::clone(&away),
         unwritten: Arc::clone(&unwritten),
         written: Arc::default(),
     };
     let (store, waiting) = (Arc::clone(store), Vec::new());
-    (acceptor, AcceptanceWriter { store, deliveries, overflow, is_away, unwritten, waiting })
+    (acceptor, AcceptanceWriter { store, deliveries, overflow, away, unwritten, waiting })
 }
 
 impl Acceptor {
     /// Whether alerts are kept in memory only.
     pub(super) fn is_away(&self) -> bool {
-        self.is_away.load(Ordering::Relaxed)
+        self.away().is_some()
+    }
+
+    /// Why alerts are kept in memory only, if they are.
+    pub(super) fn away(&self) -> Option<Error> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How many alerts are kept in memory only.

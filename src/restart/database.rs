@@ -23,8 +23,11 @@ impl Restarter {
     pub fn database(&self) -> Option<DatabaseStatus> {
         let acceptor = self.acceptor.as_ref()?;
         let store = acceptor.store();
+        let answers = store.answers();
+        let problem = store.problem().or(acceptor.away()).filter(|_| answers);
         Some(DatabaseStatus {
-            answers: store.answers(),
+            answers,
+            problem: problem.map(|error| format!("{error}. To mend it: {}", error.remedy())),
             answered_at: store.answered_at().map(|at| self.clock.time(at)),
             unwritten_alerts: acceptor.unwritten(),
             unwritten_passes: self.apps.values().map(|app| app.past().unwritten_count()).sum(),

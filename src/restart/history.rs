@@ -188,17 +188,29 @@ impl History {
         other.restarts.iter().all(is_told)
     }
 
-    /// Adds what was remembered apart, later than this.
-    pub fn add_newer(&mut self, newer: Self) {
-        for (dyno, restarts) in newer.restarts {
+    /// Adds what another process remembered, or this one at another time. Of each dyno, what is known since its last restart
+    /// counts.
+    pub fn merge(&mut self, other: Self) {
+        for (name, our) in other.ours {
+            let restarted_since = self.last_restart(&name).is_some_and(|at| at > our.restarted_at);
+            let is_known_since = self.ours.get(&name).is_some_and(|ours| ours.restarted_at > our.restarted_at);
+            if !restarted_since && !is_known_since {
+                self.ours.insert(name, our);
+            }
+        }
+        for (dyno, restarts) in other.restarts {
             let known = self.restarts.entry(dyno).or_default();
             known.extend(restarts);
             known.sort();
             known.dedup();
         }
-        self.given_up.extend(newer.given_up);
-        self.ours.extend(newer.ours);
-        self.known.extend(newer.known);
+        self.given_up.extend(other.given_up);
+        for (name, known) in other.known {
+            let is_newer = self.known.get(&name).is_none_or(|ours| !ours.record.is_newer_than(&known.record));
+            if is_newer {
+                self.known.insert(name, known);
+            }
+        }
     }
 
     /// Gives up on a dyno. Whether that is new.

@@ -209,9 +209,9 @@ impl Rollout {
         self.now
     }
 
-    /// What this process remembers of passes that it made apart from this one, and later.
-    pub fn add_newer(&mut self, history: History) {
-        self.history.add_newer(history);
+    /// Adds what this process remembers of other passes.
+    pub fn merge_history(&mut self, history: History) {
+        self.history.merge(history);
     }
 
     /// What is remembered if the restart of the next dyno is asked for now and its answer is lost.
@@ -312,5 +312,5 @@ impl Rollout {
 
 /// The answer to a restart that another restarter asked for, and was killed.
 pub(super) fn predecessor_ended() -> Error {
-    Error::NoAnswer { reason: "the restarter that asked for it has ended".to_owned() }
+    Error::NoAnswer { reason: "the restarter that asked for it did not see one".to_owned() }
 }

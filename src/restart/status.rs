@@ -65,6 +65,8 @@ pub struct DatabaseStatus {
     pub answers: bool,
     /// When it answered last: what is known of other replicas is of this time.
     pub answered_at: Option<Timestamp>,
+    /// Why it cannot be written, although it answers, and what to do.
+    pub problem: Option<String>,
     /// The alerts that are in memory only.
     pub unwritten_alerts: u64,
     /// The reports on passes that are in memory only.

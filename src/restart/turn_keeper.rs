@@ -46,8 +46,10 @@ pub(super) struct TurnKeeper {
     /// The apps whose holder wrote something that was not read yet, in the order in which it is to be read.
     to_learn: VecDeque<AppName>,
     renew_at: Instant,
-    /// Since when the turns can be neither read nor written.
+    /// Since when it is not known who has the turns.
     away_since: Option<Instant>,
+    /// Whether the last look failed.
+    has_failed: bool,
     /// Notified when there may be new reports on passes.
     changed: Arc<Notify>,
     /// Notified when what a task knows may have changed.
@@ -108,6 +110,7 @@ impl TurnKeeper {
             to_learn: VecDeque::new(),
             renew_at: Instant::now(),
             away_since: None,
+            has_failed: false,
             changed: Arc::default(),
             view_changed: Arc::clone(view_changed),
             publish_at: Instant::now(),
@@ -173,7 +176,7 @@ impl TurnKeeper {
             () = self.rounds.wanted() => {}
             () = tokio::time::sleep_until(look_at) => {}
             // While the database is away, the next renewal publishes it.
-            () = may_publish, if self.away_since.is_none() => return ControlFlow::Continue(()),
+            () = may_publish, if !self.has_failed => return ControlFlow::Continue(()),
         }
         ControlFlow::Break(())
     }
@@ -251,11 +254,19 @@ impl TurnKeeper {
         kept.app.note_change();
     }
 
-    /// Tells once that the database is away, and once that it is back. After a lease, the status of each app says why its turn
+    /// Logs once that it is not known who has the turns, and once that it is known again. After a lease, the status of each app says why its turn
     /// cannot be kept.
     fn note(&mut self, looked: Result<(), Error>) {
         let away_since = self.away_since;
-        self.away_since = looked.as_ref().err().map(|_| away_since.unwrap_or_else(Instant::now));
+        // A turn that was lost may be free or not: nobody knows until it is renewed or taken.
+        let is_known = |kept: &KeptApp| kept.held().is_some() || kept.turn.active_holder().is_some();
+        let is_known = looked.is_ok() && self.apps.values().all(is_known);
+        self.has_failed = looked.is_err();
+        self.away_since = match looked {
+            Ok(()) if is_known => None,
+            Ok(()) => away_since,
+            Err(_) => Some(away_since.unwrap_or_else(Instant::now)),
+        };
         let lasts = away_since.is_some_and(|since| since.elapsed() >= self.store.timing().lease);
         for kept in self.apps.values() {
             let failure = looked.as_ref().err().filter(|_| lasts);
@@ -263,7 +274,7 @@ impl TurnKeeper {
             kept.turn.note_problem(failure.or_else(|| kept.is_locked().then(|| LOCKED.to_owned())));
         }
         match looked {
-            Ok(()) if away_since.is_some() => info!("who makes the passes is known again"),
+            Ok(()) if is_known && away_since.is_some() => info!("who makes the passes is known again"),
             Ok(()) => {}
             Err(error) if away_since.is_some() => debug!("still: {error}"),
             Err(error) => warn!("who makes the passes is not known: {error}; {}", error.remedy()),

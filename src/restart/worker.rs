@@ -74,15 +74,17 @@ pub(super) struct State {
     is_history_unwritten: bool,
     /// The requests of passes whose end could not be written.
     unwritten: Vec<i64>,
-    /// The end of the last of these, which is written as soon as the database is back.
+    /// The end of the last of these, which is written as soon as it can be.
     late_end: Option<LateEnd>,
 }
 
-/// The end of a pass that was made in this turn while the database was away.
+/// The end of a pass that was made in this turn and could not be written.
 #[derive(Clone, Debug)]
 struct LateEnd {
     held: Arc<HeldTurn>,
     was_lost: bool,
+    /// How long to wait before it is tried again.
+    try_after: Duration,
 }
 
 /// The alerts that a pass serves.
@@ -193,13 +195,13 @@ impl Worker {
         }
         loop {
             let look_at = self.look_at();
-            let poll = self.app.turn.as_ref().map_or(Duration::MAX, |turn| turn.store.timing().poll);
+            let late = self.state.late_end.as_ref().map_or(Duration::MAX, |end| end.try_after);
             let work = tokio::select! {
                 biased;
                 _ = stop.requested() => break,
                 work = self.app.queue.next(&self.state.pace, self.state.history.hold()) => Some(work),
                 () = tokio::time::sleep_until(look_at) => None,
-                () = tokio::time::sleep(poll), if self.state.late_end.is_some() => {
+                () = tokio::time::sleep(late), if self.state.late_end.is_some() => {
                     self.write_late_end().await;
                     continue;
                 }

@@ -18,12 +18,13 @@ pub struct Contact {
     is_first: Option<bool>,
     /// Whether the address is of this machine. Then a pooler may listen there that only this process uses.
     is_local: bool,
-    /// When the database answered last; the start of this process if it never did.
-    answered_at: Instant,
-    has_answered: bool,
+    /// When the database answered last, if it ever did. An error is an answer, too.
+    answered_at: Option<Instant>,
+    /// When something could be written to it last; the start of this process if nothing could.
+    wrote_at: Instant,
     /// Since when it refuses connections.
     down_since: Option<Instant>,
-    /// When the last attempt began that failed, if none succeeded since.
+    /// When the last attempt began that failed, if nothing could be written since.
     tried_at: Option<Instant>,
     /// Whether there were other processes when it was asked last, if it ever answered.
     others: Option<bool>,
@@ -40,8 +41,8 @@ impl Contact {
         Self {
             is_first,
             is_local,
-            answered_at: now,
-            has_answered: false,
+            answered_at: None,
+            wrote_at: now,
             down_since: None,
             tried_at: None,
             others: None,
@@ -50,9 +51,15 @@ impl Contact {
         }
     }
 
-    /// The database answered.
+    /// The database answered, maybe with an error.
     pub fn answered(&mut self, now: Instant) {
-        (self.answered_at, self.has_answered, self.down_since, self.tried_at) = (now, true, None, None);
+        (self.answered_at, self.down_since) = (Some(now), None);
+    }
+
+    /// Something that turns need was written.
+    pub fn wrote(&mut self, now: Instant) {
+        self.answered(now);
+        (self.wrote_at, self.tried_at) = (now, None);
     }
 
     /// An attempt that began at `began` failed. `is_refused` says that nothing listens at its address, or that it starts or
@@ -82,7 +89,7 @@ impl Contact {
     /// When it answered last.
     #[must_use]
     pub fn answered_at(&self) -> Option<Instant> {
-        self.has_answered.then_some(self.answered_at)
+        self.answered_at
     }
 
     /// Whether this is the process that acts when the database is down: of several, it is one at most. It is the first dyno of
@@ -95,16 +102,16 @@ impl Contact {
     /// Whether this process may act without it:
     ///
     /// - it has been down for longer than a lease, so that nobody can hold a turn, and this process is the designated one;
-    /// - or nothing was heard of it for `Timing::silence`, for example because the password is wrong, and no other process
-    ///   was there when it was heard last. If it was never heard, that is so too. A dyno that is not the first never does it:
-    ///   the first one may have started meanwhile.
+    /// - or nothing could be written to it for `Timing::silence`, for example because the password is wrong or the database is
+    ///   read-only, and no other process was there when it was heard last. If it was never heard, that is so too. A dyno that is
+    ///   not the first never does it: the first one may have started meanwhile.
     ///
     /// The last attempt to reach it must be recent, as a renewal must be: a process that stood still tries again first. So all
     /// that was done without the database is over a lease after it is back.
     #[must_use]
     pub fn is_alone(&self, now: Instant, timing: &Timing) -> bool {
         let is_down = self.down_since.is_some_and(|since| now - since >= timing.lease);
-        let is_silent = now - self.answered_at >= timing.silence;
+        let is_silent = now - self.wrote_at >= timing.silence;
         let knows_no_other = self.is_first != Some(false) && self.others != Some(true);
         let has_tried = self.tried_at.is_some_and(|began| now - began < timing.trust());
         has_tried && (is_down && self.is_designated() || is_silent && knows_no_other)

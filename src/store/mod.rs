@@ -49,7 +49,8 @@ pub struct Timing {
     pub answer: Duration,
     /// How often to look for alerts that other replicas accepted, and for turns that are free.
     pub poll: Duration,
-    /// A database that does not answer may answer others. After this long, a process that knows of no other acts all the same.
+    /// A database that takes no writes may take those of others. After this long, a process that knows of no other acts all the
+    /// same.
     pub silence: Duration,
 }
 
@@ -280,6 +281,9 @@ pub(crate) enum Error {
     /// The database takes no writes: a standby, or a primary that became one.
     #[error("the database of DATABASE_URL is read-only, as after a failover")]
     ReadOnly,
+    /// The user lacks a right. Heroku takes the right to write from the user of a database that is larger than its plan allows.
+    #[error("the user of DATABASE_URL may not write to the database: {0}")]
+    Denied(String),
     /// The disk is full, or a limit of the plan is reached.
     #[error("the database of DATABASE_URL is full: {0}")]
     Full(String),
@@ -300,6 +304,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Whether the database answered, with this error.
+    pub(crate) fn is_answer(&self) -> bool {
+        !matches!(self, Self::Down(_) | Self::Connect(_) | Self::TimedOut(_) | Self::Rejected)
+    }
+
     /// What a person should do about it.
     pub(crate) fn remedy(&self) -> &'static str {
         match self {
@@ -308,6 +317,9 @@ impl Error {
             }
             Self::Rejected => "set DATABASE_URL to the current credentials; `heroku addons:attach` keeps it current",
             Self::ReadOnly => "see `heroku pg:info`; the service tries again by itself",
+            Self::Denied(_) => {
+                "see `heroku pg:info`: a database that is larger than its plan allows takes no writes; choose a larger plan, or give the user its rights back"
+            }
             Self::Full(_) => "see `heroku pg:info`, and choose a larger plan",
             Self::NewerSchema { .. } => "deploy the newest version of the restarter",
             Self::Altered(_) => {

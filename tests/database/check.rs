@@ -5,7 +5,7 @@ use crate::service::{environment, shop};
 use crate::{in_time, replica};
 
 /// What it says of the database with this URL.
-async fn told(heroku: &simulator::Heroku, url: &str) -> Vec<String> {
+pub(crate) async fn told(heroku: &simulator::Heroku, url: &str) -> Vec<String> {
     let environment = environment(heroku, &[("DATABASE_URL", url)]);
     let check = dyno_restarter::check(|name| environment.get(name).map(Into::into), false);
     let results = in_time("the check", check).await.to_string();

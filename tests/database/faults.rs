@@ -155,7 +155,11 @@ async fn a_pass_that_cannot_be_ended_is_told_and_does_not_stop_the_other_apps() 
     let lock = blocker.transaction().await.expect("begun");
     lock.batch_execute("LOCK TABLE dyno_restarter.passes").await.expect("locked");
     assert_eq!(in_time("an answer", service.ask("app=blog")).await.0, 202);
-    in_time("the sentence", service.log.until(|log| log.count("until the end of its last pass is written") == 1)).await;
+    in_time(
+        "the sentence",
+        service.log.until(|log| log.count("is kept in memory only, because it cannot be written") == 1),
+    )
+    .await;
     assert_eq!(in_time("an answer", service.ask("app=shop")).await.0, 202);
     in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
     // What was given up has ended.
@@ -254,7 +258,7 @@ async fn when_turns_cannot_be_kept_the_status_and_ready_say_so_although_the_data
     until(&database, HELD, 1).await;
     let rename = |from, to| format!("ALTER TABLE dyno_restarter.turns RENAME COLUMN {from} TO {to}");
     database.client().await.batch_execute(&rename("beat", "other")).await.expect("done");
-    until_shown(&service, "/status", "No dyno of shop can be restarted now, and its alerts wait in the database").await;
+    until_shown(&service, "/status", "No dyno of shop can be restarted now, and its alerts wait").await;
     until_shown(&service, "/ready", "the database does not say which restarter may make passes").await;
     assert_eq!(in_time("an answer", service.ask("")).await.0, 202);
     database.client().await.batch_execute(&rename("other", "beat")).await.expect("done");

@@ -33,6 +33,7 @@ mod same;
 mod schedules;
 mod secrets;
 mod turns;
+mod writes;
 
 use dyno_restarter::store::Timing;
 use simulator::Heroku;

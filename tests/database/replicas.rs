@@ -265,7 +265,11 @@ async fn when_the_table_of_passes_was_altered_by_hand_the_page_says_so_and_alert
     until_shown(&other, "/", "the tables in the database were changed by hand").await;
     one.alert().await;
     // The service that started last has the log of both.
-    in_time("the sentence", other.log.until(|log| log.count("until the end of its last pass is written") == 1)).await;
+    in_time(
+        "the sentence",
+        other.log.until(|log| log.count("is kept in memory only, because it cannot be written") == 1),
+    )
+    .await;
     assert_eq!(shop.restarts().len(), 1);
     until_shown(&one, "/metrics", r#"dyno_restarter_database_unwritten{kind="passes",replica="restarter"} 1.0"#).await;
     database.client().await.batch_execute(&alter("old", "report")).await.expect("done");

@@ -1,14 +1,14 @@
 //! The task that writes deliveries to the database: as many in one commit as there are.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
-use super::{Delivery, Overflow, merge, new_request};
+use super::{Away, Delivery, Overflow, merge, new_request};
 use crate::heroku::AppName;
 use crate::restart::queue::PassRequest;
 use crate::shutdown::Stop;
@@ -28,7 +28,7 @@ pub(in crate::restart) struct AcceptanceWriter {
     pub(super) store: Arc<Postgres>,
     pub(super) deliveries: mpsc::Receiver<Delivery>,
     pub(super) overflow: Arc<Overflow>,
-    pub(super) is_away: Arc<AtomicBool>,
+    pub(super) away: Arc<Away>,
     pub(super) unwritten: Arc<AtomicU64>,
     /// What is not written yet.
     pub(super) waiting: Vec<Delivery>,
@@ -89,7 +89,7 @@ impl AcceptanceWriter {
         let waiting = &self.waiting;
         match self.store.accept(&ids, |is_new| merged(waiting, is_new)).await {
             Ok(is_new) => {
-                if self.is_away.swap(false, Ordering::Relaxed) {
+                if self.set_away(None).is_some() {
                     info!(event = "database_back", "the database is back: alerts are kept there again");
                 }
                 for (delivery, is_new) in self.waiting.drain(..).zip(is_new) {
@@ -104,9 +104,14 @@ impl AcceptanceWriter {
         self.unwritten.store(unwritten, Ordering::Relaxed);
     }
 
+    /// Notes why alerts cannot be written, if so. Returns what was noted before.
+    fn set_away(&self, error: Option<Error>) -> Option<Error> {
+        std::mem::replace(&mut *self.away.lock().unwrap_or_else(PoisonError::into_inner), error)
+    }
+
     /// The senders are answered now, and their alerts are kept in memory.
     fn keep_for_later(&mut self, error: &Error) {
-        if !self.is_away.swap(true, Ordering::Relaxed) {
+        if self.set_away(Some(error.clone())).is_none() {
             let remedy = error.remedy();
             error!(
                 event = "database_away",

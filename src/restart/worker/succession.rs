@@ -1,6 +1,7 @@
 //! What a process takes over from the last holder of a turn, and what it leaves to the next one.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -10,7 +11,7 @@ use crate::restart::past_passes::Unwritten;
 use crate::restart::report::{End, Report};
 use crate::restart::rollout::Rollout;
 use crate::restart::target::Receipt;
-use crate::restart::turn::{HeldTurn, json};
+use crate::restart::turn::{HeldTurn, Turn, json};
 use crate::restart::turn_keeper::Takeover;
 use crate::store::{Error, FinishedPass};
 
@@ -29,21 +30,21 @@ impl Worker {
         self.state.was_alone |= late_end.is_some();
         if !self.state.unwritten.is_empty() {
             let was_lost = late_end.is_some_and(|end| end.was_lost);
-            self.state.late_end = Some(LateEnd { held: Arc::clone(&held), was_lost });
+            self.state.late_end = Some(LateEnd { held: Arc::clone(&held), was_lost, try_after: Duration::ZERO });
         }
         let ours = self.state.was_alone.then(|| self.state.history.clone());
         if let Some(history) = history {
             self.state.history = history;
             self.state.was_alone = false;
             if let Some(ours) = ours.clone() {
-                self.state.history.add_newer(ours);
+                self.state.history.merge(ours);
             }
         }
         let Some(pass) = pass else { return };
         let (senders, requests) = (pass.senders.clone(), pass.requests.clone());
         let (mut rollout, first) = pass.resume(self.policy.clone(), self.clock.now());
         if let Some(ours) = ours {
-            rollout.add_newer(ours);
+            rollout.merge_history(ours);
         }
         self.drive(rollout, first, ServedAlerts { senders, requests, receipt: Receipt::default() }).await;
     }
@@ -54,7 +55,7 @@ impl Worker {
         let Some(learned) = learned else { return };
         let ours = std::mem::replace(&mut self.state.history, learned);
         if self.state.was_alone {
-            self.state.history.add_newer(ours);
+            self.state.history.merge(ours);
         }
     }
 
@@ -81,30 +82,34 @@ impl Worker {
     }
 
     /// Writes the end of a pass. While the database is away nothing else may be done for the app, unless nobody else can do it.
-    pub(super) async fn write_end(&mut self, held: Option<Arc<HeldTurn>>, requests: &[i64], report: &Report) {
+    pub(super) async fn write_end(&mut self, began_with: Option<Arc<HeldTurn>>, requests: &[i64], report: &Report) {
         let Some(turn) = self.app.turn.clone() else { return };
         // What was not done is taken up by a successor.
         if !matches!(report.end, Some(End::Stopped { .. })) {
             self.state.unwritten.extend(requests);
         }
         let was_lost = matches!(report.end, Some(End::Api(_)));
-        let late_end = held.clone().map(|held| LateEnd { held, was_lost });
         let (pass, unwritten) = self.end_to_write(was_lost);
         let (began, mut is_told) = (Instant::now(), false);
         let timing = turn.store.timing();
         let mut pause = timing.poll;
+        let late_end = |held| LateEnd { held, was_lost, try_after: timing.poll };
         // One that was alone when the pass began may hold the turn by now.
-        while let Some(held) = held.clone().or_else(|| turn.held()) {
+        while let Some(held) = began_with.clone().or_else(|| turn.held()) {
             match turn.finish(&held, &pass).await {
                 Ok(is_held) => return self.end_is_written(is_held, &unwritten),
                 Err(_) if turn.store.is_alone() || self.stop.is_requested() => {
-                    self.state.late_end = late_end;
+                    self.state.late_end = began_with.map(late_end);
                     return;
                 }
                 Err(error) => {
                     // The keeper of the turns logs that the database is away. It does not use all that is used here.
-                    let is_to_tell = matches!(error, Error::Altered(_)) || began.elapsed() >= timing.lease;
-                    if is_to_tell && !std::mem::replace(&mut is_told, true) {
+                    let lasts = error.is_answer() || began.elapsed() >= timing.lease;
+                    if lasts && self.keep_history_only(&turn, &held, &error).await {
+                        self.state.late_end = Some(late_end(held));
+                        return;
+                    }
+                    if lasts && !std::mem::replace(&mut is_told, true) {
                         let (app, remedy) = (&self.name, error.remedy());
                         warn!(%app, "no dyno of {app} is restarted until the end of its last pass is written: {error}; {remedy}");
                     }
@@ -117,6 +122,17 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// The end of a pass cannot be written. What is remembered may be: then a successor knows of the restarts and holds, and the
+    /// next pass may begin. Whether it is written.
+    async fn keep_history_only(&self, turn: &Turn, held: &HeldTurn, error: &Error) -> bool {
+        let (app, remedy) = (&self.name, error.remedy());
+        let is_written = turn.keep_history(held, &self.state.history, &self.app.holder_status()).await;
+        if is_written {
+            warn!(%app, "the report on the last pass over {app} is kept in memory only, because it cannot be written: {error}; {remedy}");
+        }
+        is_written
     }
 
     /// The end of the last pass, with what could not be written before; and the reports in it.
@@ -147,10 +163,14 @@ impl Worker {
     /// Writes what could not be written at the end of a pass: a successor must know of its restarts and holds.
     pub(super) async fn write_late_end(&mut self) {
         let (Some(turn), Some(late_end)) = (self.app.turn.clone(), self.state.late_end.clone()) else { return };
-        let LateEnd { held, was_lost } = late_end;
+        let LateEnd { held, was_lost, try_after } = late_end;
         let (pass, unwritten) = self.end_to_write(was_lost);
         if let Ok(is_held) = turn.finish(&held, &pass).await {
             self.end_is_written(is_held, &unwritten);
+        } else {
+            // Other statements wait behind one that fails slowly.
+            let try_after = (try_after * 2).min(turn.store.timing().renewal());
+            self.state.late_end = Some(LateEnd { held, was_lost, try_after });
         }
     }
 }

@@ -194,6 +194,7 @@ pub(super) fn fault(error: &tokio_postgres::Error) -> Error {
         // It starts, ends or recovers.
         SqlState::CANNOT_CONNECT_NOW => Error::Down(text),
         SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::TOO_MANY_CONNECTIONS => Error::Connect(text),
+        SqlState::INSUFFICIENT_PRIVILEGE => Error::Denied(text),
         _ if code.code().starts_with("42") => Error::Altered(text),
         _ => Error::Statement(text),
     }
@@ -202,7 +203,7 @@ pub(super) fn fault(error: &tokio_postgres::Error) -> Error {
 /// Why no connection was opened. There were no statements yet, so anything unusual is about `DATABASE_URL`, and may quote it.
 fn refusal(error: &tokio_postgres::Error) -> Error {
     match fault(error) {
-        Error::Altered(_) | Error::Statement(_) => {
+        Error::Altered(_) | Error::Denied(_) | Error::Statement(_) => {
             Error::Connect("it does not accept what the URL says: check its name and its parameters".to_owned())
         }
         fault => fault,

@@ -3,6 +3,7 @@
 use tokio_postgres::Client;
 
 use super::connection::{self, CONNECT_TIMEOUT};
+use super::writes::try_writes;
 use super::{Postgres, bounded, column, schema};
 use crate::store::Error;
 
@@ -15,6 +16,7 @@ impl Postgres {
             if schema::check(&client).await?.is_none() {
                 return Ok(format!("PostgreSQL {server} answers; the restarter makes its tables when it starts"));
             }
+            try_writes(&client).await?;
             let waiting = "SELECT count(*) FROM dyno_restarter.requests WHERE done_at IS NULL";
             let waiting: i64 = only(&client, waiting).await?;
             let holders =

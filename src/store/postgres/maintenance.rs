@@ -27,7 +27,7 @@ pub(crate) struct Maintenance<E> {
     /// What this process received, as it was written last.
     written_own: Option<Value>,
     written: WrittenCounters,
-    /// Whether the log says that a table was altered.
+    /// Whether the log says that a table cannot be used.
     has_warned: bool,
 }
 
@@ -90,7 +90,12 @@ impl<E: Exchange> Maintenance<E> {
             self.regular_at = began + self.store.timing().renewal();
         }
         let must_read = is_regular || self.rounds.heard.are_wanted();
-        self.tell(is_regular, must_read).await.inspect_err(|_| self.rounds.counters.failed())?;
+        // First of all: a process that knows of no other need not wait before it takes a turn.
+        let told = self.tell(is_regular, must_read).await;
+        if is_regular {
+            self.store.examine_writes().await;
+        }
+        told.inspect_err(|_| self.rounds.counters.failed())?;
         self.count().await.inspect_err(|_| self.rounds.counters.failed())?;
         if is_regular {
             // The first alert does not wait for a connection.
@@ -151,7 +156,7 @@ impl<E: Exchange> Maintenance<E> {
         self.rounds.heard.failed();
         match error {
             // Nobody else may use this table.
-            Error::Altered(_) if !std::mem::replace(&mut self.has_warned, true) => {
+            Error::Altered(_) | Error::Denied(_) if !std::mem::replace(&mut self.has_warned, true) => {
                 warn!("what replicas tell one another cannot be kept: {error}; {}", error.remedy());
             }
             // The writer of alerts and the keepers of turns tell it.

@@ -3,7 +3,8 @@
 //! - `connection`: one connection; `tls`: how it is encrypted; `schema`: the tables;
 //! - `requests`: alerts that were accepted; `reports`: what log drains count; `drain_steps`: what they delivered;
 //! - `turns`: who may make passes, and the passes; `replicas`: who uses the store, and what is old; `counters`: the counters of
-//!   all replicas; `maintenance`: the task that uses these; `examine`: what `dyno-restarter check` says.
+//!   all replicas; `maintenance`: the task that uses these; `writes`: whether they can be written;
+//!   `examine`: what `dyno-restarter check` says.
 //!
 //! Alerts have a connection of their own, so that an answer never waits for anything else.
 
@@ -18,6 +19,7 @@ mod requests;
 mod schema;
 mod tls;
 mod turns;
+mod writes;
 
 pub(crate) use maintenance::{Maintenance, MaintenanceRounds};
 pub(crate) use requests::MOST_TAKEN;
@@ -30,6 +32,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSqlOwned;
+use tracing::{info, warn};
 
 use connection::{Connection, begin, bounded, fault};
 
@@ -49,6 +52,8 @@ pub(crate) struct Postgres {
     id: String,
     timing: Timing,
     contact: Mutex<Contact>,
+    /// Why the tables cannot be written, although the database answers.
+    problem: Mutex<Option<Error>>,
 }
 
 impl Postgres {
@@ -69,6 +74,7 @@ impl Postgres {
             id: format!("{dyno}/{:08x}", fastrand::u32(..)),
             timing: settings.timing,
             contact: Mutex::new(Contact::new(is_first, settings.url.is_local, Instant::now())),
+            problem: Mutex::default(),
         })
     }
 
@@ -104,9 +110,42 @@ impl Postgres {
     /// Notes whether the database answered a statement that began at `began`.
     fn note_contact<T>(&self, result: &Result<T, Error>, began: Instant) {
         let (now, mut contact) = (Instant::now(), self.contact());
-        match result {
-            Ok(_) => contact.answered(now),
-            Err(error) => contact.failed(matches!(error, Error::Down(_)), began, now),
+        if let Err(error) = result {
+            contact.failed(matches!(error, Error::Down(_)), began, now);
+        }
+        if result.as_ref().err().is_none_or(Error::is_answer) {
+            contact.answered(now);
+        }
+    }
+
+    /// Notes that something was written that turns need.
+    fn note_written(&self) {
+        self.contact().wrote(Instant::now());
+    }
+
+    /// Why the tables cannot be written, although the database answers.
+    pub(crate) fn problem(&self) -> Option<Error> {
+        self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes whether the tables can be written, and logs when that changes.
+    fn note_problem(&self, tried: Result<(), Error>) {
+        let error = tried.err();
+        if error.as_ref().is_some_and(|error| !error.is_answer() || matches!(error, Error::Statement(_))) {
+            return;
+        }
+        let before =
+            std::mem::replace(&mut *self.problem.lock().unwrap_or_else(PoisonError::into_inner), error.clone());
+        match error {
+            Some(error) if before.as_ref() != Some(&error) => {
+                warn!(
+                    event = "database_problem",
+                    "the tables in the database cannot be written: {error}; {}",
+                    error.remedy()
+                );
+            }
+            None if before.is_some() => info!("the tables in the database can be written again"),
+            _ => {}
         }
     }
 

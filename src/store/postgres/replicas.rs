@@ -66,6 +66,7 @@ impl Postgres {
         let mark = fastrand::i64(..);
         let own = [(heard as _, Type::JSONB), (&mark as _, Type::INT8)];
         let rows = self.query(&statement, &self.about_others(&own)).await?;
+        self.note_written();
         let mark = rows.first().map(|row| column(row, 3)).transpose()?.unwrap_or(mark);
         Ok((mark, self.saw(&rows)?))
     }

@@ -75,7 +75,9 @@ impl Postgres {
             let (app, term) = (column(row, 0)?, column(row, 1)?);
             Ok(TakenTurn { app, term, history: json_column(row, 2), pass: json_column(row, 3) })
         };
-        self.query_early(statement, &parameters).await?.iter().map(taken).collect()
+        let rows = self.query_early(statement, &parameters).await?;
+        self.note_written();
+        rows.iter().map(taken).collect()
     }
 
     /// Renews turns. Returns the apps whose turn this process still has, each with whether it was renewed: it was not if another
@@ -103,11 +105,9 @@ impl Postgres {
             (&beats as _, Type::INT8_ARRAY),
             (&statuses as _, Type::JSONB_ARRAY),
         ];
-        self.query_in(slot, statement, &parameters)
-            .await?
-            .iter()
-            .map(|row| Ok((column(row, 0)?, column(row, 1)?)))
-            .collect()
+        let rows = self.query_in(slot, statement, &parameters).await?;
+        self.note_written();
+        rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect()
     }
 
     /// Writes what is remembered of the app and the pass under way, if there is one, and renews the turn. Whether this process
@@ -249,7 +249,9 @@ impl Postgres {
         let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> =
             vec![(&term.app, Type::TEXT), (&self.id, Type::TEXT), (&term.number, Type::INT8), (&beat, Type::INT8)];
         parameters.extend(rest.iter().map(|(value, of)| (*value, of.clone())));
-        Ok(!self.query_in(slot, statement, &parameters).await?.is_empty())
+        let rows = self.query_in(slot, statement, &parameters).await?;
+        self.note_written();
+        Ok(!rows.is_empty())
     }
 
     /// One statement, which is one transaction.

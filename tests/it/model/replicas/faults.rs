@@ -95,7 +95,7 @@ impl<C: Chooser> Replicas<'_, C> {
         let (now, is_reached) = (self.instant(self.now), self.is_reached(at));
         let replica = &mut self.processes[at];
         if is_reached {
-            replica.contact.answered(now);
+            replica.contact.wrote(now);
             self.database.replicas.insert(replica.id.clone(), self.now);
             let others = self.database.replicas.iter().filter(|(id, _)| **id != replica.id);
             let others = others.map(|(id, at)| (id.clone(), at.to_string()));

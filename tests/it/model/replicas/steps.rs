@@ -75,7 +75,7 @@ impl<C: Chooser> Replicas<'_, C> {
             let ours = std::mem::replace(&mut replica.history, learned.history.unwrap_or_default());
             let knows = std::mem::replace(&mut replica.knows, learned.knows);
             if replica.was_alone {
-                replica.history.add_newer(ours);
+                replica.history.merge(ours);
                 replica.knows.extend(knows);
             }
         }
@@ -101,7 +101,7 @@ impl<C: Chooser> Replicas<'_, C> {
         let timing = Timing::default();
         let replica = &mut self.processes[at];
         match &answer {
-            Some(_) => replica.contact.answered(now),
+            Some(_) => replica.contact.wrote(now),
             None => replica.contact.failed(self.is_down, began_at, now),
         }
         if let Asked::WriteAhead(number, _) | Asked::HandOver(number) = &asked
@@ -178,7 +178,7 @@ impl<C: Chooser> Replicas<'_, C> {
         replica.knows.extend(knows);
         replica.history = history.unwrap_or_default();
         if let Some(ours) = ours.clone() {
-            replica.history.add_newer(ours);
+            replica.history.merge(ours);
         }
         self.seen.takeovers += u64::from(pass.is_some());
         let Some(pass) = pass else { return self.begin_pass(at) };
@@ -186,7 +186,7 @@ impl<C: Chooser> Replicas<'_, C> {
         replica.taken.extend(&requests);
         let (mut rollout, (event, happened)) = pass.resume(self.setting.policy(), time(self.now));
         if let Some(ours) = ours {
-            rollout.add_newer(ours);
+            rollout.merge_history(ours);
         }
         // The first step tells when the restart was asked for.
         let action = rollout.step(event, happened);
