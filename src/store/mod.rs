@@ -281,7 +281,8 @@ pub(crate) enum Error {
     /// The database takes no writes: a standby, or a primary that became one.
     #[error("the database of DATABASE_URL is read-only, as after a failover")]
     ReadOnly,
-    /// The user lacks a right. Heroku takes the right to write from the user of a database that is larger than its plan allows.
+    /// The user lacks a right. At Heroku, that of a database that is larger than its plan allows may not write:
+    /// <https://devcenter.heroku.com/articles/heroku-postgres-over-plan-capacity>.
     #[error("the user of DATABASE_URL may not write to the database: {0}")]
     Denied(String),
     /// The disk is full, or a limit of the plan is reached.
