@@ -100,7 +100,7 @@ impl StatusSource {
         if apps.clone().any(|app| self.restarter.has_turn_problem(app)) {
             return Some("the database does not say which restarter may make passes: the log and the page say why");
         }
-        if self.restarter.database().is_some_and(|database| database.problem.is_some()) {
+        if self.restarter.database().is_some_and(|database| database.problem.is_some() && !database.acts_alone) {
             return Some("the database cannot be written: the log and the page say why and what to do");
         }
         let troubles: Vec<_> = apps.filter_map(|app| self.restarter.trouble(app)).collect();
@@ -166,15 +166,23 @@ fn all_is_well(apps: &[AppOverview]) -> String {
     }
 }
 
-/// What a person should do about the database, if it answers and cannot be written.
+/// What a person should do about the database, if it cannot be written.
 fn advice_on_database(database: &DatabaseStatus) -> Option<String> {
-    let problem = database.problem.as_ref()?;
+    let acts_alone = if database.acts_alone { " This restarter acts without it." } else { "" };
+    let Some(problem) = &database.problem else {
+        return database.acts_alone.then(|| {
+            format!(
+                "The database does not answer, so alerts are kept in memory only.{acts_alone} Look at `heroku pg:info` for the app \
+                 of the restarter."
+            )
+        });
+    };
     let in_memory = match database.unwritten_alerts {
         0 => String::new(),
         1 => " 1 alert is in memory only.".to_owned(),
         alerts => format!(" {alerts} alerts are in memory only."),
     };
-    Some(format!("The database cannot be written: {problem}.{in_memory}"))
+    Some(format!("The database cannot be written: {problem}.{in_memory}{acts_alone}"))
 }
 
 /// What a person should do about an app, if anything.

@@ -24,9 +24,11 @@ impl Restarter {
         let acceptor = self.acceptor.as_ref()?;
         let store = acceptor.store();
         let answers = store.answers();
-        let problem = store.problem().or(acceptor.away()).filter(|_| answers);
+        let unwritten = || self.apps.values().find_map(|app| app.turn.as_ref()?.unwritten());
+        let problem = store.problem().or(acceptor.away()).or_else(unwritten).filter(|_| answers);
         Some(DatabaseStatus {
             answers,
+            acts_alone: store.is_alone(),
             problem: problem.map(|error| format!("{error}. To mend it: {}", error.remedy())),
             answered_at: store.answered_at().map(|at| self.clock.time(at)),
             unwritten_alerts: acceptor.unwritten(),

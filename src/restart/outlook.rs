@@ -59,7 +59,7 @@ impl fmt::Display for Outlook {
             }
             Self::Follows => f.write_str("a pass begins when the one under way has ended"),
             Self::Kept => f.write_str("it waits in the database for the restarter that makes the passes over this app"),
-            Self::InMemoryOnly => f.write_str("the database is away, so the alert is kept in memory only"),
+            Self::InMemoryOnly => f.write_str("it cannot be written to the database now, so it is kept in memory only"),
             Self::Joins => f.write_str("joins the pass that is about to begin"),
             Self::Held(Hold { dyno, since }) => {
                 write!(

@@ -52,6 +52,8 @@ pub enum TurnStatus {
     Ours,
     /// Another process, or nobody yet.
     Others,
+    /// This process, without the database: it knows of no other that does.
+    Alone,
     /// It is not known, because the database does not answer.
     DatabaseAway,
     /// It cannot be read or written, although the database answers.
@@ -67,6 +69,8 @@ pub struct DatabaseStatus {
     pub answered_at: Option<Timestamp>,
     /// Why it cannot be written, although it answers, and what to do.
     pub problem: Option<String>,
+    /// Whether this process makes passes without it.
+    pub acts_alone: bool,
     /// The alerts that are in memory only.
     pub unwritten_alerts: u64,
     /// The reports on passes that are in memory only.

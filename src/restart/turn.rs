@@ -38,6 +38,8 @@ pub(super) struct Turn {
     other: Mutex<Option<OtherHolder>>,
     /// Why the turn can be neither taken nor renewed, if so.
     problem: Mutex<Option<String>>,
+    /// Why the end of the last pass could not be written, if so.
+    unwritten: Mutex<Option<Error>>,
 }
 
 /// Who has the turn of an app, as far as this process knows.
@@ -76,6 +78,7 @@ impl Turn {
             held: watch::Sender::new(None),
             other: Mutex::default(),
             problem: Mutex::default(),
+            unwritten: Mutex::default(),
         }
     }
 
@@ -127,10 +130,12 @@ impl Turn {
         let (held, other) = (self.held(), self.other().as_ref().map(|other| other.id.clone()));
         let is_ours = held.as_ref().is_some_and(|held| held.is_trusted());
         let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let problem = problem.filter(|_| !is_ours && self.store.answers());
+        let (answers, is_alone) = (self.store.answers(), self.store.is_alone());
+        let problem = problem.filter(|_| !is_ours && answers && !is_alone);
         let status = match &problem {
             _ if is_ours => TurnStatus::Ours,
-            _ if !self.store.answers() => TurnStatus::DatabaseAway,
+            _ if is_alone => TurnStatus::Alone,
+            _ if !answers => TurnStatus::DatabaseAway,
             Some(_) => TurnStatus::Unknown,
             None => TurnStatus::Others,
         };
@@ -141,6 +146,15 @@ impl Turn {
     /// Why the turn can be neither taken nor renewed, if so.
     pub(super) fn note_problem(&self, problem: Option<String>) {
         *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
+    }
+
+    /// Why the end of the last pass could not be written, if so.
+    pub(super) fn unwritten(&self) -> Option<Error> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_unwritten(&self, error: Option<&Error>) {
+        *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner) = error.cloned();
     }
 
     /// Whether this process may write as the holder. If the lease has ended it must not: whoever acted alone meanwhile sees by
@@ -185,10 +199,13 @@ impl Turn {
     /// Writes the end of a pass. Whether it is written, or nobody needs it any more.
     pub(super) async fn finish(&self, held: &HeldTurn, pass: &FinishedPass) -> Result<bool, Error> {
         if !self.may_write(held) {
+            self.note_unwritten(None);
             return Ok(false);
         }
         let began = Instant::now();
-        let is_held = self.store.finish_pass(&held.term, pass).await?;
+        let is_held = self.store.finish_pass(&held.term, pass).await;
+        self.note_unwritten(is_held.as_ref().err().filter(|error| error.is_answer()));
+        let is_held = is_held?;
         if is_held {
             held.renewed(began, &self.store);
         } else {

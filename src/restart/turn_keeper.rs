@@ -50,6 +50,8 @@ pub(super) struct TurnKeeper {
     away_since: Option<Instant>,
     /// Whether the last look failed.
     has_failed: bool,
+    /// Whether the log says that this process acts without the database.
+    is_alone: bool,
     /// Notified when there may be new reports on passes.
     changed: Arc<Notify>,
     /// Notified when what a task knows may have changed.
@@ -111,6 +113,7 @@ impl TurnKeeper {
             renew_at: Instant::now(),
             away_since: None,
             has_failed: false,
+            is_alone: false,
             changed: Arc::default(),
             view_changed: Arc::clone(view_changed),
             publish_at: Instant::now(),
@@ -272,6 +275,13 @@ impl TurnKeeper {
             let failure = looked.as_ref().err().filter(|_| lasts);
             let failure = failure.map(|error| format!("{error}; {}", error.remedy()));
             kept.turn.note_problem(failure.or_else(|| kept.is_locked().then(|| LOCKED.to_owned())));
+        }
+        let was_alone = std::mem::replace(&mut self.is_alone, self.store.is_alone());
+        if self.is_alone && !was_alone {
+            warn!(
+                event = "alone",
+                "this restarter acts without the database from now on, because it knows of no other that may do so"
+            );
         }
         match looked {
             Ok(()) if is_known && away_since.is_some() => info!("who makes the passes is known again"),

@@ -195,7 +195,7 @@ impl View {
                 waiting: holder.waiting.clone().or(own.waiting),
                 ..holder.clone()
             },
-            (Some(holder), Some(TurnStatus::DatabaseAway))
+            (Some(holder), Some(TurnStatus::DatabaseAway | TurnStatus::Alone))
                 if own.pass.is_none() && answered(&own) < answered(holder) =>
             {
                 HolderStatus { look: holder.look.clone(), pass: holder.pass.clone(), ..own }

@@ -108,6 +108,8 @@ async fn a_process_that_knows_of_no_other_acts_when_the_database_has_been_read_o
     assert_eq!(in_time("an answer", service.ask("")).await.0, 202);
     until_shown(&service, "/status", "The database cannot be written: the database of DATABASE_URL is read-only").await;
     in_time("the restarts", heroku.until(|_| shop.restarts() == ["web.1", "web.2"])).await;
+    assert_eq!(status(&service).await["apps"][0]["turn"], "alone");
+    assert!(get(&service, "/").await.contains("This restarter acts without it."));
     let writer = format!("SET default_transaction_read_only = false; {}", read_only(false));
     database.client().await.batch_execute(&writer).await.expect("done");
     until_shown(&service, "/status", "All is well").await;
@@ -142,4 +144,40 @@ async fn what_a_process_remembers_of_its_time_alone_does_not_hide_a_later_restar
     let status = status(&other).await;
     assert_eq!(status["apps"][0]["passes"][0]["dynos"][0]["outcome"], "restarted");
     other.stop().await;
+}
+
+#[tokio::test]
+async fn an_app_whose_row_cannot_be_made_does_not_stop_the_others() {
+    let database = database!();
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
+    let _ = heroku.create_app("blog").with("web", 1);
+    let url = url_of_owner(&database).await;
+    let before = service_with(&heroku, &url).await;
+    until(&database, HELD, 1).await;
+    before.stop().await;
+    change_rights(&database, "REVOKE INSERT ON dyno_restarter.turns").await;
+    let changes = [("DATABASE_URL", &*url), ("APP_NAME", "shop,blog")];
+    let service = in_time("the start", Service::with(&heroku, &changes)).await;
+    assert_eq!(in_time("an answer", service.ask("app=shop")).await.0, 202);
+    in_time("the restart", heroku.until(|_| shop.restarts().len() == 1)).await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_disk_that_is_too_full_for_a_report_is_on_the_status() {
+    let database = database!();
+    let (heroku, shop) = shop(1).await;
+    let _ = shop.boot_time(seconds(0));
+    let service = service_with(&heroku, &database.url).await;
+    until(&database, HELD, 1).await;
+    let full = "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END $$;
+        CREATE TRIGGER no_space BEFORE INSERT ON dyno_restarter.passes FOR EACH ROW EXECUTE FUNCTION no_space()";
+    database.client().await.batch_execute(full).await.expect("done");
+    service.alert().await;
+    until_shown(&service, "/status", "The database cannot be written: the database of DATABASE_URL is full").await;
+    database.client().await.batch_execute("DROP TRIGGER no_space ON dyno_restarter.passes").await.expect("done");
+    until_shown(&service, "/status", "All is well").await;
+    service.stop().await;
 }

@@ -103,11 +103,9 @@ fn add_database(all: &mut Snapshot, apps: &[App<'_>], database: Option<&Database
         unwritten.map(|(kind, count)| (labels([("kind", kind.to_owned())]), count)),
     );
     let held = apps.iter().map(|app| {
-        let holder = app
-            .status
-            .turn_holder
-            .as_deref()
-            .filter(|_| !matches!(app.status.turn, Some(TurnStatus::DatabaseAway | TurnStatus::Unknown)));
+        let holder = app.status.turn_holder.as_deref().filter(|_| {
+            !matches!(app.status.turn, Some(TurnStatus::Alone | TurnStatus::DatabaseAway | TurnStatus::Unknown))
+        });
         let is_held = f64::from(u8::from(holder.is_some()));
         let replica = holder.map(dyno_of).unwrap_or_default().to_owned();
         (labels([("app", app.name.to_string()), ("replica", replica)]), is_held)

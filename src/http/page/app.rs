@@ -65,6 +65,9 @@ fn replicas(context: &Context<'_>, status: &AppStatus, database: &DatabaseStatus
             (Some(TurnStatus::Others), Some(holder)) => {
                 p { "The restarter " (holder) " makes the passes over " (status.app) "." }
             }
+            (Some(TurnStatus::Alone), _) => p.act-text {
+                "This restarter makes the passes over " (status.app) " without the database."
+            },
             (Some(TurnStatus::Unknown), _) => p.act-text { "No restarter can make passes over " (status.app) " now." },
             (Some(TurnStatus::DatabaseAway), holder) => p.act-text {
                 @if let Some(answered_at) = database.answered_at {

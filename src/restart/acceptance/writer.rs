@@ -60,8 +60,8 @@ impl AcceptanceWriter {
         }
         let lost = self.unwritten.load(Ordering::Relaxed);
         if lost > 0 {
-            let (are, what) = if lost == 1 { ("is", "alert") } else { ("are", "alerts") };
-            warn!("the restarter is being shut down, and {lost} {what} {are} dropped that were kept in memory only");
+            let alerts = if lost == 1 { "1 alert is".to_owned() } else { format!("{lost} alerts are") };
+            warn!("the restarter is being shut down: {alerts} dropped that could be kept in memory only");
         }
     }
 
