@@ -257,8 +257,8 @@ impl TurnKeeper {
         kept.app.note_change();
     }
 
-    /// Logs once that it is not known who has the turns, and once that it is known again. After a lease, the status of each app says why its turn
-    /// cannot be kept.
+    /// Logs once that it is not known who has the turns, and once that it is known again. After a lease, the status of each app
+    /// says why its turn cannot be kept.
     fn note(&mut self, looked: Result<(), Error>) {
         let away_since = self.away_since;
         // A turn that was lost may be free or not: nobody knows until it is renewed or taken.

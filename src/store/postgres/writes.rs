@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use tokio_postgres::Client;
 
-use super::connection::{CONNECT_TIMEOUT, fault};
+use super::connection::fault;
 use super::{Postgres, TIMEOUT, bounded};
 use crate::store::Error;
 
@@ -24,13 +24,18 @@ const TABLES: [(&str, &str); 8] = [
 impl Postgres {
     /// Notes whether the tables can be written. What is not answered says nothing about that.
     pub(super) async fn examine_writes(&self) {
-        let trying = async {
-            let session = self.turns.session().await?;
-            try_writes(&session).await?;
-            session.reuse();
-            Ok(())
+        let tried = match self.turns.session().await {
+            Ok(session) => {
+                let trying = async {
+                    try_writes(&session).await?;
+                    session.reuse();
+                    Ok(())
+                };
+                bounded(TIMEOUT, trying).await
+            }
+            Err(error) => Err(error),
         };
-        self.note_problem(bounded(CONNECT_TIMEOUT, trying).await);
+        self.note_problem(tried);
     }
 }
 
