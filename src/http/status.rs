@@ -15,6 +15,9 @@ use crate::util::text::{clock_time, human, list};
 /// How many apps that need a person the summary speaks of. The others are counted.
 const MOST_IN_SUMMARY: usize = 3;
 
+/// What a person should do about a database that does not answer.
+const DATABASE_AWAY: &str = "The database does not answer, so alerts are kept in memory only. Look at `heroku pg:info` for the app of the restarter.";
+
 /// What the status is made of.
 #[derive(Debug)]
 pub(super) struct StatusSource {
@@ -170,12 +173,7 @@ fn all_is_well(apps: &[AppOverview]) -> String {
 fn advice_on_database(database: &DatabaseStatus) -> Option<String> {
     let acts_alone = if database.acts_alone { " This restarter acts without it." } else { "" };
     let Some(problem) = &database.problem else {
-        return database.acts_alone.then(|| {
-            format!(
-                "The database does not answer, so alerts are kept in memory only.{acts_alone} Look at `heroku pg:info` for the app \
-                 of the restarter."
-            )
-        });
+        return database.acts_alone.then(|| format!("{DATABASE_AWAY}{acts_alone}"));
     };
     let in_memory = match database.unwritten_alerts {
         0 => String::new(),
@@ -195,10 +193,7 @@ fn advice(status: &AppStatus, drain: &DrainStatus) -> Option<String> {
         return Some(trouble.remedy.as_ref().map_or_else(wait, mend));
     }
     if status.turn == Some(TurnStatus::DatabaseAway) {
-        return Some(
-            "The database does not answer, so alerts are kept in memory only. Look at `heroku pg:info` for the app of the restarter."
-                .to_owned(),
-        );
+        return Some(DATABASE_AWAY.to_owned());
     }
     if let Some(problem) = &status.turn_problem {
         return Some(format!("No dyno of {app} can be restarted now, and its alerts wait: {problem}."));

@@ -159,7 +159,7 @@ pub(super) fn acceptance(store: &Arc<Postgres>) -> (Acceptor, AcceptanceWriter) 
 impl Acceptor {
     /// Whether alerts are kept in memory only.
     pub(super) fn is_away(&self) -> bool {
-        self.away().is_some()
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Why alerts are kept in memory only, if they are.

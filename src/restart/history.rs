@@ -182,10 +182,10 @@ impl History {
     /// Whether this knows of the last restart of each dyno of which the other one knows.
     #[must_use]
     pub fn knows_all_of(&self, other: &Self) -> bool {
-        let is_told = |(dyno, restarts): (_, &Vec<_>)| {
+        let is_known = |(dyno, restarts): (_, &Vec<_>)| {
             restarts.last().is_none_or(|last| self.restarts.get(dyno).is_some_and(|restarts| restarts.contains(last)))
         };
-        other.restarts.iter().all(is_told)
+        other.restarts.iter().all(is_known)
     }
 
     /// Adds what another process remembered, or this one at another time. Of each dyno, what is known since its last restart

@@ -310,7 +310,7 @@ impl Rollout {
     }
 }
 
-/// The answer to a restart that another restarter asked for, and was killed.
+/// The answer to a restart that another restarter asked for: nobody knows it, because that one did not see it.
 pub(super) fn predecessor_ended() -> Error {
     Error::NoAnswer { reason: "the restarter that asked for it did not see one".to_owned() }
 }

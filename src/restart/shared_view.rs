@@ -47,6 +47,7 @@ impl SharedView {
         self.change.note();
     }
 
+    /// What has changed until now is about to be published.
     pub(super) fn forget_changes(&self) {
         self.change.has_changed.swap(false, Ordering::AcqRel);
     }

@@ -81,19 +81,25 @@ async fn a_table_that_was_altered_by_hand_is_told() {
 #[tokio::test]
 async fn a_database_that_became_read_only_is_told() {
     let database = database!();
-    let name = database.url.rsplit_once('/').expect("the URL has a database").1.to_owned();
+    let name = database.name();
     change(&database, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await;
     let told = alert_with(&database.url).await;
     assert!(told.contains("the database of DATABASE_URL is read-only, as after a failover"), "{told}");
 }
 
+/// Statements that let the disk be full when this table is written: at each statement, or at each row.
+pub(crate) fn full_disk(table: &str) -> String {
+    format!(
+        "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END $$;
+        CREATE TRIGGER no_space BEFORE INSERT ON dyno_restarter.{table} EXECUTE FUNCTION no_space()"
+    )
+}
+
 #[tokio::test]
 async fn a_full_disk_is_told() {
     let database = database!();
-    let full = "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END $$;
-        CREATE TRIGGER no_space BEFORE INSERT ON dyno_restarter.requests EXECUTE FUNCTION no_space()";
-    change(&database, full).await;
+    change(&database, &full_disk("requests")).await;
     let told = alert_with(&database.url).await;
     assert!(told.contains("the database of DATABASE_URL is full: ") && told.contains("larger plan"), "{told}");
 }

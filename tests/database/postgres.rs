@@ -52,6 +52,10 @@ impl Database {
         client(url).await.expect("the database is there")
     }
 
+    pub(crate) fn name(&self) -> &str {
+        self.url.rsplit_once('/').expect("the URL has a database").1
+    }
+
     /// One number.
     pub(crate) async fn number(&self, query: &str) -> i64 {
         self.try_number(query).await.expect("the tables are there")

@@ -5,14 +5,16 @@ use dyno_restarter::store::Timing;
 use serde_json::Value;
 
 use crate::alerts::{DONE, WAITING, until};
+use crate::faults::full_disk;
 use crate::postgres::{Database, PASSWORD};
+use crate::proxy::{Proxy, Wire};
 use crate::replicas::{HELD, PASSES, get, status, until_shown};
 use crate::service::{QUICK, Service, environment, seconds, shop};
-use crate::{in_time, service_at_pace, service_with, until_true};
+use crate::{in_time, replica, service_at_pace, service_with, until_true};
 
 /// The URL of the database for a user who owns it and is no superuser.
 async fn url_of_owner(database: &Database) -> String {
-    let name = database.url.rsplit_once('/').expect("the URL has a database").1;
+    let name = database.name();
     let owner = format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'; ALTER DATABASE {name} OWNER TO {name}");
     database.client().await.batch_execute(&owner).await.expect("done");
     database.url.replace("//postgres:", &format!("//{name}:"))
@@ -20,7 +22,7 @@ async fn url_of_owner(database: &Database) -> String {
 
 /// Takes this right from the owner, as in `REVOKE INSERT ON ...`, or gives it back.
 async fn change_rights(database: &Database, change: &str) {
-    let name = database.url.rsplit_once('/').expect("the URL has a database").1;
+    let name = database.name();
     let direction = if change.starts_with("REVOKE") { "FROM" } else { "TO" };
     database.client().await.batch_execute(&format!("{change} {direction} {name}")).await.expect("done");
 }
@@ -97,7 +99,7 @@ async fn a_process_that_knows_of_no_other_acts_when_the_database_has_been_read_o
     let timing = Timing { answer: seconds(1), silence: seconds(6), ..QUICK };
     let service = service_at_pace(&heroku, &database.url, timing);
     until(&database, HELD, 1).await;
-    let name = database.url.rsplit_once('/').expect("the URL has a database").1;
+    let name = database.name();
     let read_only = |is_on: bool| {
         format!(
             "ALTER DATABASE {name} SET default_transaction_read_only = {is_on};
@@ -123,16 +125,16 @@ async fn what_a_process_remembers_of_its_time_alone_does_not_hide_a_later_restar
     let database = database!();
     let (heroku, shop) = shop(1).await;
     let shop = shop.boot_time(seconds(0));
-    let one = crate::replica(&heroku, &database).await;
+    let one = replica(&heroku, &database).await;
     until(&database, HELD, 1).await;
-    let proxy = crate::proxy::Proxy::to(&database.url).await;
-    proxy.set(crate::proxy::Wire::Down);
+    let proxy = Proxy::to(&database.url).await;
+    proxy.set(Wire::Down);
     let timing = Timing { answer: seconds(1), silence: seconds(2), ..QUICK };
     let changes = [("DATABASE_URL", &*proxy.url(&database.url))];
     let other = Service::with_timing(&environment(&heroku, &changes), timing);
     other.ask("force=true").await;
     in_time("a pass without the turn", other.log.until(|_| other.reports().len() == 1)).await;
-    proxy.set(crate::proxy::Wire::Passes);
+    proxy.set(Wire::Passes);
     until(&database, DONE, 1).await;
     // Longer than the other one watches the turn before it takes it.
     let shop = shop.boot_time(seconds(8));
@@ -171,10 +173,8 @@ async fn a_disk_that_is_too_full_for_a_report_is_on_the_status() {
     let _ = shop.boot_time(seconds(0));
     let service = service_with(&heroku, &database.url).await;
     until(&database, HELD, 1).await;
-    let full = "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END $$;
-        CREATE TRIGGER no_space BEFORE INSERT ON dyno_restarter.passes FOR EACH ROW EXECUTE FUNCTION no_space()";
-    database.client().await.batch_execute(full).await.expect("done");
+    let full = full_disk("passes FOR EACH ROW");
+    database.client().await.batch_execute(&full).await.expect("done");
     service.alert().await;
     until_shown(&service, "/status", "The database cannot be written: the database of DATABASE_URL is full").await;
     database.client().await.batch_execute("DROP TRIGGER no_space ON dyno_restarter.passes").await.expect("done");

@@ -60,8 +60,7 @@ impl AcceptanceWriter {
         }
         let lost = self.unwritten.load(Ordering::Relaxed);
         if lost > 0 {
-            let alerts = if lost == 1 { "1 alert is".to_owned() } else { format!("{lost} alerts are") };
-            warn!("the restarter is being shut down: {alerts} dropped that could be kept in memory only");
+            warn!("the restarter is being shut down, and alerts that are in memory only are dropped: {lost}");
         }
     }
 
