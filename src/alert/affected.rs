@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::heroku::{AppName, DynoName};
+use crate::util::ordered::CollectOrdered;
 
 /// No app has more than about a hundred dynos of a type.
 const MAX_DYNOS: usize = 300;
@@ -58,7 +59,7 @@ impl AffectedDynos {
         if dynos.values().any(|mention| mention.certainty > Certainty::Printed) {
             dynos.retain(|_, mention| mention.certainty > Certainty::Printed);
         }
-        dynos.into_iter().map(|(name, mention)| (name, mention.at)).collect()
+        dynos.into_iter().map(|(name, mention)| (name, mention.at)).collect_ordered()
     }
 
     pub(super) fn add(&mut self, name: DynoName, mention: Mention) {

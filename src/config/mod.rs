@@ -16,6 +16,7 @@ use crate::http::auth::{Keys, NamedKey};
 use crate::http::listener::Listen;
 use crate::notify::WebhookUrl;
 use crate::restart::{AppName, Policy};
+use crate::util::ordered::CollectOrdered;
 use crate::util::secrets::Secrets;
 use crate::{drain, heroku, store, telemetry};
 
@@ -127,7 +128,7 @@ impl Config {
                     give_up_after: give_up_after?,
                 },
                 drain: drain::Settings {
-                    errors: errors?.into_iter().collect(),
+                    errors: errors?.into_iter().collect_ordered(),
                     threshold: tolerance?,
                     memory_limit: memory_limit?,
                 },

@@ -16,6 +16,7 @@ use crate::notify::WebhookUrl;
 use crate::restart::{AppName, GiveUp, ProcessType};
 use crate::store::DatabaseUrl;
 use crate::telemetry::Format;
+use crate::util::ordered::CollectOrdered;
 
 /// Anybody who guesses the key can restart the dynos.
 const SHORTEST_KEY: usize = 16;
@@ -147,7 +148,7 @@ pub(super) fn is_weak(key: &str) -> bool {
 }
 
 fn different_bytes(key: &[u8]) -> usize {
-    key.iter().collect::<BTreeSet<_>>().len()
+    key.iter().collect_ordered::<BTreeSet<&u8>>().len()
 }
 
 pub(super) fn process_type(text: &str) -> Result<ProcessType, String> {

@@ -18,6 +18,7 @@ use crate::logplex;
 use crate::restart::{Target, When};
 use crate::store::StoredReports;
 use crate::util::log_throttle::LogThrottle;
+use crate::util::ordered::CollectOrdered;
 use crate::util::text::human;
 
 /// How many drains of an app are remembered. An app has at most five at a time, but drains are removed and added.
@@ -114,9 +115,9 @@ impl AppDrain {
         stored: Vec<StoredReports>,
     ) -> (Vec<StoredReports>, Target) {
         self.detector.add_stored(stored);
-        let dynos: BTreeSet<DynoName> = symptoms.iter().map(|symptom| symptom.dyno.clone()).collect();
+        let dynos: BTreeSet<DynoName> = symptoms.iter().map(|symptom| symptom.dyno.clone()).collect_ordered();
         let target = self.count(app, symptoms, threshold);
-        (self.detector.stored(&dynos.iter().collect()), target)
+        (self.detector.stored(&dynos.iter().collect_ordered()), target)
     }
 
     /// A batch came.

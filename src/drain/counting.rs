@@ -12,6 +12,7 @@ use super::symptom::Symptom;
 use crate::heroku::AppName;
 use crate::restart::{Stopping, Target, Trigger};
 use crate::store::{self, DeliveryId};
+use crate::util::ordered::CollectOrdered;
 
 /// What is to be counted of a batch.
 pub(super) struct Found<'a> {
@@ -65,7 +66,7 @@ impl Found<'_> {
     }
 
     fn dynos(&self) -> Vec<String> {
-        let dynos: BTreeSet<_> = self.symptoms.iter().map(|symptom| symptom.dyno.as_str()).collect();
+        let dynos: BTreeSet<_> = self.symptoms.iter().map(|symptom| symptom.dyno.as_str()).collect_ordered();
         dynos.into_iter().map(str::to_owned).collect()
     }
 

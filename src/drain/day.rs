@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::heroku::DynoName;
+use crate::util::ordered::CollectOrdered;
 
 /// The length of a step, in seconds.
 pub const STEP: i64 = 10 * 60;
@@ -29,7 +30,7 @@ pub struct Step {
 
 impl FromIterator<(DynoName, Vec<Step>)> for Day {
     fn from_iter<T: IntoIterator<Item = (DynoName, Vec<Step>)>>(dynos: T) -> Self {
-        Self(dynos.into_iter().collect())
+        Self(dynos.into_iter().collect_ordered())
     }
 }
 

@@ -11,6 +11,7 @@ use super::status::CountedReports;
 use super::symptom::{CauseKind, Symptom};
 use crate::heroku::{DynoName, LONGEST_LIFE};
 use crate::store::StoredReports;
+use crate::util::ordered::CollectOrdered;
 
 /// How many dynos are tracked, each kind of problem counted separately. An app has at most about a hundred dynos of a
 /// type.
@@ -92,7 +93,8 @@ impl TroubleDetector {
             reports.done = reports.done.max(done.and_then(time));
             // What led to a restart does not count again.
             let times = reports.times.iter().copied().chain(times.into_iter().filter_map(time));
-            let counting: BTreeSet<Timestamp> = times.filter(|at| reports.done.is_none_or(|done| *at > done)).collect();
+            let counting: BTreeSet<Timestamp> =
+                times.filter(|at| reports.done.is_none_or(|done| *at > done)).collect_ordered();
             reports.times = counting.into_iter().collect();
         }
     }

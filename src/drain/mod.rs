@@ -43,6 +43,7 @@ use crate::logplex::Interest;
 pub use crate::logplex::MEGABYTE;
 use crate::restart::Restarter;
 use crate::util::dedup::SeenIds;
+use crate::util::ordered::CollectOrdered;
 
 /// Receives the logs of the watched apps.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl Drains {
     #[must_use]
     pub fn new(restarter: Restarter, client: Client, settings: Settings) -> Self {
         let interest = Interest { errors: settings.errors.clone(), memory: true };
-        let apps = restarter.watched().apps().iter().map(|app| (app.clone(), Mutex::default())).collect();
+        let apps = restarter.watched().apps().iter().map(|app| (app.clone(), Mutex::default())).collect_ordered();
         settings.warn_if_unreachable();
         Self {
             restarter,

@@ -9,6 +9,7 @@ use super::Drains;
 use super::status::HeardLog;
 use crate::heroku::AppName;
 use crate::store::{DrainStep, StoredReports};
+use crate::util::ordered::CollectOrdered;
 
 /// How many steps of an app are written at once. More wait only after the database was away for hours.
 const MOST_STEPS: usize = 20;
@@ -17,7 +18,7 @@ impl Drains {
     /// What this process heard of each app.
     #[must_use]
     pub fn heard_here(&self) -> BTreeMap<AppName, HeardLog> {
-        self.apps.keys().filter_map(|app| Some((app.clone(), self.app_drain(app).heard_here()?))).collect()
+        self.apps.keys().filter_map(|app| Some((app.clone(), self.app_drain(app).heard_here()?))).collect_ordered()
     }
 
     /// What another replica heard of an app.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::day::{Day, STEP, Step};
 use super::status::{MOST_MEASURED, Memory};
 use crate::heroku::DynoName;
+use crate::util::ordered::CollectOrdered;
 
 /// How long steps are kept, in seconds.
 const DAY: i64 = 24 * 60 * 60;
@@ -122,7 +123,7 @@ impl Steps {
 
     /// How many lines of the log came to all replicas, and from how many drains.
     pub(super) fn lines_and_drains(&self, now: Timestamp) -> (u64, usize) {
-        let drains: BTreeSet<&String> = self.all(now).flat_map(|(_, heard)| &heard.drains).collect();
+        let drains: BTreeSet<&String> = self.all(now).flat_map(|(_, heard)| &heard.drains).collect_ordered();
         (self.all(now).fold(0, |lines, (_, heard)| lines.saturating_add(heard.lines)), drains.len())
     }
 

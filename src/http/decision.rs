@@ -12,6 +12,7 @@ use super::unintended::Unintended;
 use crate::alert::{AffectedDynos, Alert, Inactive, Unmet};
 use crate::heroku::{AppName, DynoName};
 use crate::restart::{Target, Trigger, Watched, When};
+use crate::util::ordered::CollectOrdered;
 use crate::util::text::list;
 
 /// How far the clock of a monitoring service may be behind Heroku's.
@@ -63,7 +64,7 @@ pub(crate) fn decide(
     let is_watched = |app: &AppName| watched.has_app(app);
     let apps: BTreeSet<&AppName> = match &params.app {
         Some(app) => BTreeSet::from([app]),
-        None => alert.apps().filter(|app| is_watched(app)).collect(),
+        None => alert.apps().filter(|app| is_watched(app)).collect_ordered(),
     };
     let mut triggers = BTreeMap::new();
     let mut ignored = None;
@@ -74,13 +75,13 @@ pub(crate) fn decide(
                     .insert(app.clone(), Trigger { target, force: params.force, arrived, sender: Arc::clone(sender) });
             }
             Some(Err(reason)) => ignored = Some(reason),
-            None => ignored = Some(IgnoreReason::OtherApp(alert.apps().cloned().collect())),
+            None => ignored = Some(IgnoreReason::OtherApp(alert.apps().cloned().collect_ordered())),
         }
     }
     match ignored {
         _ if !triggers.is_empty() => Ok(Decision::Restart(triggers)),
         Some(reason) => Ok(Decision::Ignore(reason)),
-        None if alert.apps().next().is_some() => Err(ParamError::NotWatched(alert.apps().cloned().collect())),
+        None if alert.apps().next().is_some() => Err(ParamError::NotWatched(alert.apps().cloned().collect_ordered())),
         None => Err(ParamError::no_app(watched)),
     }
 }
@@ -91,8 +92,8 @@ fn target(affected: AffectedDynos, params: &RestartParams, watched: &Watched) ->
     let at = affected.at;
     let named = affected.dynos(|name| watched.may_include(name));
     // An alert without a time has that of its latest line, if each of its lines has one.
-    let line_times = named.values().copied().collect::<Option<BTreeSet<_>>>();
-    let at = at.or(line_times.and_then(|times| times.last().copied()));
+    let latest_line = named.values().copied().reduce(|latest, time| Some(latest?.max(time?))).flatten();
+    let at = at.or(latest_line);
     if let Some(dyno) = &params.dyno {
         let at = named.get(dyno).copied().flatten().or(at);
         return Ok(Target::dynos([(dyno.clone(), when(at))]));
@@ -103,7 +104,7 @@ fn target(affected: AffectedDynos, params: &RestartParams, watched: &Watched) ->
     let (affected, not_watched): (BTreeMap<_, _>, BTreeMap<_, _>) =
         named.into_iter().partition(|(dyno, _)| watched.may_include(dyno));
     if affected.is_empty() {
-        return Err(IgnoreReason::NotWatched(not_watched.into_keys().collect()));
+        return Err(IgnoreReason::NotWatched(not_watched.into_keys().collect_ordered()));
     }
     Ok(match params.scope {
         Scope::Affected => Target::dynos(affected.into_iter().map(|(dyno, at)| (dyno, when(at)))),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::restart::AppName;
 use crate::util::clock::Clock;
+use crate::util::ordered::CollectOrdered;
 use crate::util::secrets::Secrets;
 
 /// How many are kept.
@@ -85,7 +86,7 @@ impl RecentAlerts {
     /// How many requests there were.
     pub(crate) fn counts(&self) -> AlertCounts {
         let own = self.read();
-        own.counts.iter().map(|(app, outcome, count)| ((app.clone(), *outcome), count.load(Relaxed))).collect()
+        own.counts.iter().map(|(app, outcome, count)| ((app.clone(), *outcome), count.load(Relaxed))).collect_ordered()
     }
 
     /// Counts and adds a request. Those of the same kind become one entry with a count.
@@ -119,9 +120,7 @@ impl RecentAlerts {
 
     /// Those that came to this process, the latest first.
     pub(crate) fn own(&self) -> Vec<RecentAlert> {
-        let mut alerts: Vec<_> = self.read().kinds.iter().rev().map(Kind::as_alert).collect();
-        alerts.sort_by_key(|alert| Reverse(alert.at));
-        alerts
+        latest_first(self.read().kinds.iter().rev().map(Kind::as_alert).collect())
     }
 
     /// Those that came to other replicas.
@@ -189,7 +188,12 @@ fn latest(alerts: impl IntoIterator<Item = RecentAlert>) -> Vec<RecentAlert> {
             None => merged.push(alert),
         }
     }
-    merged.sort_by_key(|alert| Reverse(alert.at));
+    let mut merged = latest_first(merged);
     merged.truncate(MOST);
     merged
+}
+
+fn latest_first(mut alerts: Vec<RecentAlert>) -> Vec<RecentAlert> {
+    alerts.sort_by_key(|alert| Reverse(alert.at));
+    alerts
 }

@@ -20,6 +20,7 @@ use super::target::Trigger;
 use super::{Restarter, Stopping};
 use crate::heroku::AppName;
 use crate::store::{DeliveryId, Error, NewRequest, Postgres, StoredReports};
+use crate::util::ordered::CollectOrdered;
 pub(super) use writer::AcceptanceWriter;
 
 /// How many deliveries may wait to be written. An answer waits for a place among them.
@@ -85,7 +86,7 @@ impl Restarter {
     pub(crate) async fn keep(&self, ids: Vec<DeliveryId>, triggers: &BTreeMap<AppName, Trigger>) -> Kept {
         let Some(acceptor) = &self.acceptor else { return Kept::InMemoryOnly };
         let request = |(app, trigger): (&AppName, &Trigger)| (app.clone(), self.pass_request(trigger.clone()));
-        let kept = acceptor.accept(ids, triggers.iter().map(request).collect()).await;
+        let kept = acceptor.accept(ids, triggers.iter().map(request).collect_ordered()).await;
         if kept == Kept::New {
             acceptor.written.notify_one();
         }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::heroku::{Dyno, DynoName, Listing, ProcessType, State};
+use crate::util::ordered::CollectOrdered;
 
 /// The dynos of an app at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,9 +102,9 @@ impl Capacity {
             matches!(dyno.state, State::Other(_)) && dyno.created_at.is_some_and(|at| look.since(at) < boot_timeout)
         };
         let name = |dyno: &Dyno| dyno.name.clone();
-        let booting: BTreeSet<_> = look.of_type(process_type).filter(is_booting).map(name).collect();
-        let expected = look.running(process_type).map(name).chain(booting.iter().cloned()).collect();
-        let listed = look.of_type(process_type).map(name).collect();
+        let booting: BTreeSet<_> = look.of_type(process_type).filter(is_booting).map(name).collect_ordered();
+        let expected = look.running(process_type).map(name).chain(booting.iter().cloned()).collect_ordered();
+        let listed = look.of_type(process_type).map(name).collect_ordered();
         Self { expected, booting, listed, short_since: None }
     }
 

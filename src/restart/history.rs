@@ -14,6 +14,7 @@ use super::our_dyno::{Change, HoldEnd, OurDyno, OurState};
 use super::outlook::Hold;
 use super::policy::Policy;
 use crate::heroku::{Dyno, DynoName, Error, ProcessType};
+use crate::util::ordered::CollectOrdered;
 
 /// How long a list may be out of date. What follows a primary database is behind by seconds at most.
 const LONGEST_OUT_OF_DATE: Duration = Duration::from_secs(15);
@@ -127,7 +128,8 @@ impl History {
     /// A restart was asked for, and was accepted or its answer was `lost`.
     pub(super) fn restarted(&mut self, dyno: &Dyno, at: Timestamp, lost: Option<Error>, look: &Look) {
         let is_kept = |other: &&Dyno| !other.name.is_numbered();
-        let listed_before = look.of_type(&dyno.process_type).filter(is_kept).map(|dyno| dyno.name.clone()).collect();
+        let listed_before =
+            look.of_type(&dyno.process_type).filter(is_kept).map(|dyno| dyno.name.clone()).collect_ordered();
         self.restarts.entry(dyno.name.clone()).or_default().push(at);
         let (state, former_names) = (OurState::Requested { lost }, Vec::new());
         let our = OurDyno { record: dyno.clone(), restarted_at: at, state, listed_before, former_names };

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::heroku::DynoName;
+use crate::util::ordered::CollectOrdered;
 use crate::util::text::list;
 
 /// How many dynos can be asked for by name. No app has a tenth of these; a target that names more means all dynos.
@@ -115,7 +116,7 @@ impl Target {
     /// These dynos.
     #[must_use]
     pub fn dynos(named: impl IntoIterator<Item = (DynoName, When)>) -> Self {
-        Self { all: None, named: named.into_iter().collect() }
+        Self { all: None, named: named.into_iter().collect_ordered() }
     }
 
     /// Adds a dyno. Of two times for one dyno the later counts.
@@ -215,7 +216,7 @@ impl MergedTarget {
 
     /// The dynos asked for by name.
     pub(super) fn names(&self) -> BTreeSet<&DynoName> {
-        self.automatic.named.keys().chain(self.forced.named.keys()).collect()
+        self.automatic.named.keys().chain(self.forced.named.keys()).collect_ordered()
     }
 
     /// Whether any of it is forced.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::report::{Outcome, Report};
 use crate::heroku::ProcessType;
+use crate::util::ordered::CollectOrdered;
 
 /// The upper bounds of the buckets of a [`Histogram`], in seconds.
 pub const BUCKETS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0];
@@ -56,7 +57,7 @@ impl Totals {
     pub(super) fn new(watched: &[ProcessType]) -> Self {
         let of_type = |process_type: &ProcessType| RESULTS.map(|result| ((process_type.clone(), result), 0));
         let skipped = REASONS.map(|reason| (reason, 0)).into();
-        Self { restarts: watched.iter().flat_map(of_type).collect(), skipped, ..Self::default() }
+        Self { restarts: watched.iter().flat_map(of_type).collect_ordered(), skipped, ..Self::default() }
     }
 
     /// Adds what a pass over dynos of these process types did.

@@ -32,6 +32,7 @@ use crate::heroku::AppName;
 use crate::shutdown::Stop;
 use crate::store::{Error, MOST_TAKEN, Postgres, StoredRequest};
 use crate::util::clock::Clock;
+use crate::util::ordered::CollectOrdered;
 use crate::util::rounds::RoundsOfTask;
 
 /// How long to wait after an alert was written, so that many are taken at once.
@@ -133,7 +134,7 @@ impl TurnKeeper {
 
     /// The task that reads and writes reports on passes over these apps. Requests wait for `rounds`.
     pub(super) fn pass_exchange(&self, rounds: RoundsOfTask) -> PassExchange {
-        let apps = self.apps.iter().map(|(name, kept)| (name.clone(), Arc::clone(&kept.app))).collect();
+        let apps = self.apps.iter().map(|(name, kept)| (name.clone(), Arc::clone(&kept.app))).collect_ordered();
         let (store, changed) = (Arc::clone(&self.store), Arc::clone(&self.changed));
         PassExchange { store, clock: self.clock, apps, changed, rounds }
     }
@@ -249,7 +250,7 @@ impl TurnKeeper {
             PassRequest {
                 asked,
                 alerts: u64::try_from(request.alerts).unwrap_or_default(),
-                senders: request.senders.into_iter().map(Arc::from).collect(),
+                senders: request.senders.into_iter().map(Arc::from).collect_ordered(),
                 ..PassRequest::default()
             },
         );

@@ -16,6 +16,7 @@ use super::status::{
 use super::target::{MergedTarget, Target, When};
 use super::turn::TurnNow;
 use crate::heroku::{AppName, DynoName, Error};
+use crate::util::ordered::CollectOrdered;
 
 /// How many events of an app are kept.
 const MOST_EVENTS: usize = 1_000;
@@ -86,13 +87,13 @@ impl View {
     /// The latest restart of each dyno of which it is known which replica made it, and when.
     pub(super) fn latest_restarts(&self) -> BTreeMap<DynoName, (Timestamp, String)> {
         let restart = |event: &DynoEvent| Some((event.dyno.clone(), (event.at, event.by.clone()?)));
-        self.events.iter().filter_map(restart).collect()
+        self.events.iter().filter_map(restart).collect_ordered()
     }
 
     /// Notices the processes that are new in a list.
     fn compare(&mut self, look: &Look) {
         let began: BTreeMap<_, _> =
-            look.dynos.iter().filter_map(|dyno| Some((dyno.name.clone(), dyno.created_at?))).collect();
+            look.dynos.iter().filter_map(|dyno| Some((dyno.name.clone(), dyno.created_at?))).collect_ordered();
         for (dyno, at) in &began {
             if self.began.get(dyno) != Some(at) && look.at.duration_since(*at) < DAY {
                 self.happened(dyno, WhatHappened::Began, *at);

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::util::ordered::CollectOrdered;
+
 /// Counters by their name. What is not counted in whole numbers has its unit in the name.
 pub(crate) type Counters = BTreeMap<String, i64>;
 
@@ -41,7 +43,7 @@ impl WrittenCounters {
     pub(crate) fn to_write(&self, counters: &Counters) -> Counters {
         let row = |(name, count): (&String, &i64)| (name.clone(), count - of(&self.gone, name));
         let is_new = |(name, row): &(String, i64)| *row > of(&self.confirmed, name);
-        counters.iter().map(row).filter(is_new).collect()
+        counters.iter().map(row).filter(is_new).collect_ordered()
     }
 
     /// These rows are about to be written: from now on, the database may have them. Returns what it could have before.

@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod dedup;
 pub(crate) mod log_throttle;
+pub(crate) mod ordered;
 pub(crate) mod own_url;
 pub(crate) mod query;
 pub(crate) mod request_id;

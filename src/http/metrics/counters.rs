@@ -7,6 +7,7 @@ use crate::notify::NotificationCounts;
 use crate::restart::{AppName, Restarter, Totals};
 use crate::store::Counters;
 use crate::telemetry;
+use crate::util::ordered::CollectOrdered;
 
 /// What may come of requests for which no app is known, and of those for an app.
 const RESULTS: [&str; 2] = ["refused", "not acted on"];
@@ -68,7 +69,8 @@ impl CounterSource<'_> {
 fn add_alerts(all: &mut Snapshot, apps: &[AppName], counts: AlertCounts) {
     let of_apps = apps.iter().flat_map(|app| APP_RESULTS.map(|result| ((Some(app.clone()), result), 0)));
     // Each is counted from 0, so that the first one is an increase.
-    let mut alerts: AlertCounts = RESULTS.map(|result| ((None, result), 0)).into_iter().chain(of_apps).collect();
+    let mut alerts: AlertCounts =
+        RESULTS.map(|result| ((None, result), 0)).into_iter().chain(of_apps).collect_ordered();
     alerts.extend(counts);
     let alerts = alerts.into_iter().map(|((app, result), count)| {
         let app = app.map(|app| app.to_string()).unwrap_or_default();

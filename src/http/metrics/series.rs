@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::families::{Kind, Labels, Value};
 use crate::restart::{BUCKETS, Histogram};
 use crate::store::Counters;
+use crate::util::ordered::CollectOrdered;
 
 /// The part of a histogram that is its sum, in microseconds. The others are its buckets.
 const SUM: &str = "sum";
@@ -34,7 +35,7 @@ impl AllCounters {
     /// The values of a metric of which this process has these. It may not know all labels that others have.
     pub(super) fn of(&self, name: &str, kind: Kind, own: Vec<(Labels, Value)>) -> Vec<(Labels, Value)> {
         let none = Parts::new();
-        let mut all: BTreeMap<Labels, &Parts> = own.into_iter().map(|(labels, _)| (labels, &none)).collect();
+        let mut all: BTreeMap<Labels, &Parts> = own.into_iter().map(|(labels, _)| (labels, &none)).collect_ordered();
         all.extend(self.0.get(name).into_iter().flatten().map(|(labels, parts)| (labels.clone(), parts)));
         all.into_iter().map(|(labels, parts)| (labels, value(kind, parts))).collect()
     }
@@ -56,7 +57,7 @@ fn parts(value: &Value) -> Parts {
         Value::Histogram(Histogram { counts, sum }) => {
             let sum = i64::try_from(sum.as_micros()).unwrap_or(i64::MAX);
             let buckets = bounds().zip(counts).map(|(bound, count)| (bound, whole(*count)));
-            buckets.chain([(SUM.to_owned(), sum)]).collect()
+            buckets.chain([(SUM.to_owned(), sum)]).collect_ordered()
         }
         _ => Parts::new(),
     }

@@ -13,6 +13,7 @@ use crate::drain::{STEP, Step};
 use crate::http::status::AppOverview;
 use crate::logplex::MEGABYTE;
 use crate::restart::{DynoName, WhatHappened};
+use crate::util::ordered::CollectOrdered;
 
 /// The size of the picture, in its own units. The style knows these, too: on a phone, the names are on the right.
 const LEFT: i64 = 90;
@@ -84,7 +85,7 @@ pub(super) fn picture(overview: &AppOverview, offset: Offset, now: Timestamp) ->
 /// The dynos for which there is room, those that need attention first, in order of their names; and how many more there are.
 fn lanes<'a>(scale: &Scale, overview: &'a AppOverview) -> (Vec<Lane<'a>>, usize) {
     let reported = overview.drain.day.dynos().map(|(dyno, _)| dyno).filter(|dyno| is_reported(dyno, overview));
-    let mut dynos: BTreeMap<&DynoName, Attention> = reported.map(|dyno| (dyno, Attention::Reported)).collect();
+    let mut dynos: BTreeMap<&DynoName, Attention> = reported.map(|dyno| (dyno, Attention::Reported)).collect_ordered();
     let watched = overview.status.dynos.iter().filter(|dyno| dyno.is_watched);
     dynos.extend(watched.map(|dyno| (&dyno.name, Attention::of(dyno, overview))));
     let all = dynos.len();

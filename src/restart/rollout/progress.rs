@@ -8,6 +8,7 @@ use super::{Capacity, Phase, Rollout};
 use crate::heroku::DynoName;
 use crate::restart::past_passes::DynoRecord;
 use crate::restart::status::{Booting, PassStatus, WaitsFor};
+use crate::util::ordered::CollectOrdered;
 
 impl Rollout {
     /// The pass as far as it has come.
@@ -33,7 +34,7 @@ impl Rollout {
             .history
             .in_flight()
             .map(|our| (our.record.name.clone(), Booting { since: our.restarted_at, until: until(our.restarted_at) }))
-            .collect();
+            .collect_ordered();
         if !booting.is_empty() {
             return WaitsFor::Boot(booting);
         }

@@ -17,6 +17,7 @@ use crate::restart::report::{DryRun, End, Report};
 use crate::restart::rollout::Rollout;
 use crate::restart::status::WhatHappened;
 use crate::restart::target::MergedTarget;
+use crate::util::ordered::CollectOrdered;
 use crate::util::text::list;
 
 /// When nobody has looked at an app for this long, its task does so by itself.
@@ -57,7 +58,7 @@ impl Worker {
             format!("{up} {process_type} {} up", if up == 1 { "dyno" } else { "dynos" })
         });
         info!(%app, "watching {app}: {}", list(up));
-        let there: BTreeSet<_> = dynos.iter().map(|dyno| &dyno.process_type).collect();
+        let there: BTreeSet<_> = dynos.iter().map(|dyno| &dyno.process_type).collect_ordered();
         for process_type in self.policy.process_types.iter().filter(|process_type| !there.contains(process_type)) {
             let there = list(&there);
             warn!(%app, "{app} has no {process_type} dynos (it has: {there}); check PROCESS_TYPES");

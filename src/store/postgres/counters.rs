@@ -4,6 +4,7 @@ use tokio_postgres::types::Type;
 
 use super::{Postgres, column};
 use crate::store::{Counters, Error, WrittenCounters};
+use crate::util::ordered::CollectOrdered;
 
 impl Postgres {
     /// Writes how far the counters of this process have come since it started, as far as that is not written.
@@ -41,10 +42,8 @@ impl Postgres {
     pub(super) async fn counter_sums(&self) -> Result<Counters, Error> {
         // Somebody may have written the largest number by hand.
         let statement = "SELECT series, least(sum(value), $1)::bigint FROM dyno_restarter.counters GROUP BY series";
-        self.query_early(statement, &[(&i64::MAX, Type::INT8)])
-            .await?
-            .iter()
-            .map(|row| Ok((column(row, 0)?, column(row, 1)?)))
-            .collect()
+        let rows = self.query_early(statement, &[(&i64::MAX, Type::INT8)]).await?;
+        let sums = rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect::<Result<Vec<_>, _>>()?;
+        Ok(sums.into_iter().collect_ordered())
     }
 }

@@ -9,6 +9,7 @@ use tokio_postgres::types::Type;
 use super::connection::single_statement;
 use super::{Postgres, WRITE_TIMEOUT, begin, bounded, column, fault, json_column, limit};
 use crate::store::{DeliveryId, Error, NewRequest, StoredRequest, Term};
+use crate::util::ordered::CollectOrdered;
 
 /// How many requests are taken at once.
 pub(crate) const MOST_TAKEN: usize = 500;
@@ -81,7 +82,8 @@ pub(super) async fn note_seen(client: &Client, ids: Vec<&[u8]>) -> Result<BTreeS
         RETURNING id";
     let parameters = [(&ids as _, Type::BYTEA_ARRAY)];
     let rows = client.query_typed(statement, &parameters).await.map_err(|error| fault(&error))?;
-    rows.iter().map(|row| column(row, 0)).collect()
+    let new = rows.iter().map(|row| column(row, 0)).collect::<Result<Vec<_>, _>>()?;
+    Ok(new.into_iter().collect_ordered())
 }
 
 /// A delivery is new if all of its ids are, and none came earlier in the same batch.

@@ -10,6 +10,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::connection::{Slot, query};
 use super::{Postgres, TIMEOUT, bounded, column, json_column, limit};
 use crate::store::{Error, FinishedPass, NewPass, Renewal, StoredPassRow, TakenTurn, Term, TurnRow, TurnState};
+use crate::util::ordered::CollectOrdered;
 
 /// How long a report may be that is read, in characters. One on a hundred dynos has 20,000.
 const LARGEST: i32 = 100_000;
@@ -38,7 +39,8 @@ impl Postgres {
         let turn = |row: &Row| {
             Ok((column(row, 0)?, TurnRow { holder: column(row, 1)?, term: column(row, 2)?, beat: column(row, 3)? }))
         };
-        self.query_early(statement, &[(&apps, Type::TEXT_ARRAY)]).await?.iter().map(turn).collect()
+        let rows = self.query_early(statement, &[(&apps, Type::TEXT_ARRAY)]).await?;
+        Ok(rows.iter().map(turn).collect::<Result<Vec<_>, _>>()?.into_iter().collect_ordered())
     }
 
     /// What the holders of these turns wrote: the app, what is remembered of it, and its status.
@@ -110,7 +112,8 @@ impl Postgres {
         ];
         let rows = self.query_in(slot, statement, &parameters).await?;
         self.note_written();
-        rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect()
+        let renewed = rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect::<Result<Vec<_>, _>>()?;
+        Ok(renewed.into_iter().collect_ordered())
     }
 
     /// Writes what is remembered of the app and the pass under way, if there is one, and renews the turn. Whether this process
