@@ -119,9 +119,10 @@ impl Answer {
     pub(super) fn new(status: u16, request_id: Option<&str>, body: &str, clean: impl Fn(&str) -> String) -> Self {
         let parsed: Option<Value> = serde_json::from_str(body).ok();
         let said = |key| parsed.as_ref().and_then(|body| body.get(key)).and_then(Value::as_str);
+        let message = said("message").or_else(|| said("error")).unwrap_or(body);
         Self {
             status,
-            message: printable(&clean(said("message").or_else(|| said("error")).unwrap_or(body)), LONGEST_MESSAGE),
+            message: printable(&clean(message.trim_end_matches('.')), LONGEST_MESSAGE),
             request_id: request_id.map(|id| printable(&clean(id), LONGEST_MESSAGE)),
         }
     }

@@ -95,6 +95,9 @@ fn target(affected: AffectedDynos, params: &RestartParams, watched: &Watched) ->
     let latest_line = named.values().copied().reduce(|latest, time| Some(latest?.max(time?))).flatten();
     let at = at.or(latest_line);
     if let Some(dyno) = &params.dyno {
+        if !watched.may_include(dyno) {
+            return Err(IgnoreReason::NotWatched(BTreeSet::from([dyno.clone()])));
+        }
         let at = named.get(dyno).copied().flatten().or(at);
         return Ok(Target::dynos([(dyno.clone(), when(at))]));
     }

@@ -143,9 +143,7 @@ async fn dry_run(restarter: &Restarter, app: &AppName, trigger: Trigger, format:
                 if age < Duration::from_secs(1) { String::new() } else { format!(" (as of {} ago)", human(age)) };
             let mut lines = vec![match &report.end {
                 None => format!("Dry run over {app}{as_of}: nothing was restarted"),
-                Some(end) => {
-                    format!("Dry run over {app}: its dynos cannot be listed, so nothing would be restarted: {end}")
-                }
+                Some(end) => format!("Dry run over {app}: its dynos cannot be listed now: {end}"),
             }];
             lines.extend(report.dynos.iter().map(|(dyno, outcome)| match outcome {
                 Outcome::Due => format!("{dyno}: would be restarted"),

@@ -157,6 +157,8 @@ fn all_is_well(apps: &[AppOverview]) -> String {
     let unseen: Vec<_> = apps.iter().filter(|app| app.status.looked_at.is_none()).map(|app| &app.status.app).collect();
     let is_down = |app: &&AppOverview| app.status.dynos.iter().any(|dyno| dyno.is_watched && dyno.state != "up");
     let down: Vec<_> = apps.iter().filter(is_down).map(|app| &app.status.app).collect();
+    let has_none = |app: &&AppOverview| !app.status.dynos.iter().any(|dyno| dyno.is_watched);
+    let empty: Vec<_> = apps.iter().filter(has_none).map(|app| &app.status.app).collect();
     if !busy.is_empty() {
         format!("Dynos of {} are being restarted. There is nothing to do.", list(busy))
     } else if !unseen.is_empty() {
@@ -164,6 +166,8 @@ fn all_is_well(apps: &[AppOverview]) -> String {
     } else if let Some(first) = down.first() {
         let apps = list(&down);
         format!("There is nothing to do for the restarter, but dynos of {apps} are not up: heroku ps -a {first}.")
+    } else if !empty.is_empty() {
+        format!("There is nothing to restart: Heroku lists no dynos of PROCESS_TYPES for {}.", list(empty))
     } else {
         "All is well. There is nothing to do.".to_owned()
     }

@@ -42,7 +42,8 @@ impl Policy {
             return Err(Skip::NotUp(dyno.state.clone()));
         }
         let began = began(dyno, look, history);
-        let is_about = |alert: AlertTime| is_about_this_process(alert, began, look);
+        let up_since = history.up_since(&dyno.name);
+        let is_about = |alert: AlertTime| is_about_this_process(alert, began, up_since, look);
         let forced = asked.forced(&dyno.name).map(is_about);
         if forced == Some(Ok(())) {
             return Ok(());
@@ -72,7 +73,12 @@ fn began(dyno: &Dyno, look: &Look, history: &History) -> Option<Timestamp> {
 
 /// Rule 2: an alert is about a process only if that was old enough when the alert arrived, and had begun before the time
 /// that the alert gives.
-fn is_about_this_process(alert: AlertTime, began: Option<Timestamp>, look: &Look) -> Result<(), Skip> {
+fn is_about_this_process(
+    alert: AlertTime,
+    began: Option<Timestamp>,
+    up_since: Option<Timestamp>,
+    look: &Look,
+) -> Result<(), Skip> {
     if let When::At { time, skew } = alert.told {
         let ago = look.since(time);
         if let Some(began) = began.filter(|began| began.duration_since(time) > skew) {
@@ -81,6 +87,10 @@ fn is_about_this_process(alert: AlertTime, began: Option<Timestamp>, look: &Look
         if ago > LONGEST_LIFE {
             return Err(Skip::Late { ago, age: None });
         }
+    }
+    // An alert that came while the dyno booted after our restart is served by that restart.
+    if let Some(up_since) = up_since.filter(|up_since| alert.arrived < *up_since) {
+        return Err(Skip::BeganLater { by: elapsed(alert.arrived, up_since) });
     }
     let Some(began) = began else { return Ok(()) };
     let arrived = look.by_platform_clock(alert.arrived);

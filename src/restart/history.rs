@@ -70,6 +70,14 @@ impl History {
         }
     }
 
+    /// Since when a dyno that we restarted is up, by our clock.
+    pub(super) fn up_since(&self, dyno: &DynoName) -> Option<Timestamp> {
+        match self.ours.get(dyno)?.state {
+            OurState::Up { since, .. } => Some(since),
+            _ => None,
+        }
+    }
+
     /// Whether the last list showed any dynos.
     pub(super) fn knows_any(&self) -> bool {
         !self.known.is_empty()

@@ -92,6 +92,11 @@ impl OurDyno {
         matches!(self.state, OurState::Requested { .. } | OurState::Booting)
     }
 
+    /// Whether the answer to its restart was lost, and nothing has changed since.
+    pub(super) fn is_unsure(&self) -> bool {
+        matches!(self.state, OurState::Requested { lost: Some(_) })
+    }
+
     pub(super) fn is_failed(&self) -> bool {
         self.failure().is_some()
     }
@@ -111,10 +116,7 @@ impl OurDyno {
 
     /// What the report says when the pass ends before it was seen up.
     pub(super) fn lost_sight(&self) -> Failure {
-        match self.state {
-            OurState::Requested { lost: Some(_) } => Failure::Unknown,
-            _ => Failure::NotSeenUp,
-        }
+        if self.is_unsure() { Failure::Unknown } else { Failure::NotSeenUp }
     }
 
     /// Whether it should be listed and is not. A list that shows a name it had before is out of date, and a record that

@@ -108,6 +108,7 @@ impl Driver<'_> {
 
     async fn restart(&self, dyno: &DynoName) -> Event {
         let answer = self.client.restart(self.app, dyno).await;
+        self.shared.view().restart_answered(&answer, self.clock.now());
         if answer.is_ok() {
             let by = self.shared.turn.as_ref().map(|turn| turn.store.id());
             self.shared.view().restarted(dyno, by, self.clock.now());

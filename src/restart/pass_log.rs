@@ -65,11 +65,11 @@ impl PassLog {
                 warn!(%app, %dyno, "restarting {dyno} of {app}: {error}; looking whether it took effect");
             }
             Note::NotRestarted(dyno) => {
-                warn!(%app, %dyno, "{dyno} of {app} is unchanged, so its restart did not happen; trying again");
+                warn!(%app, %dyno, "{dyno} of {app} is still unchanged after a restart whose answer was lost; trying again");
             }
             Note::Unreadable(count) => warn_of_unreadable(app, count),
             Note::EmptyList => {
-                warn!(%app, "Heroku lists no dynos of {app}, and listed some a moment ago; asking once more");
+                warn!(%app, "Heroku lists no dynos of {app}, and listed some a moment ago; asking again");
             }
         }
     }

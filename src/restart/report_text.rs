@@ -64,7 +64,11 @@ impl fmt::Display for Report {
     /// The whole pass in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let told = self.phrases();
-        let told = if told.is_empty() { "restarted nothing".to_owned() } else { told.join("; ") };
+        let told = if told.is_empty() {
+            "restarted nothing, because no dynos of PROCESS_TYPES are listed".to_owned()
+        } else {
+            told.join("; ")
+        };
         let alerts = if self.alerts == 1 { "1 alert".to_owned() } else { format!("{} alerts", self.alerts) };
         write!(f, "pass over {} ({alerts}, {}): {told}", self.app, human(self.took))?;
         self.end.as_ref().map_or(Ok(()), |end| write!(f, "; ended early: {end}"))
@@ -94,7 +98,7 @@ impl fmt::Display for Skip {
             Self::Young { age, min_age } => {
                 write!(f, "started {} before the alert, MIN_AGE is {}", human(*age), human(*min_age))
             }
-            Self::BeganLater { .. } => f.write_str("it was restarted after the alert arrived"),
+            Self::BeganLater { .. } => f.write_str("it came up after the alert arrived"),
             Self::Late { ago, age: Some(age) } => {
                 let which =
                     if ago > age { "before this process started" } else { "while this process took over, started" };
@@ -112,7 +116,7 @@ impl fmt::Display for Skip {
             }
             Self::Held(dyno) => write!(f, "automatic restarts are on hold: {dyno} is not up since its restart"),
             Self::NotWatched => f.write_str("its process type is not in PROCESS_TYPES"),
-            Self::Unknown => f.write_str("the app has no such dyno"),
+            Self::Unknown => f.write_str("Heroku lists no such dyno"),
             Self::Gone => f.write_str("it went away during the pass"),
             Self::Replaced => f.write_str("it was restarted meanwhile, by Heroku or by hand"),
             Self::RestartedBy(restarter) => write!(f, "it was restarted meanwhile, by the restarter {restarter}"),

@@ -76,6 +76,13 @@ pub struct Rollout {
 /// 2 s at most.
 const LONGEST_AFTER_LOOK: Duration = Duration::from_secs(3);
 
+/// How long the answer to a look may take so that a dyno may be restarted on what it shows. Heroku answers within a second. What a
+/// later answer shows may not be so any more.
+const LONGEST_LOOK: Duration = Duration::from_secs(3);
+
+/// When the service has to end, the dynos in flight are looked at once more, this long before the end.
+const LAST_LOOK: Duration = Duration::from_secs(2);
+
 /// Dynos that are not listed, each with the number of times that the formation is to be asked about it.
 type Missing = BTreeMap<DynoName, u64>;
 
@@ -155,6 +162,7 @@ impl Rollout {
             }
             Event::StopRequested(at) => {
                 self.stop_requested_at.get_or_insert(at);
+                self.look_at = self.not_after_last_look(self.look_at);
                 None
             }
         };

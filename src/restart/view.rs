@@ -44,6 +44,8 @@ pub(super) struct View {
     history: History,
     rollout: Option<Rollout>,
     trouble: Option<Trouble>,
+    /// Heroku lists the dynos, and refused to restart one.
+    refused: Option<Trouble>,
     /// What the holder of the turn published last, if that is another process.
     holder: Option<HolderStatus>,
     events: Vec<DynoEvent>,
@@ -134,12 +136,12 @@ impl View {
     pub(super) fn holder_status(&self, waiting: Option<WaitingAlerts>) -> HolderStatus {
         let look = self.rollout.as_ref().and_then(Rollout::last_look).or(self.look.as_ref()).cloned();
         let pass = self.rollout.as_ref().map(Rollout::progress);
-        HolderStatus { look, pass, waiting, trouble: self.trouble.clone(), events: self.events.clone() }
+        HolderStatus { look, pass, waiting, trouble: self.trouble().cloned(), events: self.events.clone() }
     }
 
     /// Why the last call failed, if it did.
     pub(super) fn trouble(&self) -> Option<&Trouble> {
-        self.trouble.as_ref()
+        self.trouble.as_ref().or(self.refused.as_ref())
     }
 
     /// A call failed.
@@ -147,6 +149,22 @@ impl View {
         let since = self.trouble.as_ref().map_or(at, |trouble| trouble.since);
         let remedy = error.remedy().map(str::to_owned);
         self.trouble = Some(Trouble { error: error.to_string(), remedy, since, next_call: None, gives_up_at: None });
+    }
+
+    /// Heroku answered to a restart. What a person must mend is shown until a restart is accepted.
+    pub(super) fn restart_answered(&mut self, answer: &Result<(), Error>, at: Timestamp) {
+        let Err(error) = answer else { return self.refused = None };
+        if error.is_transient() || matches!(error, Error::NotFound(_)) {
+            return;
+        }
+        let since = self.refused.as_ref().map_or(at, |refused| refused.since);
+        self.refused = error.remedy().map(|remedy| Trouble {
+            error: error.to_string(),
+            remedy: Some(remedy.to_owned()),
+            since,
+            next_call: None,
+            gives_up_at: None,
+        });
     }
 
     /// A call succeeded.

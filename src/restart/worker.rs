@@ -284,11 +284,15 @@ impl Worker {
         }
     }
 
-    /// Alerts that came too late for a pass are named.
+    /// Alerts that came too late for a pass are named. With a database they are in there; reports may be missing.
     fn tell_what_is_left(&self) {
         let app = &self.name;
         let asked = self.app.queue.close().asked;
         if self.app.turn.is_some() {
+            let reports = self.app.past().unwritten_count();
+            if reports > 0 {
+                warn!(%app, "the restarter is being shut down, and reports on passes over {app} that could not be written are dropped: {reports}");
+            }
             return;
         }
         if !asked.is_empty() {

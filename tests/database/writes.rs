@@ -92,6 +92,24 @@ async fn when_the_report_on_a_pass_cannot_be_written_later_alerts_are_acted_on_a
 }
 
 #[tokio::test]
+async fn a_report_that_could_not_be_written_until_the_end_is_named() {
+    let database = database!();
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(0));
+    let url = url_of_owner(&database).await;
+    let mut service = service_with(&heroku, &url).await;
+    until(&database, HELD, 1).await;
+    change_rights(&database, "REVOKE INSERT ON dyno_restarter.passes").await;
+    service.alert().await;
+    let sentence = "the report on the last pass over shop is kept in memory only";
+    in_time("the sentence", service.log.until(|log| log.count(sentence) == 1)).await;
+    service.terminate();
+    service.ended().await.expect("it ends well");
+    assert_eq!(shop.restarts(), ["web.1"]);
+    assert_eq!(service.log.count("reports on passes over shop that could not be written are dropped: 1"), 1);
+}
+
+#[tokio::test]
 async fn a_process_that_knows_of_no_other_acts_when_the_database_has_been_read_only_for_long() {
     let database = database!();
     let (heroku, shop) = shop(2).await;

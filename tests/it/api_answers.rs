@@ -1,7 +1,7 @@
 //! Rule 6: answers of the Platform API that are too long, malformed, or not what was asked for.
 
 use dyno_restarter::heroku::Error;
-use dyno_restarter::restart::{End, Outcome, Skip};
+use dyno_restarter::restart::{End, Failure, Outcome, Skip};
 use serde_json::json;
 use simulator::{Fault, Heroku, On};
 
@@ -174,4 +174,15 @@ async fn a_list_that_is_out_of_date_restarts_no_process_that_began_since() {
     service.alert_and_pass("").await;
     service.stop().await;
     assert_eq!(deletes(&heroku), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_that_heroku_lists_and_does_not_find_stops_no_other() {
+    let (heroku, shop) = shop(3).await;
+    let service = Service::start(&heroku).await;
+    heroku.misbehave(On::Restart, Fault::Status(404), 1);
+    service.alert_and_pass("").await;
+    assert!(matches!(service.outcome("web.1"), Outcome::Failed(Failure::Refused(_))));
+    assert_eq!((shop.restarts(), service.end()), (vec!["web.2".to_owned(), "web.3".to_owned()], None));
+    service.stop().await;
 }

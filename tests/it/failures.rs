@@ -5,7 +5,7 @@ use std::time::Duration;
 use dyno_restarter::restart::{End, Failure, Outcome};
 use simulator::{Fault, On};
 
-use crate::service::{Service, dyno_name, held_by, lists, seconds, shop};
+use crate::service::{Service, deletes, dyno_name, held_by, lists, seconds, shop};
 
 fn failed(dyno: &str) -> End {
     End::Failed(dyno_name(dyno))
@@ -167,4 +167,46 @@ async fn slow_answers_fail_no_healthy_dyno() {
     assert_eq!(service.end(), None);
     service.stop().await;
     assert_eq!(shop.restarts().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_restarted_on_a_list_that_took_long() {
+    let (heroku, shop) = shop(3).await;
+    let shop = shop.boot_time(seconds(1));
+    let service = Service::start(&heroku).await;
+    service.alert().await;
+    heroku.until(|_| shop.restarts().len() == 1).await;
+    heroku.misbehave(On::List, Fault::Delay(seconds(9)), usize::MAX);
+    let looks = lists(&heroku);
+    heroku.until(|heroku| lists(heroku) > looks).await;
+    // The list on its way shows it up.
+    shop.dyno("web.1").set_state("crashed");
+    service.passes(1).await;
+    service.stop().await;
+    assert_eq!((shop.restarts(), shop.fewest_up("web")), (vec!["web.1".to_owned()], 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_that_a_list_does_not_show_yet_is_not_restarted() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    heroku.misbehave(On::List, Fault::Delay(seconds(9)), 1);
+    service.alert().await;
+    tokio::time::sleep(seconds(2)).await;
+    shop.deploy();
+    service.passes(1).await;
+    service.stop().await;
+    assert_eq!(deletes(&heroku), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_that_stays_slow_ends_a_pass_after_a_quarter_of_an_hour() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    heroku.misbehave(On::List, Fault::Delay(seconds(9)), usize::MAX);
+    service.alert_and_pass("").await;
+    let end = service.end().expect("it ended early").to_string();
+    assert!(end.contains("the list came only after 9s"), "{end}");
+    assert_eq!((deletes(&heroku), service.report().took.as_secs().div_ceil(60)), (0, 16));
+    service.stop().await;
 }

@@ -70,3 +70,17 @@ async fn a_forced_alert_after_dry_runs_does_not_wait_for_the_allowance() {
     assert!(heroku.now().duration_since(began).as_secs() < 1);
     service.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_forced_alert_that_comes_while_the_dyno_boots_is_served_by_that_restart() {
+    let (heroku, shop) = shop(1).await;
+    let shop = shop.boot_time(seconds(10));
+    let service = Service::start(&heroku).await;
+    for _ in 0..8 {
+        service.ask("force=true&dyno=web.1").await;
+        tokio::time::sleep(seconds(1)).await;
+    }
+    service.passes(2).await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+}

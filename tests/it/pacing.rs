@@ -62,7 +62,7 @@ fn busiest_minute(heroku: &Heroku, before: usize) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn restarts_that_are_refused_again_and_again_cost_few_calls() {
-    for (fault, most) in [(Fault::RetryAfter("0"), 80), (Fault::Status(404), 3)] {
+    for (fault, most) in [(Fault::RetryAfter("0"), 80), (Fault::Status(404), 5)] {
         let (heroku, _) = shop(20).await;
         let service = Service::start(&heroku).await;
         heroku.misbehave(On::Restart, fault, usize::MAX);

@@ -198,3 +198,17 @@ async fn a_question_that_the_api_does_not_answer_does_not_outlive_the_deadline()
     assert!(matches!(service.end(), Some(End::Stopped { .. })));
     assert!(matches!(service.outcome("web.1"), Outcome::Failed(Failure::NotSeenUp)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_heroku_asks_for_does_not_hide_that_the_dyno_in_hand_is_up() {
+    let (heroku, shop) = shop(2).await;
+    let shop = shop.boot_time(seconds(5));
+    let mut service = Service::start(&heroku).await;
+    service.alert().await;
+    heroku.until(|_| shop.restarts().len() == 1).await;
+    heroku.misbehave(On::List, Fault::RetryAfter("120"), 1);
+    tokio::time::sleep(seconds(4)).await;
+    service.terminate();
+    service.ended().await.expect("it ends well");
+    assert!(matches!(service.outcome("web.1"), Outcome::Restarted { .. }), "{:?}", service.report());
+}

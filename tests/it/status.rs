@@ -168,3 +168,18 @@ async fn a_pass_that_waits_for_heroku_fits_the_schema() {
     service.passes(1).await;
     service.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_may_list_and_not_restart_is_on_the_status_until_a_restart_is_accepted() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    heroku.misbehave(On::Restart, Fault::Status(403), 1);
+    service.alert_and_pass("").await;
+    let status = status(&service).await;
+    let summary = status["summary"].as_str().expect("a sentence");
+    assert!(summary.starts_with("Dynos of shop cannot be restarted: Heroku denied access: 403"), "{summary}");
+    assert!(get(&service, "/ready").await.starts_with("Heroku refuses the calls for an app"));
+    service.alert_and_pass("").await;
+    assert!(get(&service, "/ready").await.starts_with("ready"));
+    service.stop().await;
+}

@@ -34,8 +34,8 @@ async fn an_alert_for_one_dyno_restarts_that_one() {
     service.alert_and_pass("dyno=web.2").await;
     service.alert_and_pass("dyno=web.9").await;
     assert_eq!(service.outcome("web.9"), Outcome::Skipped(Skip::Unknown));
-    service.alert_and_pass("dyno=worker.1").await;
-    assert_eq!(service.outcome("worker.1"), Outcome::Skipped(Skip::NotWatched));
+    let (status, text) = service.ask("dyno=worker.1").await;
+    assert_eq!((status, &*text), (200, "Ignored: it names only worker.1, of no process type in PROCESS_TYPES"));
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.2"]);
 }

@@ -4,19 +4,23 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Phase, Rollout};
+use super::{LAST_LOOK, LONGEST_LOOK, Phase, Rollout};
 use crate::heroku::Error;
 use crate::restart::event::{Action, Note};
 use crate::restart::fleet::{Look, elapsed};
 use crate::restart::pacing::{WAITING_POLL, poll_interval};
 use crate::restart::report::End;
+use crate::util::text::human;
+
+/// How many empty lists in a row are not believed, after dynos were listed.
+const MOST_EMPTY_LISTS: u32 = 3;
 
 impl Rollout {
     /// A look that succeeded. The dyno to restart on the spot, for nothing that takes time has happened since.
     pub(super) fn looked(&mut self, mut look: Look) -> Option<Action> {
         self.retry.look_succeeded();
         self.calls += look.calls;
-        if look.dynos.is_empty() && self.history.knows_any() && self.empty_lists == 0 {
+        if look.dynos.is_empty() && self.history.knows_any() && self.empty_lists < MOST_EMPTY_LISTS {
             self.empty_lists += 1;
             self.notes.push(Note::EmptyList);
             self.look_after(poll_interval(look.allowance));
@@ -39,8 +43,15 @@ impl Rollout {
         if self.phase == Phase::Choosing && self.formation_to_ask().is_none() {
             self.choose();
         }
-        let restart = if self.formation_to_ask().is_none() { self.next_restart() } else { None };
+        let took = self.look.as_ref().map(|look| elapsed(look.asked, look.answered)).unwrap_or_default();
+        let is_late = took > LONGEST_LOOK;
+        let restart = if self.formation_to_ask().is_none() && !is_late { self.next_restart() } else { None };
         self.schedule_look();
+        if is_late && self.may_restart() && self.history.in_flight().next().is_none() && !self.due.is_empty() {
+            let error = Error::NoAnswer { reason: format!("the list came only after {}", human(took)) };
+            let pause = self.retry.pause_after_look(&error, took, self.now);
+            self.look_again(error, pause);
+        }
         restart
     }
 
@@ -83,6 +94,12 @@ impl Rollout {
     }
 
     pub(super) fn look_after(&mut self, pause: Duration) {
-        self.look_at = self.now.saturating_add(pause).unwrap_or(self.now);
+        self.look_at = self.not_after_last_look(self.now.saturating_add(pause).unwrap_or(self.now));
+    }
+
+    /// This time or, once the service was asked to end, the time of the last look if that is earlier and still to come: rule 7.
+    pub(super) fn not_after_last_look(&self, at: Timestamp) -> Timestamp {
+        let last_look = self.deadline().and_then(|deadline| deadline.checked_sub(LAST_LOOK).ok());
+        last_look.filter(|last_look| self.now < *last_look).map_or(at, |last_look| at.min(last_look))
     }
 }

@@ -46,10 +46,10 @@ impl Rollout {
                 Change::NotRestarted { dyno, error, waited } => {
                     let name = dyno.name.clone();
                     self.due.push_front(*dyno);
-                    if self.retry.spend(waited) {
-                        self.notes.push(Note::NotRestarted(name));
-                    } else {
+                    if !self.retry.spend(waited) {
                         self.refuse(error);
+                    } else if self.end.is_none() && self.stop_requested_at.is_none() {
+                        self.notes.push(Note::NotRestarted(name));
                     }
                 }
                 Change::Failed { dyno, failure } if self.phase == Phase::Choosing => {

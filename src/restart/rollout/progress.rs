@@ -30,9 +30,11 @@ impl Rollout {
 
     fn waits_for(&self) -> WaitsFor {
         let until = |since: Timestamp| since.saturating_add(self.policy.boot_timeout).unwrap_or(since);
+        // What became of a restart whose answer was lost, Heroku has not shown yet.
         let booting: BTreeMap<DynoName, Booting> = self
             .history
             .in_flight()
+            .filter(|our| !our.is_unsure())
             .map(|our| (our.record.name.clone(), Booting { since: our.restarted_at, until: until(our.restarted_at) }))
             .collect_ordered();
         if !booting.is_empty() {

@@ -21,8 +21,13 @@ impl Rollout {
                 continue;
             }
             if let Some(error) = self.not_found.take() {
-                self.refuse(error);
-                return None;
+                // It is listed, and Heroku does not find it. The others may be restarted, unless this happens again.
+                if self.outcomes.values().any(|outcome| matches!(outcome, Outcome::Failed(Failure::Refused(_)))) {
+                    self.refuse(error);
+                    return None;
+                }
+                self.drop_next(Outcome::Failed(Failure::Refused(error.to_string())));
+                continue;
             }
             let in_flight: Vec<_> = self.history.in_flight().map(|our| &our.record.process_type).collect();
             let failed = self.history.failed().filter(|our| our.record.process_type == process_type).count();
@@ -48,7 +53,7 @@ impl Rollout {
         None
     }
 
-    fn may_restart(&self) -> bool {
+    pub(super) fn may_restart(&self) -> bool {
         self.phase == Phase::Restarting
             && self.end.is_none()
             && self.stop_requested_at.is_none()
