@@ -26,6 +26,10 @@ pub(super) enum Scope {
 pub(super) struct Element {
     pub(super) scope: Scope,
     pub(super) is_event: bool,
+    /// It was a text for people that is JSON: an alert in a text, or a line of a log.
+    pub(super) is_quoted: bool,
+    /// What such a text says about the state. It counts where nothing around it says more.
+    pub(super) quoted: Signal,
     pub(super) signal: Signal,
     pub(super) app: Option<AppName>,
     pub(super) own: AffectedDynos,
@@ -42,6 +46,10 @@ pub(super) struct Element {
 
 impl Element {
     pub(super) fn take_in(&mut self, element: Self) {
+        if element.is_quoted {
+            self.quoted = self.quoted.or_stronger(element.verdict());
+            return self.inner.merge(element.into_affected());
+        }
         let (is_alert, is_event) = (element.scope == Scope::Alert, element.is_event);
         let has_trouble = is_alert && element.has_trouble();
         match element.finish() {
@@ -62,20 +70,37 @@ impl Element {
 
     /// Whether something is wrong in so many words.
     pub(super) fn has_trouble(&self) -> bool {
-        self.has_trouble || self.signal == Signal::Trouble
+        self.has_trouble || self.own_signal() == Signal::Trouble
+    }
+
+    fn own_signal(&self) -> Signal {
+        match self.signal {
+            Signal::Nothing | Signal::Told(_) if self.quoted != Signal::Nothing => self.quoted,
+            signal => signal,
+        }
+    }
+
+    /// What it says about its state, together with all that it contains.
+    fn verdict(&self) -> Signal {
+        match (self.own_signal(), self.inactive_alert) {
+            (news @ Signal::News(_), _) => news,
+            (quiet @ (Signal::Quiet(_) | Signal::Told(_)), _) if !self.has_trouble => quiet,
+            (_, Some(reason)) if !self.has_active_alert => Signal::Quiet(reason),
+            _ if self.has_trouble() => Signal::Trouble,
+            (signal, _) => signal,
+        }
     }
 
     /// What is affected, by app; or why nothing is.
     pub(super) fn finish(self) -> Result<AffectedApps, Inactive> {
-        let Self { signal, app, mut own, lines, is_app_output, inner, inactive_alert, .. } = self;
-        let inactive = match signal {
-            Signal::News(reason) => Some(reason),
-            Signal::Quiet(reason) | Signal::Told(reason) if !self.has_trouble => Some(reason),
-            _ => inactive_alert.filter(|_| !self.has_active_alert),
-        };
-        if let Some(reason) = inactive {
-            return Err(reason);
+        match self.verdict() {
+            Signal::News(reason) | Signal::Quiet(reason) | Signal::Told(reason) => Err(reason),
+            Signal::Nothing | Signal::Unknown | Signal::Trouble => Ok(self.into_affected()),
         }
+    }
+
+    fn into_affected(self) -> AffectedApps {
+        let Self { app, mut own, lines, is_app_output, inner, inactive_alert, .. } = self;
         if !is_app_output {
             own.complete(lines);
         }
@@ -84,6 +109,6 @@ impl Element {
             own.mentions.clear();
         }
         own.fill_times(None);
-        Ok(inner.inside(app, own))
+        inner.inside(app, own)
     }
 }

@@ -39,6 +39,7 @@ pub(super) struct Extraction {
     sequence: String,
     unknown_state: Option<UnknownState>,
     handshake: Option<Handshake>,
+    asks_for_dry_run: bool,
     /// What the name and the value of a pair are, `["dyno", "web.2"]` or `{ "key": "dyno", "value": "web.2" }`.
     pair: (Option<FieldKind>, Option<String>),
 }
@@ -51,7 +52,9 @@ impl Container {
         let scope = match (self.scope, kind) {
             (Scope::Alert, FieldKind::Alerts | FieldKind::Text | FieldKind::Trigger) => Scope::Alert,
             _ if is_in_list => Scope::Row,
-            (Scope::Alert, FieldKind::Wrapper | FieldKind::State | FieldKind::Heartbeat) => Scope::Alert,
+            (Scope::Alert, FieldKind::Wrapper | FieldKind::Error | FieldKind::State | FieldKind::Heartbeat) => {
+                Scope::Alert
+            }
             _ => Scope::Part,
         };
         Self { kind, scope, is_element: is_in_list && kind != FieldKind::Text }
@@ -62,13 +65,16 @@ impl Sink for Extraction {
     fn add(&mut self, field: Field<'_>) -> Next {
         if let Value::BrokenJson(text) = field.value {
             self.lines(text);
+            self.named_in(text);
             return Next::GoOn;
         }
         self.leave(field.depth);
         let container = self.containers.last().copied().unwrap_or(Container::ROOT);
         let mut kind = field.name.map_or(container.kind, |name| container.kind.of_inner(name));
+        let is_quoted = field.is_opened && kind == FieldKind::Text && container.kind != FieldKind::Error;
         if field.is_opened {
-            kind = kind.opened(matches!(field.value, Value::List));
+            let is_list = matches!(field.value, Value::List);
+            kind = if container.kind == FieldKind::Error { FieldKind::Other } else { kind.opened(is_list) };
         }
         if let (FieldKind::ByDyno, Some(name)) = (container.kind, field.name) {
             self.source(name);
@@ -76,6 +82,8 @@ impl Sink for Extraction {
         match field.value {
             Value::List | Value::Object if kind == FieldKind::Ignored => return Next::Skip,
             Value::Text(text) if self.is_in_pair() => self.pair(field.name, text),
+            Value::Text(text) if kind == FieldKind::DryRun => self.dry_run(text),
+            Value::Bool(true) | Value::Integer(1) if kind == FieldKind::DryRun => self.dry_run("true"),
             // Not the fields of rows and parts: what the app has printed may stand there.
             Value::Text(_) if container.scope == Scope::Alert && kind != FieldKind::Ignored && field.is_json() => {
                 return Next::Open;
@@ -91,13 +99,14 @@ impl Sink for Extraction {
             Value::Object => {
                 match (kind, container.scope) {
                     (FieldKind::Deploy, Scope::Alert) => self.signal(Signal::News(Inactive::Deploy)),
-                    (FieldKind::AppWebhook, Scope::Alert) => self.signal(Signal::News(Inactive::NoAlert)),
+                    (FieldKind::NoAlert, Scope::Alert) => self.signal(Signal::News(Inactive::NoAlert)),
                     _ => {}
                 }
-                let object = container.object(kind, field.name.is_none());
+                let mut object = container.object(kind, field.name.is_none());
+                object.is_element |= is_quoted;
                 if object.is_element {
                     let is_event = matches!(kind, FieldKind::Events | FieldKind::ByDyno);
-                    self.open.push(Element { scope: object.scope, is_event, ..Element::default() });
+                    self.open.push(Element { scope: object.scope, is_event, is_quoted, ..Element::default() });
                 }
                 self.containers.push(object);
             }
@@ -156,7 +165,8 @@ impl Extraction {
         };
         let unknown_state = self.unknown_state.filter(|_| inactive.is_none() && !has_trouble);
         let handshake = self.handshake.filter(|_| inactive == Some(Inactive::Handshake));
-        Alert { inactive, affected, deliveries: self.deliveries, unknown_state, handshake, error }
+        let asks_for_dry_run = self.asks_for_dry_run;
+        Alert { inactive, affected, deliveries: self.deliveries, unknown_state, handshake, asks_for_dry_run, error }
     }
 
     fn element(&mut self) -> &mut Element {
@@ -215,8 +225,18 @@ impl Extraction {
             FieldKind::Dyno => words(text).for_each(|name| self.name(kind, name)),
             FieldKind::Source | FieldKind::App | FieldKind::Host => self.name(kind, text.trim()),
             FieldKind::Tags => self.tags(text),
+            FieldKind::Text | FieldKind::Title if scope == Scope::Alert => {
+                self.lines(text);
+                self.named_in(text);
+            }
             _ => self.lines(text),
         }
+    }
+
+    /// A body says that nothing is to be restarted, unless it says that this is not meant. Only the request itself can ask that.
+    fn dry_run(&mut self, text: &str) {
+        let is_meant = !matches!(text.trim(), "false" | "0" | "no" | "off");
+        self.asks_for_dry_run |= is_meant && self.containers.is_empty();
     }
 
     fn app(&mut self, name: &str) {
@@ -230,7 +250,11 @@ impl Extraction {
 
     fn dyno(&mut self, name: &str, certainty: Certainty) {
         let is_certain = certainty == Certainty::Certain;
-        if let Some(name) = DynoName::parse(name).filter(|name| is_certain || name.is_numbered()) {
+        // Some senders write all names in capitals.
+        let lower = (!name.contains(|c: char| c.is_ascii_lowercase())).then(|| name.to_ascii_lowercase());
+        if let Some(name) =
+            DynoName::parse(lower.as_deref().unwrap_or(name)).filter(|name| is_certain || name.is_numbered())
+        {
             self.element().own.add(name, Mention { at: None, certainty });
         }
     }
@@ -245,15 +269,13 @@ impl Extraction {
                 self.dyno(process, Certainty::Printed);
             }
             _ if source == "app" => self.element().is_app_output = true,
-            _ => {
-                self.host(source);
-                self.dyno(source, Certainty::Possible);
-            }
+            _ => self.host(source),
         }
     }
 
-    /// `shop.web.2` is a dyno of an app, if there is one of that type.
+    /// `shop.web.2` is a dyno of an app, if there is one of that type. So is `web.2`, the name by which a dyno knows itself.
     fn host(&mut self, host: &str) {
+        self.dyno(host, Certainty::Possible);
         if let Some((app, dyno)) = host.split_once('.')
             && DynoName::parse(dyno).is_some_and(|name| name.is_numbered())
         {
@@ -303,6 +325,12 @@ impl Extraction {
     fn lines(&mut self, text: &str) {
         let lines = &mut self.element().lines;
         line::dynos(text).for_each(|(name, mention)| lines.add(name, mention));
+    }
+
+    /// Dynos that a text for people names, or one that cannot be read. They count if nothing else names a dyno.
+    fn named_in(&mut self, text: &str) {
+        let lines = &mut self.element().lines;
+        line::names(text).for_each(|name| lines.add(name, Mention { at: None, certainty: Certainty::Printed }));
     }
 }
 

@@ -13,17 +13,19 @@ use super::word::{Word, WordHash};
 /// What a field means. Each kind has its row in [`NAMES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum FieldKind {
+    Active,
     Alerts,
     AlertType,
     App,
-    AppWebhook,
     ByDyno,
     Challenge,
     Clear,
     ConfirmUrl,
     Delivery,
     Deploy,
+    DryRun,
     Dyno,
+    Error,
     EventUpdate,
     EventValue,
     Events,
@@ -31,6 +33,7 @@ pub(super) enum FieldKind {
     Host,
     Ignored,
     LeftOut,
+    NoAlert,
     /// Nothing in particular. A text may still be a log line.
     Other,
     Resolved,
@@ -61,19 +64,24 @@ const NAMES: &[(FieldKind, &str)] = &[
     (FieldKind::State, "nagios_notificationtype nagios_servicestate nagios_hoststate"),
     (FieldKind::State, "notify_notificationtype notify_servicestate notify_hoststate"),
     (FieldKind::State, "alert_transition lifecycle monitor_condition new_state_value check_state_name state_name"),
-    (FieldKind::State, "status_name current_alert_phase current_milestone alert_type_friendly_name"),
+    (FieldKind::State, "status_name current_alert_phase current_milestone alert_type_friendly_name webhook_event"),
     // What kind of message it is, which may be that of a recovery.
     (FieldKind::Type, "type hub_mode"),
     // What triggered the alert: an event, or a rule by its name.
     (FieldKind::Trigger, "trigger"),
     // How bad it is. Some senders say here that all is well.
-    (FieldKind::Severity, "level severity"),
+    (FieldKind::Severity, "level severity impact"),
     // An object with the status as a number. None is there in a test.
     (FieldKind::Heartbeat, "heartbeat"),
     // The alert has recovered, unless the value is empty or false.
     (FieldKind::Clear, "clear"),
     // The alert has recovered if this is true.
-    (FieldKind::Resolved, "resolved is_resolved recovered is_recovered back_to_normal"),
+    (
+        FieldKind::Resolved,
+        "resolved is_resolved recovered is_recovered back_to_normal is_up healthy is_healthy passing",
+    ),
+    // The alert has recovered if this is false.
+    (FieldKind::Active, "firing is_firing is_active is_open is_down"),
     // The state as a number, as Zabbix gives it, and whether a person has only added something.
     (FieldKind::EventValue, "event_value trigger_value"),
     (FieldKind::EventUpdate, "event_update_status"),
@@ -91,13 +99,19 @@ const NAMES: &[(FieldKind, &str)] = &[
     (FieldKind::ConfirmUrl, "subscribe_url"),
     // As an object, a deploy.
     (FieldKind::Deploy, "marker"),
-    // An object in each message of Heroku's app webhooks, which Heroku also sends when this service restarts a dyno.
-    (FieldKind::AppWebhook, "webhook_metadata"),
+    // As an object, no alert. The first is in each message of Heroku's app webhooks, which Heroku also sends when this service
+    // restarts a dyno.
+    (FieldKind::NoAlert, "webhook_metadata maintenance"),
+    // Somebody believes that the body takes the parameters of the URL.
+    (FieldKind::DryRun, "dry_run"),
     // Contains an alert, or a part of one.
-    (FieldKind::Wrapper, "payload data attributes alert alert_group incident issue alarm check error exception"),
+    (FieldKind::Wrapper, "payload data attributes alert alert_group alert_payload incident issue alarm check"),
     (FieldKind::Wrapper, "performance detail essentials problem notification snitch webhook_event_data kibana"),
+    (FieldKind::Wrapper, "component component_update sns"),
+    // The same, but a text in it is what the app has printed.
+    (FieldKind::Error, "error exception"),
     // A list of alerts, each with its own state.
-    (FieldKind::Alerts, "alerts incidents messages attachments embeds"),
+    (FieldKind::Alerts, "alerts incidents problems messages attachments embeds records"),
     // How many alerts the list does not show.
     (FieldKind::LeftOut, "truncated_alerts"),
     // A list of events that the alert is about.
@@ -105,13 +119,13 @@ const NAMES: &[(FieldKind, &str)] = &[
     (FieldKind::Dyno, "dyno dynos dyno_name dyno_id heroku_dyno heroku_dyno_name"),
     // A dyno, or anything else.
     (FieldKind::Source, "program ident source process proc_id pid ps entity impacted_entities entity_display_name"),
-    (FieldKind::Source, "instance container_name"),
+    (FieldKind::Source, "instance container_name targets process_id service_instance_id"),
     // `shop.web.2`, or the name of any host.
-    (FieldKind::Host, "host host_name"),
+    (FieldKind::Host, "host host_name server server_name"),
     // An object whose field names are sources.
     (FieldKind::ByDyno, "violations"),
     // `dyno:web.1,app:shop`.
-    (FieldKind::Tags, "tags labels scope alert_scope host_tags event_tags dimensions fields"),
+    (FieldKind::Tags, "tags labels scope alert_scope host_tags event_tags dimensions fields facts"),
     (FieldKind::App, "app app_name application heroku_app heroku_app_name source_name"),
     (FieldKind::Time, "t time timestamp date event_time trigger_time trigger_time_end state_change_time"),
     (FieldKind::Time, "fired_date_time alert_date_time received_at recorded_at starts_at started_at fired_at"),
@@ -119,8 +133,8 @@ const NAMES: &[(FieldKind, &str)] = &[
     // Identifies a delivery. Numbers do so together.
     (FieldKind::Delivery, "delivery_id message_id"),
     (FieldKind::Sequence, "s sequence max_id"),
-    // Not about this alert: other lines of the log, searches.
-    (FieldKind::Ignored, "context query saved_search search"),
+    // Not about this alert: other lines of the log, searches, groups that are in order.
+    (FieldKind::Ignored, "context query saved_search search result_groups"),
 ];
 
 const QUALIFIERS: &str = "alert alarm check current event health host incident issue monitor new notification overall \
@@ -165,7 +179,7 @@ impl FieldKind {
             (Self::State, "value" | "current" | "new" | "to") => Self::State,
             (Self::State, "name") | (Self::Trigger, "type") => Self::Type,
             (Self::State, "reachable") => Self::Resolved,
-            (Self::Dyno | Self::App, "name") => self,
+            (Self::Dyno | Self::App | Self::Source, "name") | (Self::Dyno, "value") => self,
             (Self::Heartbeat, "status") => Self::Heartbeat,
             _ => Self::of(name),
         }
@@ -175,7 +189,7 @@ impl FieldKind {
     pub(super) fn opened(self, is_list: bool) -> Self {
         match self {
             Self::Wrapper | Self::Text if is_list => Self::Alerts,
-            Self::Text | Self::Title | Self::Other if !is_list => Self::Wrapper,
+            Self::Wrapper => Self::Text,
             _ => self,
         }
     }

@@ -143,6 +143,8 @@ impl Reader<'_> {
     fn body(&mut self, headers: &HeaderMap, bytes: &[u8]) {
         // JSON may begin with a byte order mark, or with the separator of `application/json-seq`.
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").or(bytes.strip_prefix(b"\x1e")).unwrap_or(bytes).trim_ascii();
+        let as_utf8 = of_utf16(bytes).or_else(|| without_backslashes(bytes));
+        let bytes = as_utf8.as_ref().map_or(bytes, String::as_bytes);
         // A log line may contain any bytes; the rest of the message is good all the same.
         let utf8 = || String::from_utf8_lossy(bytes);
         match bytes.first() {
@@ -195,11 +197,27 @@ impl Reader<'_> {
         self.is_opening = false;
         if let Err(error) = parsed {
             self.error.get_or_insert(ParseError::BrokenJson { line: error.line(), column: error.column() });
-            if depth > 0 {
-                self.value(depth, name, Value::BrokenJson(text));
-            }
+            self.value(depth.max(TOP), name, Value::BrokenJson(text));
         }
     }
+}
+
+/// The text of a body in UTF-16, which begins with its byte order mark.
+fn of_utf16(bytes: &[u8]) -> Option<String> {
+    let (mark, (pairs, _)) = (bytes.get(..2)?, bytes.get(2..)?.as_chunks());
+    let units: fn(&[u8; 2]) -> u16 = match mark {
+        b"\xFF\xFE" => |pair| u16::from_le_bytes(*pair),
+        b"\xFE\xFF" => |pair| u16::from_be_bytes(*pair),
+        _ => return None,
+    };
+    Some(char::decode_utf16(pairs.iter().map(units)).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+}
+
+/// JSON as it stands in a JSON string, `{\"status\":\"firing\"}`: the quotes of a shell were wrong.
+fn without_backslashes(bytes: &[u8]) -> Option<String> {
+    let is_escaped = bytes.strip_prefix(b"{")?.trim_ascii_start().starts_with(b"\\\"");
+    let text = str::from_utf8(bytes).ok().filter(|_| is_escaped)?;
+    serde_json::from_str(&format!("\"{text}\"")).ok()
 }
 
 /// A list, and not a text that begins with a word in brackets.

@@ -60,6 +60,8 @@ pub struct Alert {
     pub unknown_state: Option<UnknownState>,
     /// What the sender or a person must be told before the sender sends alerts.
     pub handshake: Option<Handshake>,
+    /// The body has a field `dry_run`. It belongs in the URL.
+    pub asks_for_dry_run: bool,
     /// Why the body could not be read to its end, if so. What stands in front of the fault counts.
     pub error: Option<ParseError>,
 }

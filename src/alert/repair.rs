@@ -69,9 +69,9 @@ impl Repair<'_> {
         self.at += 1;
     }
 
-    /// The next byte that is no space.
+    /// The next byte that is no space. All other than those of ASCII are taken for one: spaces that do not break a line are common.
     fn next(&self, from: usize) -> Option<u8> {
-        self.bytes[from..].iter().copied().find(|byte| !byte.is_ascii_whitespace())
+        self.bytes[from..].iter().copied().find(|byte| byte.is_ascii() && !byte.is_ascii_whitespace())
     }
 
     /// A number, a word such as `true`, or a name or a text without quotes.

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::fields::FieldKind;
-use super::states::{CHANGES, HEADER_VALUES, Inactive, NEGATIONS, SUBJECTS, VALUES, WORDS};
+use super::states::{CHANGES, HEADER_VALUES, Inactive, NEGATIONS, SEVERITIES, SUBJECTS, VALUES, WORDS};
 use super::word::{Word, WordHash, parts, words};
 
 /// What the fields of an alert say about its state. The later of these counts for more; of two equal ones, the first.
@@ -36,6 +36,9 @@ use Signal::{News, Nothing, Quiet, Told, Trouble, Unknown};
 /// How a tag, a mention or a link begins in a chat.
 const MARKUP: [&str; 6] = ["<b>", "<p>", "<strong>", "<!", "<@", "<http"];
 
+/// What mail programs write in front of a subject.
+const REPLIES: [&str; 3] = ["re", "fw", "fwd"];
+
 /// Where a word counts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Role {
@@ -44,6 +47,7 @@ enum Role {
     /// In a compound code.
     Part,
     Subject,
+    Severity,
     Negation,
     Thing(usize),
     Change(usize),
@@ -60,6 +64,7 @@ static TABLE: LazyLock<HashMap<(Role, Word), Signal, WordHash>> = LazyLock::new(
         add(Role::Part, *signal, row);
     }
     add(Role::Subject, Nothing, SUBJECTS);
+    add(Role::Severity, Nothing, SEVERITIES);
     add(Role::Negation, Nothing, NEGATIONS);
     for (index, (signal, things, changes)) in CHANGES.iter().enumerate() {
         add(Role::Thing(index), *signal, things);
@@ -73,7 +78,11 @@ impl Signal {
     pub(super) fn of_field(kind: FieldKind, value: &str) -> Self {
         match kind {
             FieldKind::State => of_state(value),
-            FieldKind::AlertType => of_value(kind, value).unwrap_or_else(|| of_state(value)),
+            // A code of several words is the name of a type, `http_error`.
+            FieldKind::AlertType => of_value(kind, value).unwrap_or_else(|| match of_state(value) {
+                Trouble if of_value(FieldKind::State, value).is_none() => Nothing,
+                signal => signal,
+            }),
             FieldKind::Type => of_value(kind, value).unwrap_or_else(|| of_name(kind, value)),
             FieldKind::Trigger => of_name(kind, value),
             FieldKind::Clear if !matches!(value.trim(), "" | "false") => Quiet(Inactive::Recovered),
@@ -148,6 +157,10 @@ fn of_state(value: &str) -> Signal {
     if let Some(news @ News(Inactive::Acknowledged)) = of_value(FieldKind::State, remark.trim_end_matches(')')) {
         return news;
     }
+    // `Warning ended (now: Down)`
+    if let Some(now) = remark.trim_end_matches(')').strip_prefix("now:") {
+        return of_state(now);
+    }
     let value = undecorated(value);
     if let Some(known) = of_value(FieldKind::State, value) {
         return known;
@@ -177,7 +190,7 @@ fn of_change(parts: &[&str]) -> Option<Signal> {
 }
 
 fn of_parts(parts: &[&str]) -> Signal {
-    if let Some(known) = behind_subjects(FieldKind::State, parts) {
+    if let Some(known) = between_subjects(FieldKind::State, parts) {
         return known;
     }
     if parts.iter().all(|part| lookup(Role::Subject, part).is_some()) {
@@ -187,7 +200,14 @@ fn of_parts(parts: &[&str]) -> Signal {
         return news;
     }
     let is_negated = is_negated(parts);
-    let signals: Vec<_> = parts.iter().filter_map(|part| lookup(Role::Part, part)).collect();
+    // `POLICY_CLOSE_CRITICAL`: how bad it was counts only where nothing else does.
+    let is_severity = |part: &&&str| lookup(Role::Severity, part).is_some();
+    let of =
+        |parts: &mut dyn Iterator<Item = &&str>| parts.filter_map(|part| lookup(Role::Part, part)).collect::<Vec<_>>();
+    let mut signals = of(&mut parts.iter().filter(|part| !is_severity(part)));
+    if signals.is_empty() {
+        signals = of(&mut parts.iter());
+    }
     let begins_resolved = parts[0].to_ascii_lowercase().ends_with("ed") && lookup(Role::Part, parts[0]).is_some();
     let last = if begins_resolved { signals.first() } else { signals.last() };
     last.copied().filter(|signal| !is_negated || *signal == Trouble).unwrap_or(Unknown)
@@ -203,21 +223,30 @@ fn is_negated(parts: &[&str]) -> bool {
     parts.iter().any(|part| lookup(Role::Negation, part).is_some())
 }
 
-/// The signal of a whole value, without the subjects in front of it.
-fn behind_subjects(kind: FieldKind, parts: &[&str]) -> Option<Signal> {
-    let subjects = parts.iter().take_while(|part| lookup(Role::Subject, part).is_some()).count();
-    (0..=subjects).find_map(|start| TABLE.get(&(Role::Value(kind), Word::join(&parts[start..])?)).copied())
+/// The signal of a whole value, without the subjects around it: `incident is resolved`, `RECOVERY Service Alert`.
+fn between_subjects(kind: FieldKind, parts: &[&str]) -> Option<Signal> {
+    let is_subject = |part: &&&str| lookup(Role::Subject, part).is_some();
+    let (in_front, behind) =
+        (parts.iter().take_while(is_subject).count(), parts.iter().rev().take_while(is_subject).count());
+    let of = |words: &[&str]| TABLE.get(&(Role::Value(kind), Word::join(words)?)).copied();
+    let ends = |start: usize| (parts.len() - behind..=parts.len()).rev().filter(move |end| start < *end);
+    (0..=in_front).find_map(|start| ends(start).find_map(|end| of(&parts[start..end])))
 }
 
 /// The states with which a headline or a text for people begins: `[RESOLVED:1] ...`, `✅ [Recovered on host] ...`,
 /// `[TEST] [Recovered] ...`, `RESOLVED: ...`.
 fn of_beginning(text: &str) -> Signal {
     let mut rest = without_marks(text);
-    while let Some((inside, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+    while let Some((_, after)) = rest.split_once(':').filter(|(word, _)| REPLIES.contains(&&*word.to_ascii_lowercase()))
+    {
+        rest = without_marks(after);
+    }
+    while let Some((inside, after)) = in_brackets(rest) {
         let inside = undecorated(inside);
         let (word, is_whole) = inside.split_once([':', ' ']).map_or((inside, true), |(word, _)| (word, false));
         let known = of_value(FieldKind::Title, word);
         let known = known.or_else(|| of_value(FieldKind::Text, word).filter(|_| is_whole));
+        let known = known.or_else(|| between_subjects(FieldKind::Text, &parts(inside)?));
         if known.is_some() || of_value(FieldKind::State, word) == Some(Trouble) {
             return known.unwrap_or_default();
         }
@@ -232,11 +261,20 @@ fn of_beginning(text: &str) -> Signal {
         Some((end, _)) => parts(undecorated(&rest[..end])).and_then(|parts| {
             // `Resolved in 5m`
             let time = parts.iter().position(|part| part.eq_ignore_ascii_case("in"));
-            behind_subjects(FieldKind::Text, &parts[..time.unwrap_or(parts.len())])
+            between_subjects(FieldKind::Text, &parts[..time.unwrap_or(parts.len())])
         }),
         None => of_value(FieldKind::Title, undecorated(rest)),
     };
     known.unwrap_or_default()
+}
+
+/// The inside of the brackets with which a text begins, and what comes after them.
+fn in_brackets(text: &str) -> Option<(&str, &str)> {
+    match text.as_bytes().first()? {
+        b'[' => text[1..].split_once(']'),
+        b'(' => text[1..].split_once(')'),
+        _ => None,
+    }
 }
 
 /// Without what chats show in front of a text: emojis, tags, and the address of a link.

@@ -2,8 +2,8 @@
 //! because some sender uses it. `signal` looks them up.
 
 use super::fields::FieldKind::{
-    self, AlertType, EventUpdate, EventValue, Heartbeat, Resolved, Rule, Severity, State, Test, Text, Title, Type,
-    Version,
+    self, Active, AlertType, EventUpdate, EventValue, Heartbeat, Resolved, Rule, Severity, State, Test, Text, Title,
+    Type, Version,
 };
 use super::signal::Signal::{self, News, Nothing, Quiet, Trouble};
 
@@ -35,7 +35,8 @@ use Inactive::{Acknowledged, Deploy, Handshake, NoAlert, Recovered};
 /// What a word says in a field of a state, alone or in a compound code. Of several words in a code, the last one counts.
 pub(super) const WORDS: &[(Signal, &str)] = &[
     (Quiet(Recovered), "resolved resolve recovered recover recovery closed close cleared clear fixed ended solved"),
-    (Quiet(Recovered), "restored mitigated"),
+    (Quiet(Recovered), "restored mitigated succeeded"),
+    (Quiet(NoAlert), "cancelled canceled"),
     (Trouble, "firing alerting triggered trigger down critical problem error failed failing failure degraded outage"),
     (Trouble, "offline unhealthy unreachable opened reopened started"),
     (News(Acknowledged), "acknowledged acknowledge acknowledgement unacknowledged unacknowledge"),
@@ -45,21 +46,23 @@ pub(super) const WORDS: &[(Signal, &str)] = &[
 
 /// What a whole value says in fields of one kind.
 pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
-    (State, Quiet(Recovered), "ok okay normal up end healthy inactive deactivated success successful succeeded pass"),
+    (State, Quiet(Recovered), "ok okay normal up end healthy inactive deactivated success successful pass"),
     (State, Quiet(Recovered), "passed passing online operational available good green stable running reachable"),
     (State, Quiet(Recovered), "responding completed finished done autoresolved not_firing not_triggered not_alerting"),
     (State, Quiet(Recovered), "no_longer_firing no_longer_active check_in_reporting"),
     (State, Quiet(Inactive::Test), "test testing ping pagey_ping test_notification test_alert test_event test_message"),
     (State, Quiet(Inactive::Test), "webhook_test sample"),
     (State, Quiet(NoAlert), "silenced paused suspended suppressed disabled maintenance under_maintenance"),
-    (State, Quiet(NoAlert), "in_maintenance scheduled_maintenance unmonitored dismissed cancelled canceled deleted"),
+    (State, Quiet(NoAlert), "in_maintenance scheduled_maintenance unmonitored dismissed deleted"),
     (State, Quiet(NoAlert), "delete insufficient_data no_alert scheduled postmortem"),
     (State, Trouble, "open reopen fired fail crit fatal emergency warn warning re_warn no_data re_no_data unavailable"),
     (State, Trouble, "unresolve unresolved breached violated crashed dead"),
-    (State, News(Acknowledged), "acknowledgment acked ack"),
+    (State, News(Acknowledged), "acknowledgment acked ack accepted"),
     (State, News(Deploy), "deployed deploy deployment release"),
     (State, News(NoAlert), "delegate unsnoozed silence unsilence unsilenced muted unmuted ignored archived annotate"),
     (State, News(NoAlert), "note merged downtime_start downtime_end downtime_removed downtime_cancelled"),
+    // What else Mackerel reports.
+    (State, News(NoAlert), "host_status host_register host_retire monitor_create monitor_update monitor_delete"),
     (State, News(NoAlert), "flapping_start flapping_end flapping_stop flapping_disabled error_activity"),
     // The words of messages about any change. Other fields say what has changed.
     (State, Nothing, "activated active created create updated changed new info"),
@@ -76,14 +79,16 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
     (EventValue, Quiet(Recovered), "0"),
     (EventUpdate, News(NoAlert), "1"),
     (Resolved, Quiet(Recovered), "true"),
+    (Active, Quiet(Recovered), "false"),
     (Version, News(Inactive::Test), "test"),
     // How bad it is, which an alert that has recovered may still say.
     (Severity, Quiet(Recovered), "ok okay clear cleared resolved recovered recovery"),
+    (Severity, Quiet(NoAlert), "maintenance"),
     (Type, News(Handshake), "url_verification subscribe unsubscribe_confirmation"),
     (Type, Quiet(Inactive::Test), "test"),
     // Verbs, which are the type of no monitor and of no error.
     (Type, Trouble, "unresolve"),
-    (Type, News(Acknowledged), "acknowledge unacknowledge"),
+    (Type, News(Acknowledged), "acknowledge unacknowledge acknowledgement acknowledged"),
     (Type, News(NoAlert), "silence unsilence comment"),
     (Type, News(Deploy), "release"),
     // Only a few, for `[test]` may be the name of a stage.
@@ -91,9 +96,9 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
     (Title, News(Acknowledged), "acknowledged"),
     // Where nothing else is in the brackets, or a colon follows.
     (Text, Quiet(Recovered), "resolved recovered recovery ok up online normal back_to_normal fixed closed cleared"),
-    (Text, Quiet(Recovered), "ended solved restored"),
-    (Text, News(Acknowledged), "acknowledged"),
-    (Text, News(NoAlert), "updated_problem"),
+    (Text, Quiet(Recovered), "ended solved restored clear success"),
+    (Text, News(Acknowledged), "acknowledged acknowledgement"),
+    (Text, News(NoAlert), "updated_problem maintenance scheduled_maintenance"),
     (Rule, News(Inactive::Test), "test_alert test_notification test_dummy_v1"),
     (Test, News(Inactive::Test), "true 1"),
 ];
@@ -115,7 +120,7 @@ pub(super) const CHANGES: &[(Signal, &str, &str)] = &[
     (News(NoAlert), "domain links content dns", "expires expiring expired found changed"),
     (News(NoAlert), "ownership", "take taken"),
     (News(Deploy), "deploy deployment release", "started succeeded success finished completed created failed"),
-    (News(Deploy), "deploy deployment release", "updated notification"),
+    (News(Deploy), "deploy deployment release", "updated notification application"),
     (News(Handshake), "subscription", "confirmation validation verification"),
     // The status may be that of a monitor or a service. Another field says what it is now.
     (Nothing, "status state health", "change changed"),
@@ -123,7 +128,10 @@ pub(super) const CHANGES: &[(Signal, &str, &str)] = &[
 
 /// What may precede the word of a state without changing its sense: `check.up`, `HOST_IS_UP`, `service back online`.
 pub(super) const SUBJECTS: &str = "incident issue alert alarm monitor check event host site server service state status group item \
-                        app is are was has been now back again";
+                        app is are was has been now back again uptime heartbeat";
+
+/// How bad something is, whatever its state.
+pub(super) const SEVERITIES: &str = "critical error problem warning fatal";
 
 /// After one of these words, a recovery is none.
 pub(super) const NEGATIONS: &str = "not no never cannot still non";

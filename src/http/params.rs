@@ -79,6 +79,9 @@ pub(crate) enum ParamError {
     /// A parameter behind another separator than `&`.
     #[error("{0} does not stand behind a plain &, so it is a part of another parameter; accepted: &{0}=VALUE")]
     NotSeparated(&'static str),
+    /// The body of the alert has a field `dry_run`.
+    #[error("dry_run stands in the body; accepted: in the URL, ?dry_run=true")]
+    DryRunInBody,
     /// A parameter that means nothing in this URL.
     #[error("the parameter {0} is not accepted; accepted: {1}")]
     NotAccepted(Name, &'static str),
@@ -120,6 +123,9 @@ impl RestartParams {
         for (name, value) in own_parameters(query) {
             if let Some(hidden) = hidden_parameter(&name, &value) {
                 return Err(ParamError::NotSeparated(hidden));
+            }
+            if normalized(&name) == "restart" && matches!(&*value, "false" | "no" | "0") {
+                return Err(ParamError::Misspelt(Name::new(&name), DRY_RUN));
             }
             let Some(at) = position(&name) else { continue };
             if PARAMETERS[at] != name {

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method};
 /// Parts of the `User-Agent`, in lower case, of programs that fetch a link to preview or index it. Those that call
 /// themselves a preview or `...bot` need no row. From the documentation of each product, and from
 /// <https://github.com/monperrus/crawler-user-agents>.
-const LINK_FETCHERS: [&str; 43] = [
+const LINK_FETCHERS: [&str; 45] = [
     "-google",
     "archiver",
     "bot.html",
@@ -43,9 +43,11 @@ const LINK_FETCHERS: [&str; 43] = [
     "perplexity-user",
     "pleroma",
     "rocket.chat",
+    "skypespaces",
     "slack-imgproxy",
     "spider",
     "teams",
+    "tumblr",
     "unfurl",
     "viber",
     "vkshare",

@@ -190,6 +190,9 @@ impl AlertIntake {
             return Err(IntakeError::Stopping);
         }
         let alert = self.read(&head, &received, &params);
+        if alert.asks_for_dry_run && !params.dry_run {
+            return Err(ParamError::DryRunInBody.into());
+        }
         let unmet = Condition::first_unmet(&params.only_if, &head.headers, query(&head), &received.bytes);
         let decision = match Unintended::check(&head) {
             Some(why) => Decision::Ignore(IgnoreReason::Unintended(why)),

@@ -53,6 +53,9 @@ async fn a_wish_not_to_restart_is_rejected_in_every_spelling_but_the_right_one()
         "simulated=1",
         "simulation=1",
         "test_run=1",
+        "restart=false",
+        "restart=no",
+        "restart=0",
     ] {
         let (status, text) = post(&service, &format!("/restart_web_dynos?{query}")).await;
         assert_eq!(status, 400, "{query}: {text}");
@@ -151,5 +154,32 @@ async fn an_alert_that_repeats_its_webhook_url_unescaped_is_accepted() {
     let query = format!("key={KEY}&scope=all&contact=https://h/restart_web_dynos?key={KEY}&scope=all&alertType=2");
     let answer = service.request(Method::GET, &query).send().await.expect("answered");
     assert_eq!(answer.text().await.expect("whole"), "Ignored: the alert has recovered");
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wish_in_the_body_not_to_restart_is_rejected() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let send = async |body: &str, query: &str| {
+        let request = service.request(Method::POST, query).bearer_auth(KEY).body(body.to_owned());
+        let form = "application/x-www-form-urlencoded";
+        let answer = request.header("content-type", form).send().await.expect("answered");
+        (answer.status().as_u16(), answer.text().await.expect("whole"))
+    };
+    for body in ["dry_run=true", "dry_run", "dry-run=1&x=1", r#"{"dry_run":true}"#, r#"{"dryRun":1,"status":"firing"}"#]
+    {
+        let (status, text) = send(body, "").await;
+        assert_eq!(
+            (status, &*text),
+            (400, "dry_run stands in the body; accepted: in the URL, ?dry_run=true"),
+            "{body}"
+        );
+    }
+    assert_eq!(send("dry_run=true", "dry_run=true").await.0, 200);
+    assert_eq!(deletes(&heroku), 0);
+    for body in ["dry_run=false", r#"{"dry_run":false}"#, r#"{"job":{"dry_run":true}}"#] {
+        assert_eq!(send(body, "").await.0, 202, "{body}");
+    }
     service.stop().await;
 }

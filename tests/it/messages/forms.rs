@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use serde_json::json;
 
-use super::{ALL, Message, RECOVERED, check, decision, form, get, json, text};
+use super::{ALL, Message, RECOVERED, check, decision, form, get, json, payload, text};
 use crate::service::{Service, shop};
 
 /// The same JSON in each form in which senders send it.
@@ -106,6 +106,82 @@ async fn a_message_made_up_by_a_person_is_read_by_the_same_rules() {
         ("text in brackets is no list", text("[R14] heroku[web.2]: Error R14"), "web.2"),
         ("broken JSON", text(r#"{"details": "a "quoted" word"}"#).asking("alertType=2"), RECOVERED),
         ("JSON that curl calls a form", Message { body: r#"{"status":"ok"}"#.into(), ..form(&[]) }, RECOVERED),
+    ])
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_that_cannot_be_read_makes_no_dyno_all_of_them() {
+    let escaped = |body: &str| body.replace('"', "\\\"");
+    let utf16 = |body: &str, mark: &[u8], of: fn(u16) -> [u8; 2]| {
+        [mark, &body.encode_utf16().flat_map(of).collect::<Vec<_>>()].concat()
+    };
+    for (body, expected) in
+        [(r#"{"status":"firing","dyno":"web.2"}"#, "web.2"), (r#"{"status":"resolved","dyno":"web.2"}"#, RECOVERED)]
+    {
+        check(vec![
+            ("the quotes of a shell", text(&escaped(body)), expected),
+            (
+                "spaces that do not break a line",
+                text(&body.replace(':', "\u{a0}:\u{a0}").replace(',', ",\u{a0}")),
+                expected,
+            ),
+            ("UTF-16", Message::post("text/plain", utf16(body, b"\xFF\xFE", u16::to_le_bytes)), expected),
+            (
+                "UTF-16, the other way",
+                Message::post("text/plain", utf16(body, b"\xFE\xFF", u16::to_be_bytes)),
+                expected,
+            ),
+        ])
+        .await;
+    }
+    let firing = r#"{"status":"firing","dyno":"web.2"}"#;
+    check(vec![
+        ("a word in front", text(&format!("alert: {firing}")), "web.2"),
+        ("a comment in front", text(&format!("// from x\n{firing}")), "web.2"),
+        ("a function", text(&format!("call({firing})")), "web.2"),
+        ("HTML", text(&firing.replace('"', "&quot;")), "web.2"),
+        ("a template", text(r#"{"v": {{ value }}, "status": "firing", "dyno": "web.2"}"#), "web.2"),
+        (
+            "written twice in a field",
+            json(&json!({ "Message": json!(json!(firing).to_string()).to_string() })),
+            "web.2",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn json_in_a_field_is_the_alert_only_where_the_sender_says_nothing() {
+    let line = r#"{"action":"comment","status":"ok","event":"deploy","test":true,"resolved":true,"dyno":"web.2"}"#;
+    check(vec![
+        ("a text beside a state", json(&json!({ "alert_action": "trigger", "text": line })), "web.2"),
+        ("the state comes later", json(&json!({ "text": line, "alert_action": "trigger" })), "web.2"),
+        ("lines of a search", json(&json!({ "TriggerType": "Critical", "lines": line })), "web.2"),
+        ("a line", payload(&json!({ "alert": { "name": "x" }, "event": { "t": 1, "m": line } })), "web.2"),
+        ("a sample", json(&json!({ "alert_title": "x", "alert_event_samples": line })), "web.2"),
+        (
+            "the answer of a site",
+            json(&json!({ "data": { "attributes": { "status": "Started", "response_content": line } } })),
+            "web.2",
+        ),
+        (
+            "an exception",
+            json(&json!({ "trigger": { "type": "firstException" }, "error": { "message": line } })),
+            "web.2",
+        ),
+        (
+            "a recovery around it",
+            json(&json!({ "alert_action": "resolve", "text": r#"{"level":"error","status":"failed"}"# })),
+            RECOVERED,
+        ),
+        (
+            "the alert itself",
+            json(&json!({ "Type": "Notification", "Message": r#"{"NewStateValue":"OK"}"# })),
+            RECOVERED,
+        ),
+        ("a chat's form", payload(&json!({ "text": "[RESOLVED] x" })), RECOVERED),
+        ("a headline in a field", json(&json!({ "Message": r#"{"text":"[RESOLVED] x"}"# })), RECOVERED),
     ])
     .await;
 }

@@ -83,3 +83,20 @@ async fn each_word_with_which_a_headline_or_a_text_may_begin_is_known() {
     rows.push((json!({ "text": "Resolved-y: x" }), ALL));
     check_json(&rows).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_headline_may_begin_like_a_mail_or_name_its_kind_of_message() {
+    check_json(&[
+        (json!({ "subject": "** RECOVERY Service Alert: shop/mem is OK **" }), RECOVERED),
+        (json!({ "subject": "** ACKNOWLEDGEMENT Service Alert: shop/mem is CRITICAL **" }), ACKNOWLEDGED),
+        (json!({ "subject": "** PROBLEM Service Alert: shop/mem is CRITICAL **" }), ALL),
+        (json!({ "subject": "FW: Re: [RESOLVED] x" }), RECOVERED),
+        (json!({ "title": "(Resolved) x" }), RECOVERED),
+        (json!({ "title": "[Incident Resolved] x" }), RECOVERED),
+        (json!({ "title": "[SUCCESS] x" }), RECOVERED),
+        (json!({ "title": "Maintenance: x" }), NO_ALERT),
+        (json!({ "title": "Re: x" }), ALL),
+        (json!({ "title": "(shop) x" }), ALL),
+    ])
+    .await;
+}

@@ -69,7 +69,6 @@ async fn what_only_looks_like_the_name_of_a_watched_dyno_is_none() {
     let mut rows = vec![
         (json!({ "transition": "Triggered", "tags": tags }), ALL),
         (json!({ "host": "db.redis.1" }), ALL),
-        (json!({ "host": "web.2" }), ALL),
         (json!({ "host": "shop.example.com" }), ALL),
         (json!({ "program": "python3.11", "message": "MemoryError" }), ALL),
         (json!({ "text": "memory of heroku api-v2.1 - too high" }), ALL),
@@ -100,4 +99,51 @@ async fn of_several_names_for_the_app_the_first_counts_and_a_row_without_a_dyno_
     let other = "Ignored: it is about shop, not about the app that the URL names";
     assert_eq!(decision(&service, targets.asking("app=blog")).await, other);
     service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_may_be_called_by_the_name_of_a_dyno() {
+    check_json(&[
+        (json!({ "action": "triggered", "data": { "event": { "tags": [["server_name", "web.2"]] } } }), "web.2"),
+        (json!({ "trigger": { "type": "exception" }, "error": { "device": { "hostname": "web.2" } } }), "web.2"),
+        (json!({ "targets": [{ "name": "web.2", "type": "Application" }] }), "web.2"),
+        (json!({ "item": { "server": { "host": "web.2" } } }), "web.2"),
+        (json!({ "backlog": [{ "fields": { "process_id": "web.2" } }] }), "web.2"),
+        (json!({ "service.instance.id": "web.2" }), "web.2"),
+        (json!({ "host": "web.example.com" }), ALL),
+        (json!({ "status": "firing", "dyno": "WEB.2" }), "web.2"),
+        (json!({ "metadata": { "dyno": [{ "type": "String", "value": "web.2" }] } }), "web.2"),
+    ])
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_in_a_sentence_counts_where_nothing_else_names_a_dyno() {
+    check_json(&[
+        (json!({ "text": "web.2 and web.3 of shop are over their quota. See web.example.com" }), "web.2 web.3"),
+        (json!({ "title": "[Triggered on {dyno:web.2}]" }), "web.2"),
+        (json!({ "text": "worker.1 is slow, v1.2" }), ALL),
+        (json!({ "dyno": "web.1", "text": "unlike web.2" }), "web.1"),
+        (
+            json!({ "alerts": [{ "status": "resolved", "title": "web.1" }, { "status": "firing", "title": "web.2" }] }),
+            "web.2",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_that_are_in_order_name_no_dyno() {
+    let group = |dyno: &str| json!({ "Group": { "dyno": dyno } });
+    let groups =
+        json!({ "result_groups": [group("web.1"), group("web.2")], "result_groups_triggered": [group("web.2")] });
+    let alerts = json!([{ "status": "resolved", "dyno": "web.1" }, { "status": "firing", "dyno": "web.2" }]);
+    check_json(&[
+        (groups, "web.2"),
+        (
+            json!({ "alert_payload": { "status": "firing", "alerts": alerts }, "event": { "type": "escalation" } }),
+            "web.2",
+        ),
+    ])
+    .await;
 }

@@ -216,3 +216,37 @@ async fn the_log_shows_an_only_if_that_can_be_pasted_into_the_url() {
     }
     service.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn in_a_code_how_bad_it_was_counts_less_than_what_became_of_it() {
+    check_json(&[
+        (json!({ "eventType": "POLICY_CLOSE_CRITICAL" }), RECOVERED),
+        (json!({ "eventType": "POLICY_CANCELED_WARNING" }), NO_ALERT),
+        (json!({ "eventType": "POLICY_OPEN_CRITICAL" }), ALL),
+        (json!({ "status": "ALARM_RESOLVED_ERROR" }), RECOVERED),
+        (json!({ "status": "http_error" }), ALL),
+        (json!({ "eventType": "APPLICATION_DEPLOYMENT" }), DEPLOY),
+        (json!({ "status": "Warning ended (now: Down)" }), ALL),
+        (json!({ "status": "Down ended (now: Up)" }), RECOVERED),
+        (json!({ "alert_type": "http_alert_origin_error", "alert_event": "ALERT_STATE_EVENT_END" }), RECOVERED),
+        (json!({ "alert_type": "http_alert_origin_error", "alert_event": "ALERT_STATE_EVENT_START" }), ALL),
+        (json!({ "event": "uptime.up" }), RECOVERED),
+        (json!({ "status": "ACCEPTED", "eventType": "alert-accepted" }), ACKNOWLEDGED),
+        (json!({ "event": "hostRetire" }), NO_ALERT),
+        (json!({ "webhookEvent": "comment_created" }), NO_ALERT),
+    ])
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whether_it_is_firing_or_up_may_be_a_boolean() {
+    check_json(&[
+        (json!({ "firing": false }), RECOVERED),
+        (json!({ "is_open": false, "name": "x" }), RECOVERED),
+        (json!({ "firing": true }), ALL),
+        (json!({ "firing": 1, "resolved": 1 }), ALL),
+        (json!({ "passing": true }), RECOVERED),
+        (json!({ "passing": false }), ALL),
+    ])
+    .await;
+}

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{ALL, DEPLOY, NO_ALERT, RECOVERED, TEST, check, form, get, json, payload};
+use super::{ALL, DEPLOY, NO_ALERT, RECOVERED, TEST, check, check_json, form, get, json, payload};
 
 #[tokio::test(start_paused = true)]
 async fn monitors_that_have_recovered_restart_nothing() {
@@ -82,6 +82,18 @@ async fn uptime_kuma_sends_its_heartbeat_in_the_url_too() {
         ("up", kuma(r#"{"status":1}"#), RECOVERED),
         ("down", kuma(r#"{"status":0}"#), ALL),
         ("a test", kuma("null"), ALL),
+    ])
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_component_has_the_state_of_its_alert_and_a_maintenance_is_none() {
+    check_json(&[
+        (json!({ "component_update": { "old_status": "major_outage", "new_status": "operational" } }), RECOVERED),
+        (json!({ "component": { "status": "under_maintenance" } }), NO_ALERT),
+        (json!({ "incident": { "status": "in_progress", "impact": "maintenance" } }), NO_ALERT),
+        (json!({ "incident": { "status": "investigating", "impact": "major" } }), ALL),
+        (json!({ "maintenance": { "status": "INPROGRESS" } }), NO_ALERT),
     ])
     .await;
 }
