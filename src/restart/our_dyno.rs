@@ -179,10 +179,12 @@ impl OurDyno {
 
     fn conclude(&self, now: &Dyno, look: &Look, policy: &Policy) -> Conclusion {
         if now.is_of_later_release(&self.record) {
-            let dyno = self.restarted_as().clone();
-            let hold_ended = Change::HoldEnded { dyno: now.name.clone(), why: HoldEnd::Deployed };
-            let deployed = Change::Deployed { dyno, release: now.release };
-            return (None, Some(if self.is_failed() { hold_ended } else { deployed }));
+            let change = match self.state {
+                OurState::Failed(_) => Some(Change::HoldEnded { dyno: now.name.clone(), why: HoldEnd::Deployed }),
+                OurState::Up { unconfirmed: false, .. } => None,
+                _ => Some(Change::Deployed { dyno: self.restarted_as().clone(), release: now.release }),
+            };
+            return (None, change);
         }
         let waited = elapsed(self.restarted_at, look.asked);
         let is_new = now.replaces(&self.record);

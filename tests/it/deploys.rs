@@ -32,3 +32,15 @@ async fn an_instance_of_a_later_release_that_is_down_is_no_failure_of_ours() {
     assert_eq!(service.end(), None);
     service.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_ends_no_hold_where_there_was_none() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    service.alert_and_pass("").await;
+    shop.deploy();
+    service.alert_and_pass("").await;
+    assert_eq!(service.log.count("alerts restart dynos of shop again"), 0);
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1"]);
+}
