@@ -25,7 +25,7 @@ pub(crate) struct PanicAlarm(Arc<watch::Sender<bool>>);
 
 /// Raises the alarm when it is dropped by a panic.
 #[must_use = "it notices panics as long as it lives"]
-pub(crate) struct PanicGuard(PanicAlarm);
+pub(crate) struct PanicGuard<'a>(&'a PanicAlarm);
 
 /// A switch, and the [`Stop`] that it controls.
 #[must_use]
@@ -36,8 +36,8 @@ pub fn switch() -> (Switch, Stop) {
 
 impl PanicAlarm {
     /// Notices a panic of the code that holds this guard.
-    pub(crate) fn guard(&self) -> PanicGuard {
-        PanicGuard(self.clone())
+    pub(crate) fn guard(&self) -> PanicGuard<'_> {
+        PanicGuard(self)
     }
 
     /// Waits for a panic.
@@ -52,7 +52,7 @@ impl PanicAlarm {
     }
 }
 
-impl Drop for PanicGuard {
+impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.0.send_replace(true);

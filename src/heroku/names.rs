@@ -112,6 +112,15 @@ impl Ord for DynoName {
     // It is in many maps and sorts. With a copy in each, the binary would be larger by 100 kB and more.
     #[inline(never)]
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let (own, others) = (self.0.as_bytes(), other.0.as_bytes());
+        if own.len() == others.len() {
+            let first_difference = own.iter().zip(others).position(|(own, other)| own != other);
+            let Some(at) = first_difference else { return std::cmp::Ordering::Equal };
+            // Of one type, such as `web.1` and `web.2`. A log names the same few dynos again and again.
+            if own[..at].contains(&b'.') {
+                return own[at].cmp(&others[at]);
+            }
+        }
         self.order().cmp(&other.order())
     }
 }

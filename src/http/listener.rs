@@ -26,7 +26,7 @@ use super::connections::{Connection, Connections};
 use super::first_head;
 use super::request_body::{self, RequestBody};
 use super::respond::without_secrets;
-use crate::shutdown::{PanicAlarm, PanicGuard};
+use crate::shutdown::PanicAlarm;
 use crate::util::log_throttle::LogThrottle;
 use crate::util::request_id::RequestId;
 use crate::util::secrets::Secrets;
@@ -122,9 +122,9 @@ pub(crate) async fn serve(
             stream = accept(&listener, &connections, &accept_errors) => stream,
         };
         let connection = Arc::new(Connection::new(&connections));
-        let (service, handle, panics) = (service.clone(), Arc::clone(&connection), panics.clone());
-        let secrets = secrets.clone();
-        let respond = service_fn(move |request| answer(&service, &handle, secrets.clone(), panics.guard(), request));
+        let (service, secrets, panics) = (service.clone(), secrets.clone(), panics.clone());
+        let serving = Arc::new(Serving { service, connection: Arc::clone(&connection), secrets, panics });
+        let respond = service_fn(move |request| answer(Arc::clone(&serving), request));
         let (mut http, watcher, mut stopped) = (http.clone(), graceful.watcher(), stopped.clone());
         http.max_buf_size(if connection.has_large_buffer { LARGE_BUFFER } else { BUFFER });
         let serving = async move {
@@ -150,24 +150,31 @@ pub(crate) async fn serve(
     }
 }
 
+/// What the requests of one connection need. Requests of different connections run on different threads: what all of them count
+/// up and down for each request would slow them down.
+struct Serving {
+    service: TowerToHyperService<Router>,
+    connection: Arc<Connection>,
+    secrets: Secrets,
+    panics: PanicAlarm,
+}
+
 /// Answers a request.
 fn answer(
-    service: &TowerToHyperService<Router>,
-    connection: &Arc<Connection>,
-    secrets: Secrets,
-    panic_guard: PanicGuard,
+    serving: Arc<Serving>,
     request: hyper::Request<Incoming>,
 ) -> impl Future<Output = Result<axum::response::Response, std::convert::Infallible>> + use<> {
+    let connection = &serving.connection;
     connection.request_came();
     let id = RequestId::of(request.headers());
     // A client that waits for `100 Continue` sends no body after another answer, so there is nothing to linger for, unless the
     // handler begins to read.
     let lingers = !request.headers().contains_key(EXPECT);
     let request = request.map(|body| Body::new(RequestBody::new(body, connection, lingers)));
-    let response = id.clone().scope(service.call(request));
-    let connection = Arc::clone(connection);
+    let response = id.clone().scope(serving.service.call(request));
     async move {
-        let _guard = panic_guard;
+        let Serving { connection, secrets, panics, .. } = &*serving;
+        let _guard = panics.guard();
         let mut response = response.await?;
         if let Some(body) = connection.take_unread() {
             request_body::linger(body).await;
@@ -176,7 +183,7 @@ fn answer(
         if connection.is_room_short() {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let response = without_secrets(response, &secrets).await;
+        let response = without_secrets(response, secrets).await;
         connection.was_answered();
         Ok(response)
     }

@@ -206,9 +206,13 @@ impl Queue {
         if waiting.pass.senders.len() < MOST_SENDERS {
             waiting.pass.senders.insert(Arc::clone(&trigger.sender));
         }
+        // In a storm of alerts, all but the first join a pass that waits already.
+        let was = (waiting.pass.asked.is_empty(), waiting.pass.asked.is_forced());
         self.merge(&mut waiting.pass.asked, trigger);
         waiting.pass.alerts += 1;
-        self.changed.notify_one();
+        if was != (waiting.pass.asked.is_empty(), waiting.pass.asked.is_forced()) {
+            self.changed.notify_one();
+        }
         Ok(Accepted { receipt: waiting.pass.receipt.clone(), outlook })
     }
 

@@ -2,7 +2,7 @@
 
 use dyno_restarter::restart::{Outcome, Skip};
 
-use crate::service::{Service, seconds, shop};
+use crate::service::{Service, dyno_name, seconds, shop};
 
 /// How many seconds it took until the dyno was up again.
 fn up_again_after(service: &Service, dyno: &str) -> Option<u64> {
@@ -140,4 +140,16 @@ async fn a_dyno_that_goes_down_right_before_its_turn_is_left_alone() {
     assert_eq!(service.outcome("web.2"), Outcome::Skipped(Skip::NotUp("idle".into())));
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.1"]);
+}
+
+#[test]
+fn names_of_dynos_are_in_order_of_their_types_and_numbers() {
+    let sorted =
+        ["web.1", "web.2", "web.9", "web.10", "web.123", "web-12a34bcd56-7efgh", "web-a.1", "web-a.2", "webx.1"];
+    let sorted = sorted.map(dyno_name);
+    for (place, name) in sorted.iter().enumerate() {
+        for (other_place, other) in sorted.iter().enumerate() {
+            assert_eq!(name.cmp(other), place.cmp(&other_place), "{name} and {other}");
+        }
+    }
 }

@@ -37,10 +37,14 @@ use crate::util::log_throttle::LogThrottle;
 use crate::util::own_url::OwnUrl;
 use crate::util::secrets::Secrets;
 
-/// The configured keys.
+/// The configured keys, and what is remembered of the requests that carry them. Each request clones it, so a clone counts up one
+/// number only.
 #[derive(Clone, Debug)]
-pub(crate) struct Keys {
-    all: Arc<[Key]>,
+pub(crate) struct Keys(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    all: Vec<Key>,
     refusals: LogThrottle<Cow<'static, str>>,
     recent: RecentAlerts,
     own_url: OwnUrl,
@@ -84,13 +88,13 @@ impl Keys {
     /// the page and the responses never show.
     #[must_use]
     pub(crate) fn new<'a>(keys: impl IntoIterator<Item = NamedKey<'a>>, secrets: Secrets) -> Self {
-        Self {
+        Self(Arc::new(Shared {
             all: (1..).zip(keys).map(|(number, key)| Key::new(number, &key)).collect(),
             refusals: LogThrottle::default(),
             recent: RecentAlerts::new(secrets.clone()),
             own_url: OwnUrl::default(),
             secrets,
-        }
+        }))
     }
 
     /// Checks the head of a request.
@@ -101,7 +105,7 @@ impl Keys {
         let access = self.access(request)?;
         if let Some(host) = request.headers.get(HOST).and_then(|host| host.to_str().ok()) {
             let is_https = request.headers.get(FORWARDED_PROTO).is_some_and(|scheme| scheme == "https");
-            self.own_url.note(is_https, host);
+            self.0.own_url.note(is_https, host);
         }
         Ok(access)
     }
@@ -111,7 +115,7 @@ impl Keys {
         let has_key = presented.header.is_some() || presented.query.is_some() || presented.is_repeated;
         match presented.signature.take() {
             Some(signature) if !has_key => {
-                let keys = self.all.iter().map(|key| &key.signing);
+                let keys = self.0.all.iter().map(|key| &key.signing);
                 let signed = signature.and_then(|signature| signature.verify(keys, Timestamp::now()));
                 signed.map(Access::Signature).map_err(|error| Refusal::new(error.to_string()))
             }
@@ -145,41 +149,41 @@ impl Keys {
     /// The number of this key, counted from 1; 0 for any other text. It takes the same time for every text.
     fn number(&self, key: &str) -> u64 {
         let given = PaddedKey::of(key);
-        let numbered = (1..).zip(self.all.iter());
+        let numbered = (1..).zip(self.0.all.iter());
         numbered.fold(0, |known, (number, key)| u64::conditional_select(&known, &number, key.padded.ct_eq(&given)))
     }
 
     fn name(&self, number: u64) -> Arc<str> {
         let at = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-        at.and_then(|at| self.all.get(at)).map(|key| Arc::clone(&key.name)).unwrap_or_default()
+        at.and_then(|at| self.0.all.get(at)).map(|key| Arc::clone(&key.name)).unwrap_or_default()
     }
 
     /// The latest requests that led to nothing.
     pub(crate) fn recent(&self) -> &RecentAlerts {
-        &self.recent
+        &self.0.recent
     }
 
     /// What the log, the page and the responses never show.
     pub(crate) fn secrets(&self) -> &Secrets {
-        &self.secrets
+        &self.0.secrets
     }
 
     /// The URL of the page, as requests with a valid key name it.
     pub(crate) fn own_url(&self) -> &OwnUrl {
-        &self.own_url
+        &self.0.own_url
     }
 
     /// A token that only somebody who knows the first key can know, for the forms of the page. It stays the same for as long
     /// as the key does.
     pub(crate) fn form_token(&self) -> String {
-        let signed = self.all.first().map(|key| hmac::sign(&key.signing, b"the forms of the page"));
+        let signed = self.0.all.first().map(|key| hmac::sign(&key.signing, b"the forms of the page"));
         signed.map(|tag| BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref())).unwrap_or_default()
     }
 
     /// Logs why a request was refused, at most twice a minute for each reason.
     pub(crate) fn log_refusal(&self, Refusal { problem, .. }: &Refusal) {
-        self.recent.add("refused", None, "", problem);
-        self.refusals.log(problem, |problem, times| {
+        self.0.recent.add("refused", None, "", problem);
+        self.0.refusals.log(problem, |problem, times| {
             warn!(count = times.count(), "refused a request: {problem}{times}");
         });
     }
