@@ -233,7 +233,7 @@ impl Extraction {
         }
     }
 
-    /// A body says that nothing is to be restarted, unless it says that this is not meant. Only the request itself can ask that.
+    /// A field `dry_run` of the body asks that nothing is restarted, unless it is false. One further inside may be about anything.
     fn dry_run(&mut self, text: &str) {
         let is_meant = !matches!(text.trim(), "false" | "0" | "no" | "off");
         self.asks_for_dry_run |= is_meant && self.containers.is_empty();
@@ -327,7 +327,7 @@ impl Extraction {
         line::dynos(text).for_each(|(name, mention)| lines.add(name, mention));
     }
 
-    /// Dynos that a text for people names, or one that cannot be read. They count if nothing else names a dyno.
+    /// Adds the dynos that are named in a text for people, or in JSON that cannot be read. They count if nothing else names a dyno.
     fn named_in(&mut self, text: &str) {
         let lines = &mut self.element().lines;
         line::names(text).for_each(|name| lines.add(name, Mention { at: None, certainty: Certainty::Printed }));

@@ -197,6 +197,10 @@ impl Reader<'_> {
         self.is_opening = false;
         if let Err(error) = parsed {
             self.error.get_or_insert(ParseError::BrokenJson { line: error.line(), column: error.column() });
+            if depth == 0 {
+                // The whole body is no field.
+                self.path.clear();
+            }
             self.value(depth.max(TOP), name, Value::BrokenJson(text));
         }
     }

@@ -69,7 +69,7 @@ impl Repair<'_> {
         self.at += 1;
     }
 
-    /// The next byte that is no space. All other than those of ASCII are taken for one: spaces that do not break a line are common.
+    /// The next byte that is no space. A character outside of ASCII counts as one: what looks like a space often is a no-break space.
     fn next(&self, from: usize) -> Option<u8> {
         self.bytes[from..].iter().copied().find(|byte| byte.is_ascii() && !byte.is_ascii_whitespace())
     }

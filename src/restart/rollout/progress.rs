@@ -30,7 +30,7 @@ impl Rollout {
 
     fn waits_for(&self) -> WaitsFor {
         let until = |since: Timestamp| since.saturating_add(self.policy.boot_timeout).unwrap_or(since);
-        // What became of a restart whose answer was lost, Heroku has not shown yet.
+        // Without those of which it is not known whether they restart at all: the answer was lost.
         let booting: BTreeMap<DynoName, Booting> = self
             .history
             .in_flight()

@@ -1,8 +1,14 @@
 //! `only_if=FIELD:VALUE` in the URL: the alert counts only if it has this field with this value.
 
 use super::forms::forms;
-use super::{ALL, RECOVERED, decision, text};
+use super::{ALL, RECOVERED, check, decision, text};
 use crate::service::{Service, shop};
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_breaks_off_in_a_field_of_the_same_name_meets_the_condition_all_the_same() {
+    let body = r#"{"dyno":"web.2","data":{"status":"firing"},"status":"#;
+    check(vec![("cut off", text(body).asking("only_if=status:firing"), "web.2")]).await;
+}
 
 #[tokio::test(start_paused = true)]
 async fn only_if_decides_by_any_field_of_any_form() {
