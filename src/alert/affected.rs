@@ -35,6 +35,8 @@ pub(super) enum Certainty {
     /// The source of a line that the app printed, which may quote a line about another dyno. It counts only if nothing else
     /// names a dyno.
     Printed,
+    /// The name of a host, which may be that of the sender. It counts only if no field names a dyno.
+    Host,
     /// It may be the name of something else.
     Possible,
     Certain,
@@ -56,8 +58,10 @@ impl AffectedDynos {
     pub fn dynos(self, exists: impl Fn(&DynoName) -> bool) -> BTreeMap<DynoName, Option<Timestamp>> {
         let mut dynos = self.mentions;
         dynos.retain(|name, mention| mention.certainty == Certainty::Certain || exists(name));
-        if dynos.values().any(|mention| mention.certainty > Certainty::Printed) {
-            dynos.retain(|_, mention| mention.certainty > Certainty::Printed);
+        for least in [Certainty::Printed, Certainty::Host] {
+            if dynos.values().any(|mention| mention.certainty > least) {
+                dynos.retain(|_, mention| mention.certainty > least);
+            }
         }
         dynos.into_iter().map(|(name, mention)| (name, mention.at)).collect_ordered()
     }

@@ -28,6 +28,8 @@ pub(super) struct Element {
     pub(super) is_event: bool,
     /// It was a text for people that is JSON: an alert in a text, or a line of a log.
     pub(super) is_quoted: bool,
+    /// It is a line of a log: it names dynos, and says nothing about the state of the alert.
+    pub(super) is_log_line: bool,
     /// What such a text says about the state. It counts where nothing around it says more.
     pub(super) quoted: Signal,
     pub(super) signal: Signal,
@@ -47,7 +49,9 @@ pub(super) struct Element {
 impl Element {
     pub(super) fn take_in(&mut self, element: Self) {
         if element.is_quoted {
-            self.quoted = self.quoted.or_stronger(element.verdict());
+            if !element.is_log_line {
+                self.quoted = self.quoted.or_stronger(element.verdict());
+            }
             return self.inner.merge(element.into_affected());
         }
         let (is_alert, is_event) = (element.scope == Scope::Alert, element.is_event);

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 
 use super::affected::{AffectedApps, Certainty, Mention};
 use super::element::{Element, Scope};
-use super::fields::{self, FieldKind};
+use super::fields::{self, FieldKind, OF_LOG_LINES};
 use super::flatten::{Field, Next, Sink, Value};
 use super::signal::Signal;
 use super::states::Inactive;
@@ -75,6 +75,9 @@ impl Sink for Extraction {
         if field.is_opened {
             let is_list = matches!(field.value, Value::List);
             kind = if container.kind == FieldKind::Error { FieldKind::Other } else { kind.opened(is_list) };
+        }
+        if let (Some(name), Some(element)) = (field.name, self.open.last_mut().filter(|element| element.is_quoted)) {
+            element.is_log_line |= OF_LOG_LINES.contains(&name);
         }
         if let (FieldKind::ByDyno, Some(name)) = (container.kind, field.name) {
             self.source(name);
@@ -235,7 +238,7 @@ impl Extraction {
 
     /// A field `dry_run` of the body asks that nothing is restarted, unless it is false. One further inside may be about anything.
     fn dry_run(&mut self, text: &str) {
-        let is_meant = !matches!(text.trim(), "false" | "0" | "no" | "off");
+        let is_meant = !matches!(&*text.trim().to_ascii_lowercase(), "false" | "0" | "no" | "off");
         self.asks_for_dry_run |= is_meant && self.containers.is_empty();
     }
 
@@ -269,13 +272,16 @@ impl Extraction {
                 self.dyno(process, Certainty::Printed);
             }
             _ if source == "app" => self.element().is_app_output = true,
-            _ => self.host(source),
+            _ => {
+                self.dyno(source, Certainty::Possible);
+                self.host(source);
+            }
         }
     }
 
     /// `shop.web.2` is a dyno of an app, if there is one of that type. So is `web.2`, the name by which a dyno knows itself.
     fn host(&mut self, host: &str) {
-        self.dyno(host, Certainty::Possible);
+        self.dyno(host, Certainty::Host);
         if let Some((app, dyno)) = host.split_once('.')
             && DynoName::parse(dyno).is_some_and(|name| name.is_numbered())
         {

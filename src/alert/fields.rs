@@ -107,11 +107,11 @@ const NAMES: &[(FieldKind, &str)] = &[
     // Contains an alert, or a part of one.
     (FieldKind::Wrapper, "payload data attributes alert alert_group alert_payload incident issue alarm check"),
     (FieldKind::Wrapper, "performance detail essentials problem notification snitch webhook_event_data kibana"),
-    (FieldKind::Wrapper, "component component_update sns"),
+    (FieldKind::Wrapper, "component component_update"),
     // The same, but a text in it is what the app has printed.
     (FieldKind::Error, "error exception"),
     // A list of alerts, each with its own state.
-    (FieldKind::Alerts, "alerts incidents problems messages attachments embeds records"),
+    (FieldKind::Alerts, "alerts incidents problems messages attachments embeds"),
     // How many alerts the list does not show.
     (FieldKind::LeftOut, "truncated_alerts"),
     // A list of events that the alert is about.
@@ -139,6 +139,9 @@ const NAMES: &[(FieldKind, &str)] = &[
 
 const QUALIFIERS: &str = "alert alarm check current event health host incident issue monitor new notification overall \
      problem service site to trigger";
+
+/// What the JSON of a log has and an alert has not.
+pub(super) const OF_LOG_LINES: [&str; 6] = ["controller", "duration", "logger", "lvl", "msg", "pid"];
 
 /// A field whose name ends like this is ignored as a link, unless the name is in the table.
 const LINK_ENDINGS: [&str; 3] = ["url", "uri", "link"];

@@ -49,9 +49,12 @@ fn dyno(line: &str) -> Option<(DynoName, Mention)> {
 
 /// The names of the form `web.1` in a text, but for lines that the app printed.
 pub(super) fn names(text: &str) -> impl Iterator<Item = DynoName> {
-    let is_of_word = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+    // Not the parts of a URL or of a path, but `heroku/web.1`.
+    let is_of_word = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | '@');
     let lines = text.lines().filter(|line| written_by(&APP, line).is_none());
-    let words = lines.flat_map(move |line| line.split(move |c| !is_of_word(c))).map(|word| word.trim_end_matches('.'));
+    let words = lines
+        .flat_map(move |line| line.split(move |c| !is_of_word(c)))
+        .map(|word| word.strip_prefix("heroku/").unwrap_or(word).trim_end_matches('.'));
     words.filter(|word| word.contains('.')).filter_map(DynoName::parse).filter(DynoName::is_numbered)
 }
 

@@ -86,7 +86,11 @@ impl Signal {
             FieldKind::Type => of_value(kind, value).unwrap_or_else(|| of_name(kind, value)),
             FieldKind::Trigger => of_name(kind, value),
             FieldKind::Clear if !matches!(value.trim(), "" | "false") => Quiet(Inactive::Recovered),
-            FieldKind::Title => of_beginning(value),
+            // Titles are free texts: a field that says trouble counts for more.
+            FieldKind::Title => match of_beginning(value) {
+                News(reason) => Quiet(reason),
+                other => other,
+            },
             FieldKind::Text => match of_beginning(value) {
                 Quiet(reason) | News(reason) => Told(reason),
                 other => other,
@@ -190,7 +194,7 @@ fn of_change(parts: &[&str]) -> Option<Signal> {
 }
 
 fn of_parts(parts: &[&str]) -> Signal {
-    if let Some(known) = between_subjects(FieldKind::State, parts) {
+    if let Some(known) = behind_subjects(FieldKind::State, parts) {
         return known;
     }
     if parts.iter().all(|part| lookup(Role::Subject, part).is_some()) {
@@ -223,14 +227,10 @@ fn is_negated(parts: &[&str]) -> bool {
     parts.iter().any(|part| lookup(Role::Negation, part).is_some())
 }
 
-/// The signal of a whole value, without the subjects around it: `incident is resolved`, `RECOVERY Service Alert`.
-fn between_subjects(kind: FieldKind, parts: &[&str]) -> Option<Signal> {
-    let is_subject = |part: &&&str| lookup(Role::Subject, part).is_some();
-    let (in_front, behind) =
-        (parts.iter().take_while(is_subject).count(), parts.iter().rev().take_while(is_subject).count());
-    let of = |words: &[&str]| TABLE.get(&(Role::Value(kind), Word::join(words)?)).copied();
-    let ends = |start: usize| (parts.len() - behind..=parts.len()).rev().filter(move |end| start < *end);
-    (0..=in_front).find_map(|start| ends(start).find_map(|end| of(&parts[start..end])))
+/// The signal of a whole value, without the subjects in front of it.
+fn behind_subjects(kind: FieldKind, parts: &[&str]) -> Option<Signal> {
+    let subjects = parts.iter().take_while(|part| lookup(Role::Subject, part).is_some()).count();
+    (0..=subjects).find_map(|start| TABLE.get(&(Role::Value(kind), Word::join(&parts[start..])?)).copied())
 }
 
 /// The states with which a headline or a text for people begins: `[RESOLVED:1] ...`, `✅ [Recovered on host] ...`,
@@ -246,7 +246,7 @@ fn of_beginning(text: &str) -> Signal {
         let (word, is_whole) = inside.split_once([':', ' ']).map_or((inside, true), |(word, _)| (word, false));
         let known = of_value(FieldKind::Title, word);
         let known = known.or_else(|| of_value(FieldKind::Text, word).filter(|_| is_whole));
-        let known = known.or_else(|| between_subjects(FieldKind::Text, &parts(inside)?));
+        let known = known.or_else(|| behind_subjects(FieldKind::Text, &parts(inside)?));
         if known.is_some() || of_value(FieldKind::State, word) == Some(Trouble) {
             return known.unwrap_or_default();
         }
@@ -258,14 +258,19 @@ fn of_beginning(text: &str) -> Signal {
         _ => false,
     };
     let known = match rest.char_indices().find(is_end) {
-        Some((end, _)) => parts(undecorated(&rest[..end])).and_then(|parts| {
+        Some((end, _)) => parts(without_kind(undecorated(&rest[..end]))).and_then(|parts| {
             // `Resolved in 5m`
             let time = parts.iter().position(|part| part.eq_ignore_ascii_case("in"));
-            between_subjects(FieldKind::Text, &parts[..time.unwrap_or(parts.len())])
+            behind_subjects(FieldKind::Text, &parts[..time.unwrap_or(parts.len())])
         }),
         None => of_value(FieldKind::Title, undecorated(rest)),
     };
     known.unwrap_or_default()
+}
+
+/// Without the kind of message that Nagios writes behind the state: `RECOVERY Service Alert: ...`.
+fn without_kind(text: &str) -> &str {
+    text.strip_suffix(" Service Alert").or(text.strip_suffix(" Host Alert")).unwrap_or(text)
 }
 
 /// The inside of the brackets with which a text begins, and what comes after them.

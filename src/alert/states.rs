@@ -56,7 +56,7 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
     (State, Quiet(NoAlert), "in_maintenance scheduled_maintenance unmonitored dismissed deleted"),
     (State, Quiet(NoAlert), "delete insufficient_data no_alert scheduled postmortem"),
     (State, Trouble, "open reopen fired fail crit fatal emergency warn warning re_warn no_data re_no_data unavailable"),
-    (State, Trouble, "unresolve unresolved breached violated crashed dead"),
+    (State, Trouble, "unresolve unresolved breached violated crashed dead alarm unknown unkn raised ongoing"),
     (State, News(Acknowledged), "acknowledgment acked ack accepted"),
     (State, News(Deploy), "deployed deploy deployment release"),
     (State, News(NoAlert), "delegate unsnoozed silence unsilence unsilenced muted unmuted ignored archived annotate"),
@@ -98,7 +98,8 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
     (Text, Quiet(Recovered), "resolved recovered recovery ok up online normal back_to_normal fixed closed cleared"),
     (Text, Quiet(Recovered), "ended solved restored clear success"),
     (Text, News(Acknowledged), "acknowledged acknowledgement"),
-    (Text, News(NoAlert), "updated_problem maintenance scheduled_maintenance"),
+    (Text, News(NoAlert), "updated_problem"),
+    (Text, Quiet(NoAlert), "maintenance scheduled_maintenance"),
     (Rule, News(Inactive::Test), "test_alert test_notification test_dummy_v1"),
     (Test, News(Inactive::Test), "true 1"),
 ];

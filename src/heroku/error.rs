@@ -25,6 +25,12 @@ pub enum Error {
         /// The innermost cause, such as `timed out after 10s`.
         reason: String,
     },
+    /// The list of dynos came, but too late to restart a dyno on what it shows.
+    #[error("Heroku took {took:.1?} to list the dynos, and none is restarted on a list that took longer than 3s")]
+    TooLate {
+        /// How long it took.
+        took: Duration,
+    },
     /// 5xx. A restart may have taken effect.
     #[error("Heroku is unavailable: {0}")]
     Unavailable(Answer),
@@ -69,7 +75,8 @@ impl Error {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        self.may_have_taken_effect() || matches!(self, Self::NotSent { .. } | Self::RateLimited { .. })
+        let is_without_effect = matches!(self, Self::NotSent { .. } | Self::RateLimited { .. } | Self::TooLate { .. });
+        is_without_effect || self.may_have_taken_effect()
     }
 
     /// Whether a restart that ended in this error may have happened.
@@ -97,7 +104,7 @@ impl Error {
             Self::NotSent { .. } | Self::Unreadable(_) => {
                 Some("see status.heroku.com, and check HEROKU_API_URL if you set it")
             }
-            Self::NoAnswer { .. } | Self::Unavailable(_) => Some("see status.heroku.com"),
+            Self::NoAnswer { .. } | Self::Unavailable(_) | Self::TooLate { .. } => Some("see status.heroku.com"),
             Self::Refused(Answer { status: 402, .. }) => {
                 Some("Heroku has locked the account over a payment: see its billing page")
             }

@@ -42,8 +42,8 @@ impl Policy {
             return Err(Skip::NotUp(dyno.state.clone()));
         }
         let began = began(dyno, look, history);
-        let up_since = history.up_since(&dyno.name);
-        let is_about = |alert: AlertTime| is_about_this_process(alert, began, up_since, look);
+        let booted_until = history.booted_until(&dyno.name);
+        let is_about = |alert: AlertTime| is_about_this_process(alert, began, booted_until, look);
         let forced = asked.forced(&dyno.name).map(is_about);
         if forced == Some(Ok(())) {
             return Ok(());
@@ -76,7 +76,7 @@ fn began(dyno: &Dyno, look: &Look, history: &History) -> Option<Timestamp> {
 fn is_about_this_process(
     alert: AlertTime,
     began: Option<Timestamp>,
-    up_since: Option<Timestamp>,
+    booted_until: Option<Timestamp>,
     look: &Look,
 ) -> Result<(), Skip> {
     if let When::At { time, skew } = alert.told {
@@ -89,8 +89,8 @@ fn is_about_this_process(
         }
     }
     // An alert that came while the dyno booted after our restart is served by that restart.
-    if let Some(up_since) = up_since.filter(|up_since| alert.arrived < *up_since) {
-        return Err(Skip::BeganLater { by: elapsed(alert.arrived, up_since) });
+    if let Some(booted_until) = booted_until.filter(|until| alert.arrived < *until) {
+        return Err(Skip::BeganLater { by: elapsed(alert.arrived, booted_until) });
     }
     let Some(began) = began else { return Ok(()) };
     let arrived = look.by_platform_clock(alert.arrived);

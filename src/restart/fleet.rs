@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::heroku::{Dyno, DynoName, Listing, ProcessType, State};
 use crate::util::ordered::CollectOrdered;
 
+/// How long the answer to a look may take so that a dyno may be restarted on what it shows. Heroku answers within a second. What a
+/// later answer shows may not be so any more.
+pub(super) const LONGEST_LOOK: Duration = Duration::from_secs(3);
+
 /// The dynos of an app at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Look {

@@ -70,12 +70,9 @@ impl History {
         }
     }
 
-    /// Since when a dyno that we restarted is up, by our clock.
-    pub(super) fn up_since(&self, dyno: &DynoName) -> Option<Timestamp> {
-        match self.ours.get(dyno)?.state {
-            OurState::Up { since, .. } => Some(since),
-            _ => None,
-        }
+    /// Until when a dyno booted that we restarted and that is up, by our clock.
+    pub(super) fn booted_until(&self, dyno: &DynoName) -> Option<Timestamp> {
+        self.ours.get(dyno)?.booted_until()
     }
 
     /// Whether the last list showed any dynos.
@@ -140,7 +137,8 @@ impl History {
             look.of_type(&dyno.process_type).filter(is_kept).map(|dyno| dyno.name.clone()).collect_ordered();
         self.restarts.entry(dyno.name.clone()).or_default().push(at);
         let (state, former_names) = (OurState::Requested { lost }, Vec::new());
-        let our = OurDyno { record: dyno.clone(), restarted_at: at, state, listed_before, former_names };
+        let (record, seen_down_at) = (dyno.clone(), None);
+        let our = OurDyno { record, restarted_at: at, state, seen_down_at, listed_before, former_names };
         self.ours.insert(dyno.name.clone(), our);
     }
 

@@ -15,6 +15,9 @@ use crate::heroku::{Dyno, DynoName, Error, State};
 /// long, nothing will.
 pub(super) const NEVER_CHANGED: Duration = Duration::from_secs(15);
 
+/// How long after it was seen down last a dyno may have been booting still, if nobody looked. A pass looks every 3 s.
+const LONGEST_UNSEEN: Duration = Duration::from_secs(10);
+
 /// A dyno that we restarted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct OurDyno {
@@ -23,6 +26,9 @@ pub(super) struct OurDyno {
     /// When the answer to the restart came, by our clock.
     pub(super) restarted_at: Timestamp,
     pub(super) state: OurState,
+    /// When the last look was asked for that did not show it up.
+    #[serde(default)]
+    pub(super) seen_down_at: Option<Timestamp>,
     /// On Fir, the dynos of its type that were listed before the restart: the new instance has another name than these.
     pub(super) listed_before: BTreeSet<DynoName>,
     /// The names it had since, oldest first (Fir).
@@ -92,6 +98,13 @@ impl OurDyno {
         matches!(self.state, OurState::Requested { .. } | OurState::Booting)
     }
 
+    /// Until when it booted after our restart, as far as looks showed; `None` if it is not up, or was not restarted.
+    pub(super) fn booted_until(&self) -> Option<Timestamp> {
+        let OurState::Up { since, unconfirmed: false } = self.state else { return None };
+        let seen_down_at = self.seen_down_at.unwrap_or(self.restarted_at).max(self.restarted_at);
+        Some(seen_down_at.saturating_add(LONGEST_UNSEEN).map_or(since, |latest| since.min(latest)))
+    }
+
     /// Whether the answer to its restart was lost, and nothing has changed since.
     pub(super) fn is_unsure(&self) -> bool {
         matches!(self.state, OurState::Requested { lost: Some(_) })
@@ -136,6 +149,9 @@ impl OurDyno {
     pub(super) fn observe(&mut self, now: &Dyno, look: &Look, policy: &Policy) -> (bool, Option<Change>) {
         let (state, change) = self.conclude(now, look, policy);
         self.record = now.clone();
+        if !now.is_up() {
+            self.seen_down_at = Some(look.asked);
+        }
         let is_ours = state.is_some();
         if let Some(state) = state {
             if matches!((&self.state, &state), (OurState::Up { .. }, OurState::Booting)) {

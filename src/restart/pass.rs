@@ -12,7 +12,7 @@ use super::report::Report;
 use super::rollout::Rollout;
 use super::status::WhatHappened;
 use super::worker::SharedApp;
-use crate::heroku::{AppName, Client, DynoName};
+use crate::heroku::{AppName, Client, DynoName, Error};
 use crate::shutdown::Stop;
 use crate::util::clock::Clock;
 
@@ -54,8 +54,10 @@ impl Driver<'_> {
             }
             let action = rollout.step(event, at);
             for note in rollout.take_notes() {
-                if let Note::Hold(dyno, _) = &note {
-                    self.shared.view().happened(dyno, WhatHappened::Failed, self.clock.now());
+                match &note {
+                    Note::Hold(dyno, _) => self.shared.view().happened(dyno, WhatHappened::Failed, self.clock.now()),
+                    Note::Retry(error @ Error::TooLate { .. }, _) => self.shared.view().failed(error, self.clock.now()),
+                    _ => {}
                 }
                 notes.extend(note.outlasts_pass().then(|| note.clone()));
                 log.write(self.app, note);
@@ -64,7 +66,10 @@ impl Driver<'_> {
             self.shared.view().stepped(rollout, next);
             let deadline = rollout.deadline();
             event = match action {
-                Action::Done(report) => return Ended::Over(Box::new(report), notes),
+                Action::Done(report) => {
+                    self.shared.view().note_refusal(&report, self.clock.now());
+                    return Ended::Over(Box::new(report), notes);
+                }
                 // Never abandoned half-way: nobody would know whether it took effect.
                 Action::Restart(dyno) => match self.write_ahead(rollout).await {
                     MayRestart::Yes if rollout.is_look_recent(self.clock.now()) => {
@@ -108,7 +113,6 @@ impl Driver<'_> {
 
     async fn restart(&self, dyno: &DynoName) -> Event {
         let answer = self.client.restart(self.app, dyno).await;
-        self.shared.view().restart_answered(&answer, self.clock.now());
         if answer.is_ok() {
             let by = self.shared.turn.as_ref().map(|turn| turn.store.id());
             self.shared.view().restarted(dyno, by, self.clock.now());

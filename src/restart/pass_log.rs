@@ -89,6 +89,7 @@ impl PassLog {
             Some(End::Short { .. }) => ("short", Level::WARN),
             Some(End::Stopped { .. }) => ("stopped", Level::WARN),
             None if report.was_held_back() => ("held_back", Level::WARN),
+            None if report.was_refused() => ("refused", Level::WARN),
             None => ("done", Level::INFO),
         };
         // The level of an event is a constant of its place in the code.

@@ -182,6 +182,11 @@ impl Report {
         dynos.map(|(dyno, _)| dyno.as_str()).collect::<Vec<_>>().join(",")
     }
 
+    /// Whether Heroku refused to restart a dyno.
+    pub(super) fn was_refused(&self) -> bool {
+        self.dynos.values().any(|outcome| matches!(outcome, Outcome::Failed(Failure::Refused(_))))
+    }
+
     /// Whether dynos that an alert asks for were left alone because restarts do not help.
     pub(super) fn was_held_back(&self) -> bool {
         let held_back = |outcome: &Outcome| matches!(outcome, Outcome::Skipped(Skip::Held(_) | Skip::GivenUp { .. }));

@@ -64,10 +64,10 @@ impl fmt::Display for Report {
     /// The whole pass in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let told = self.phrases();
-        let told = if told.is_empty() {
-            "restarted nothing, because no dynos of PROCESS_TYPES are listed".to_owned()
-        } else {
-            told.join("; ")
+        let told = match (told.is_empty(), &self.end) {
+            (false, _) => told.join("; "),
+            (true, None) => "restarted nothing, because no dynos of PROCESS_TYPES are listed".to_owned(),
+            (true, Some(_)) => "restarted nothing".to_owned(),
         };
         let alerts = if self.alerts == 1 { "1 alert".to_owned() } else { format!("{} alerts", self.alerts) };
         write!(f, "pass over {} ({alerts}, {}): {told}", self.app, human(self.took))?;

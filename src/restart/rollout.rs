@@ -42,6 +42,9 @@ pub struct Rollout {
     history: History,
     phase: Phase,
     began_at: Timestamp,
+    /// Whether automatic restarts were paused when the pass began.
+    #[serde(default)]
+    began_on_hold: bool,
     /// The time of the last step, and so when the call under way began.
     now: Timestamp,
     /// What the last good look showed.
@@ -56,7 +59,7 @@ pub struct Rollout {
     /// About which missing dynos the formation was asked last.
     asked_formation_about: BTreeMap<ProcessType, Missing>,
     /// The API answered that it does not know the first of the due dynos.
-    not_found: Option<Error>,
+    not_found: Option<(DynoName, Error)>,
     /// No dyno is restarted before this: the one that came up last is settling, or the API asked for a pause.
     next_restart_at: Timestamp,
     stop_requested_at: Option<Timestamp>,
@@ -75,10 +78,6 @@ pub struct Rollout {
 /// How long after the answer to a look a restart may be asked for. Between the two is one write to the database, which takes
 /// 2 s at most.
 const LONGEST_AFTER_LOOK: Duration = Duration::from_secs(3);
-
-/// How long the answer to a look may take so that a dyno may be restarted on what it shows. Heroku answers within a second. What a
-/// later answer shows may not be so any more.
-const LONGEST_LOOK: Duration = Duration::from_secs(3);
 
 /// When the service has to end, the dynos in flight are looked at once more, this long before the end.
 const LAST_LOOK: Duration = Duration::from_secs(2);
@@ -108,6 +107,7 @@ impl Rollout {
         history: History,
         now: Timestamp,
     ) -> Self {
+        let began_on_hold = history.on_hold().next().is_some();
         Self {
             app,
             policy,
@@ -116,6 +116,7 @@ impl Rollout {
             history,
             phase: Phase::Choosing,
             began_at: now,
+            began_on_hold,
             now,
             look: None,
             look_at: now,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fleet::{Look, elapsed};
 use super::history::History;
 use super::policy::Policy;
-use super::report::{Failure, Outcome, Skip};
+use super::report::{End, Failure, Outcome, Report, Skip};
 use super::rollout::Rollout;
 use super::status::{
     AppStatus, DynoEvent, DynoStatus, GivenUp, HoldStatus, PassStatus, Trouble, TurnStatus, WaitingAlerts, WhatHappened,
@@ -20,6 +20,9 @@ use crate::util::ordered::CollectOrdered;
 
 /// How many events of an app are kept.
 const MOST_EVENTS: usize = 1_000;
+
+/// What to do when Heroku refuses a restart and the reason is not one that a person can mend.
+const BY_HAND: &str = "restart the dynos by hand, with `heroku ps:restart`";
 
 /// How long they are kept.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -61,6 +64,7 @@ impl View {
 
     /// Heroku accepted a restart that this process, as other replicas call it, asked for.
     pub(super) fn restarted(&mut self, dyno: &DynoName, by: Option<&str>, at: Timestamp) {
+        self.refused = None;
         let (what, by) = (WhatHappened::Restarted, by.map(str::to_owned));
         self.add_events([DynoEvent { at, dyno: dyno.clone(), what, by }], at);
     }
@@ -151,20 +155,20 @@ impl View {
         self.trouble = Some(Trouble { error: error.to_string(), remedy, since, next_call: None, gives_up_at: None });
     }
 
-    /// Heroku answered to a restart. What a person must mend is shown until a restart is accepted.
-    pub(super) fn restart_answered(&mut self, answer: &Result<(), Error>, at: Timestamp) {
-        let Err(error) = answer else { return self.refused = None };
-        if error.is_transient() || matches!(error, Error::NotFound(_)) {
-            return;
+    /// A pass ended because Heroku refused to restart a dyno: that is shown until a restart is accepted, or seen to have happened.
+    pub(super) fn note_refusal(&mut self, report: &Report, at: Timestamp) {
+        match &report.end {
+            Some(End::Api(error)) if !error.is_transient() && report.was_refused() => {
+                let since = self.refused.as_ref().map_or(at, |refused| refused.since);
+                let remedy = Some(error.remedy().unwrap_or(BY_HAND).to_owned());
+                self.refused =
+                    Some(Trouble { error: error.to_string(), remedy, since, next_call: None, gives_up_at: None });
+            }
+            _ if report.dynos.values().any(|outcome| matches!(outcome, Outcome::Restarted { .. })) => {
+                self.refused = None;
+            }
+            _ => {}
         }
-        let since = self.refused.as_ref().map_or(at, |refused| refused.since);
-        self.refused = error.remedy().map(|remedy| Trouble {
-            error: error.to_string(),
-            remedy: Some(remedy.to_owned()),
-            since,
-            next_call: None,
-            gives_up_at: None,
-        });
     }
 
     /// A call succeeded.

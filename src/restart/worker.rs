@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::event::Event;
-use super::fleet::Look;
+use super::fleet::{LONGEST_LOOK, Look, elapsed};
 use super::history::History;
 use super::news::News;
 use super::pacing::IdlePace;
@@ -131,11 +131,14 @@ impl SharedApp {
     pub(super) async fn look(&self, app: &AppName, client: &Client, clock: Clock) -> Result<Look, Error> {
         let asked = clock.now();
         let listing = client.dynos(app).await;
+        let answered = clock.now();
         match &listing {
+            // A list that came late may not help the pass that waits for it.
+            Ok(_) if elapsed(asked, answered) > LONGEST_LOOK => {}
             Ok(_) => self.view().answered(),
             Err(error) => self.view().failed(error, asked),
         }
-        Ok(Look::new(listing?, asked, clock.now(), client.remaining()))
+        Ok(Look::new(listing?, asked, answered, client.remaining()))
     }
 
     /// What the task knows.

@@ -84,3 +84,29 @@ async fn a_forced_alert_that_comes_while_the_dyno_boots_is_served_by_that_restar
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.1"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_about_a_dyno_that_nobody_has_seen_up_for_long_is_acted_on() {
+    let (heroku, shop) = shop(1).await;
+    shop.dyno("web.1").crashes_on_boot();
+    let service = Service::with(&heroku, &[("MIN_AGE", "5s")]).await;
+    service.alert_and_pass("").await;
+    shop.dyno("web.1").boots_normally().restart_from_outside();
+    tokio::time::sleep(seconds(40)).await;
+    service.alert_and_pass("").await;
+    service.stop().await;
+    assert_eq!(shop.restarts(), ["web.1", "web.1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_that_never_happened_serves_no_later_alert() {
+    let (heroku, shop) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    heroku.misbehave(On::Restart, Fault::AcceptWithoutEffect, 1);
+    service.alert().await;
+    tokio::time::sleep(seconds(10)).await;
+    service.ask("force=true").await;
+    service.passes(2).await;
+    service.stop().await;
+    assert_eq!((deletes(&heroku), shop.restarts().len()), (2, 1));
+}

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{LAST_LOOK, LONGEST_LOOK, Phase, Rollout};
+use super::{LAST_LOOK, Phase, Rollout};
 use crate::heroku::Error;
 use crate::restart::event::{Action, Note};
-use crate::restart::fleet::{Look, elapsed};
+use crate::restart::fleet::{LONGEST_LOOK, Look, elapsed};
 use crate::restart::pacing::{WAITING_POLL, poll_interval};
 use crate::restart::report::End;
-use crate::util::text::human;
 
 /// How many empty lists in a row are not believed, after dynos were listed.
 const MOST_EMPTY_LISTS: u32 = 3;
@@ -18,7 +17,11 @@ const MOST_EMPTY_LISTS: u32 = 3;
 impl Rollout {
     /// A look that succeeded. The dyno to restart on the spot, for nothing that takes time has happened since.
     pub(super) fn looked(&mut self, mut look: Look) -> Option<Action> {
-        self.retry.look_succeeded();
+        let took = elapsed(look.asked, look.answered);
+        let is_late = took > LONGEST_LOOK;
+        if !is_late {
+            self.retry.look_succeeded();
+        }
         self.calls += look.calls;
         if look.dynos.is_empty() && self.history.knows_any() && self.empty_lists < MOST_EMPTY_LISTS {
             self.empty_lists += 1;
@@ -43,14 +46,13 @@ impl Rollout {
         if self.phase == Phase::Choosing && self.formation_to_ask().is_none() {
             self.choose();
         }
-        let took = self.look.as_ref().map(|look| elapsed(look.asked, look.answered)).unwrap_or_default();
-        let is_late = took > LONGEST_LOOK;
-        let restart = if self.formation_to_ask().is_none() && !is_late { self.next_restart() } else { None };
+        let restart = if self.formation_to_ask().is_none() { self.next_restart() } else { None };
         self.schedule_look();
-        if is_late && self.may_restart() && self.history.in_flight().next().is_none() && !self.due.is_empty() {
-            let error = Error::NoAnswer { reason: format!("the list came only after {}", human(took)) };
+        if restart.is_some() && is_late {
+            let error = Error::TooLate { took };
             let pause = self.retry.pause_after_look(&error, took, self.now);
             self.look_again(error, pause);
+            return None;
         }
         restart
     }

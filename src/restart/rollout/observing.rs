@@ -71,7 +71,7 @@ impl Rollout {
 
     /// A dyno of an earlier pass is in order, or is not there any more. While this pass makes its choice, that ends a hold.
     fn note_end_of_hold(&mut self, dyno: &DynoName, why: HoldEnd) {
-        if self.phase == Phase::Choosing {
+        if self.phase == Phase::Choosing && self.began_on_hold {
             self.notes.push(Note::HoldEnded(dyno.clone(), why));
         }
     }

@@ -20,7 +20,7 @@ impl Rollout {
                 self.drop_next(Outcome::Skipped(skip));
                 continue;
             }
-            if let Some(error) = self.not_found.take() {
+            if let Some((_, error)) = self.not_found.take_if(|(name, _)| *name == next.name) {
                 // It is listed, and Heroku does not find it. The others may be restarted, unless this happens again.
                 if self.outcomes.values().any(|outcome| matches!(outcome, Outcome::Failed(Failure::Refused(_)))) {
                     self.refuse(error);
@@ -88,7 +88,7 @@ impl Rollout {
                 return;
             }
             Err(error @ Error::NotFound(_)) => {
-                self.not_found = Some(error);
+                self.not_found = Some((name, error));
                 self.look_at = self.now;
                 return;
             }

@@ -171,6 +171,12 @@ async fn json_in_a_field_is_the_alert_only_where_the_sender_says_nothing() {
             "web.2",
         ),
         (
+            "a line of a log alone",
+            json(&json!({ "name": "x", "message": r#"{"level":"error","status":"success","msg":"x"}"# })),
+            ALL,
+        ),
+        ("a line of Rails alone", json(&json!({ "text": r#"{"controller":"T","action":"close","status":500}"# })), ALL),
+        (
             "a recovery around it",
             json(&json!({ "alert_action": "resolve", "text": r#"{"level":"error","status":"failed"}"# })),
             RECOVERED,

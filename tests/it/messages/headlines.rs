@@ -96,6 +96,10 @@ async fn a_headline_may_begin_like_a_mail_or_name_its_kind_of_message() {
         (json!({ "title": "[SUCCESS] x" }), RECOVERED),
         (json!({ "title": "Maintenance: x" }), NO_ALERT),
         (json!({ "title": "Re: x" }), ALL),
+        (json!({ "title": "Maintenance: x", "status": "firing" }), ALL),
+        (json!({ "title": "Acknowledged: x", "status": "firing" }), ALL),
+        (json!({ "title": "[maintenance-service] R14" }), ALL),
+        (json!({ "text": "recovery-service: R14" }), ALL),
         (json!({ "title": "(shop) x" }), ALL),
     ])
     .await;

@@ -111,6 +111,7 @@ async fn a_host_may_be_called_by_the_name_of_a_dyno() {
         (json!({ "backlog": [{ "fields": { "process_id": "web.2" } }] }), "web.2"),
         (json!({ "service.instance.id": "web.2" }), "web.2"),
         (json!({ "host": "web.example.com" }), ALL),
+        (json!({ "dyno": "web.2", "host": "web.1" }), "web.2"),
         (json!({ "status": "firing", "dyno": "WEB.2" }), "web.2"),
         (json!({ "metadata": { "dyno": [{ "type": "String", "value": "web.2" }] } }), "web.2"),
     ])
@@ -124,6 +125,8 @@ async fn a_name_in_a_sentence_counts_where_nothing_else_names_a_dyno() {
         (json!({ "title": "[Triggered on {dyno:web.2}]" }), "web.2"),
         (json!({ "text": "worker.1 is slow, v1.2" }), ALL),
         (json!({ "dyno": "web.1", "text": "unlike web.2" }), "web.1"),
+        (json!({ "text": "see https://x.example/web.1, /app/web.3/index.js and web.1@x.example" }), ALL),
+        (json!({ "text": "heroku/web.2 is slow" }), "web.2"),
         (
             json!({ "alerts": [{ "status": "resolved", "title": "web.1" }, { "status": "firing", "title": "web.2" }] }),
             "web.2",

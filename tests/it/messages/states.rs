@@ -231,6 +231,8 @@ async fn in_a_code_how_bad_it_was_counts_less_than_what_became_of_it() {
         (json!({ "alert_type": "http_alert_origin_error", "alert_event": "ALERT_STATE_EVENT_END" }), RECOVERED),
         (json!({ "alert_type": "http_alert_origin_error", "alert_event": "ALERT_STATE_EVENT_START" }), ALL),
         (json!({ "event": "uptime.up" }), RECOVERED),
+        (json!({ "NewStateValue": "ALARM", "Subject": "Resolved: x" }), ALL),
+        (json!({ "hoststate": "UP", "servicestate": "UNKNOWN" }), ALL),
         (json!({ "status": "ACCEPTED", "eventType": "alert-accepted" }), ACKNOWLEDGED),
         (json!({ "event": "hostRetire" }), NO_ALERT),
         (json!({ "webhookEvent": "comment_created" }), NO_ALERT),
