@@ -92,7 +92,8 @@ async fn an_alert_about_a_dyno_that_nobody_has_seen_up_for_long_is_acted_on() {
     let service = Service::with(&heroku, &[("MIN_AGE", "5s")]).await;
     service.alert_and_pass("").await;
     shop.dyno("web.1").boots_normally().restart_from_outside();
-    tokio::time::sleep(seconds(40)).await;
+    tokio::time::sleep(seconds(20)).await;
+    heroku.misbehave(On::List, Fault::Status(503), 1);
     service.alert_and_pass("").await;
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.1", "web.1"]);
