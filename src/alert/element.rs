@@ -77,6 +77,7 @@ impl Element {
         self.has_trouble || self.own_signal() == Signal::Trouble
     }
 
+    /// What its fields say about its state or, where they say nothing, what JSON in a text says.
     fn own_signal(&self) -> Signal {
         match self.signal {
             Signal::Nothing | Signal::Told(_) if self.quoted != Signal::Nothing => self.quoted,
@@ -103,6 +104,7 @@ impl Element {
         }
     }
 
+    /// What is affected, by app, whatever its state is.
     fn into_affected(self) -> AffectedApps {
         let Self { app, mut own, lines, is_app_output, inner, inactive_alert, .. } = self;
         if !is_app_output {

@@ -71,10 +71,10 @@ impl Sink for Extraction {
         self.leave(field.depth);
         let container = self.containers.last().copied().unwrap_or(Container::ROOT);
         let mut kind = field.name.map_or(container.kind, |name| container.kind.of_inner(name));
-        let is_quoted = field.is_opened && kind == FieldKind::Text && container.kind != FieldKind::Error;
+        let is_in_error = container.kind == FieldKind::Error;
+        let is_quoted = field.is_opened && !is_in_error && kind == FieldKind::Text;
         if field.is_opened {
-            let is_list = matches!(field.value, Value::List);
-            kind = if container.kind == FieldKind::Error { FieldKind::Other } else { kind.opened(is_list) };
+            kind = if is_in_error { FieldKind::Other } else { kind.opened(matches!(field.value, Value::List)) };
         }
         if let (Some(name), Some(element)) = (field.name, self.open.last_mut().filter(|element| element.is_quoted)) {
             element.is_log_line |= OF_LOG_LINES.contains(&name);

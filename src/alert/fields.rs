@@ -99,10 +99,10 @@ const NAMES: &[(FieldKind, &str)] = &[
     (FieldKind::ConfirmUrl, "subscribe_url"),
     // As an object, a deploy.
     (FieldKind::Deploy, "marker"),
-    // As an object, no alert. The first is in each message of Heroku's app webhooks, which Heroku also sends when this service
+    // A message with such an object is no alert. The first is in each message of Heroku's app webhooks, which Heroku also sends when this service
     // restarts a dyno.
     (FieldKind::NoAlert, "webhook_metadata maintenance"),
-    // Somebody believes that the body takes the parameters of the URL.
+    // A parameter of the URL that somebody has put into the body.
     (FieldKind::DryRun, "dry_run"),
     // Contains an alert, or a part of one.
     (FieldKind::Wrapper, "payload data attributes alert alert_group alert_payload incident issue alarm check"),
@@ -140,7 +140,7 @@ const NAMES: &[(FieldKind, &str)] = &[
 const QUALIFIERS: &str = "alert alarm check current event health host incident issue monitor new notification overall \
      problem service site to trigger";
 
-/// What the JSON of a log has and an alert has not.
+/// Fields of log lines in JSON that alerts do not have.
 pub(super) const OF_LOG_LINES: [&str; 6] = ["controller", "duration", "logger", "lvl", "msg", "pid"];
 
 /// A field whose name ends like this is ignored as a link, unless the name is in the table.

@@ -206,11 +206,10 @@ fn of_parts(parts: &[&str]) -> Signal {
     let is_negated = is_negated(parts);
     // `POLICY_CLOSE_CRITICAL`: how bad it was counts only where nothing else does.
     let is_severity = |part: &&&str| lookup(Role::Severity, part).is_some();
-    let of =
-        |parts: &mut dyn Iterator<Item = &&str>| parts.filter_map(|part| lookup(Role::Part, part)).collect::<Vec<_>>();
-    let mut signals = of(&mut parts.iter().filter(|part| !is_severity(part)));
+    let signal = |part: &&str| lookup(Role::Part, part);
+    let mut signals: Vec<_> = parts.iter().filter(|part| !is_severity(part)).filter_map(signal).collect();
     if signals.is_empty() {
-        signals = of(&mut parts.iter());
+        signals = parts.iter().filter_map(signal).collect();
     }
     let begins_resolved = parts[0].to_ascii_lowercase().ends_with("ed") && lookup(Role::Part, parts[0]).is_some();
     let last = if begins_resolved { signals.first() } else { signals.last() };

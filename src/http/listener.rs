@@ -150,8 +150,8 @@ pub(crate) async fn serve(
     }
 }
 
-/// What the requests of one connection need. Requests of different connections run on different threads: what all of them count
-/// up and down for each request would slow them down.
+/// What the requests of one connection need. They share it with no other connection: threads that change the same reference count at
+/// each request wait for each other.
 struct Serving {
     service: TowerToHyperService<Router>,
     connection: Arc<Connection>,

@@ -153,12 +153,13 @@ fn in_short(advice: &[&str]) -> String {
 }
 
 fn all_is_well(apps: &[AppOverview]) -> String {
-    let busy: Vec<_> = apps.iter().filter(|app| app.status.pass.is_some()).map(|app| &app.status.app).collect();
-    let unseen: Vec<_> = apps.iter().filter(|app| app.status.looked_at.is_none()).map(|app| &app.status.app).collect();
-    let is_down = |app: &&AppOverview| app.status.dynos.iter().any(|dyno| dyno.is_watched && dyno.state != "up");
-    let down: Vec<_> = apps.iter().filter(is_down).map(|app| &app.status.app).collect();
-    let has_none = |app: &&AppOverview| !app.status.dynos.iter().any(|dyno| dyno.is_watched);
-    let empty: Vec<_> = apps.iter().filter(has_none).map(|app| &app.status.app).collect();
+    let named = |is_wanted: fn(&AppStatus) -> bool| -> Vec<&AppName> {
+        apps.iter().filter(|app| is_wanted(&app.status)).map(|app| &app.status.app).collect()
+    };
+    let busy = named(|app| app.pass.is_some());
+    let unseen = named(|app| app.looked_at.is_none());
+    let down = named(|app| app.dynos.iter().any(|dyno| dyno.is_watched && dyno.state != "up"));
+    let empty = named(|app| !app.dynos.iter().any(|dyno| dyno.is_watched));
     if !busy.is_empty() {
         format!("Dynos of {} are being restarted. There is nothing to do.", list(busy))
     } else if !unseen.is_empty() {

@@ -72,7 +72,7 @@ pub enum Note {
     NotRestarted(DynoName),
     /// This many records of the list are invalid.
     Unreadable(usize),
-    /// The list is empty, although dynos were listed a moment ago. It is asked for once more.
+    /// The list is empty, although dynos were listed a moment ago. It is asked for again.
     EmptyList,
 }
 

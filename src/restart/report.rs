@@ -80,7 +80,7 @@ pub enum Skip {
         /// How old it had to be.
         min_age: Duration,
     },
-    /// Its process began after the alert arrived.
+    /// Its process began after the alert arrived, or was still booting after our restart.
     BeganLater {
         /// How long after.
         by: Duration,
@@ -184,7 +184,7 @@ impl Report {
 
     /// Whether Heroku refused to restart a dyno.
     pub(super) fn was_refused(&self) -> bool {
-        self.dynos.values().any(|outcome| matches!(outcome, Outcome::Failed(Failure::Refused(_))))
+        self.dynos.values().any(Outcome::is_refused)
     }
 
     /// Whether dynos that an alert asks for were left alone because restarts do not help.
@@ -230,6 +230,11 @@ impl Failure {
 }
 
 impl Outcome {
+    /// Whether Heroku refused to restart the dyno.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self, Self::Failed(Failure::Refused(_)))
+    }
+
     /// One word for a script.
     #[must_use]
     pub fn word(&self) -> &'static str {

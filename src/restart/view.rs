@@ -151,8 +151,7 @@ impl View {
     /// A call failed.
     pub(super) fn failed(&mut self, error: &Error, at: Timestamp) {
         let since = self.trouble.as_ref().map_or(at, |trouble| trouble.since);
-        let remedy = error.remedy().map(str::to_owned);
-        self.trouble = Some(Trouble { error: error.to_string(), remedy, since, next_call: None, gives_up_at: None });
+        self.trouble = Some(trouble(error, error.remedy(), since));
     }
 
     /// A pass ended because Heroku refused to restart a dyno: that is shown until a restart is accepted, or seen to have happened.
@@ -160,9 +159,7 @@ impl View {
         match &report.end {
             Some(End::Api(error)) if !error.is_transient() && report.was_refused() => {
                 let since = self.refused.as_ref().map_or(at, |refused| refused.since);
-                let remedy = Some(error.remedy().unwrap_or(BY_HAND).to_owned());
-                self.refused =
-                    Some(Trouble { error: error.to_string(), remedy, since, next_call: None, gives_up_at: None });
+                self.refused = Some(trouble(error, error.remedy().or(Some(BY_HAND)), since));
             }
             _ if report.dynos.values().any(|outcome| matches!(outcome, Outcome::Restarted { .. })) => {
                 self.refused = None;
@@ -258,6 +255,12 @@ impl View {
             holds,
         }
     }
+}
+
+/// No further call is planned yet.
+fn trouble(error: &Error, remedy: Option<&str>, since: Timestamp) -> Trouble {
+    let (error, remedy) = (error.to_string(), remedy.map(str::to_owned));
+    Trouble { error, remedy, since, next_call: None, gives_up_at: None }
 }
 
 /// What would become of each dyno for an alert that arrives now.

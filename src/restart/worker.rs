@@ -287,7 +287,8 @@ impl Worker {
         }
     }
 
-    /// Alerts that came too late for a pass are named. With a database they are in there; reports may be missing.
+    /// Alerts that came too late for a pass are named. With a database, they wait there, and reports that could not be written are
+    /// counted.
     fn tell_what_is_left(&self) {
         let app = &self.name;
         let asked = self.app.queue.close().asked;

@@ -11,6 +11,14 @@ pub(crate) trait CollectOrdered: Iterator + Sized {
         collected.extend(self);
         collected
     }
+
+    /// The same of items that may be errors, or the first error.
+    fn try_collect_ordered<T, E, C: Default + Extend<T>>(self) -> Result<C, E>
+    where
+        Self: Iterator<Item = Result<T, E>>,
+    {
+        Ok(self.collect::<Result<Vec<T>, E>>()?.into_iter().collect_ordered())
+    }
 }
 
 impl<I: Iterator> CollectOrdered for I {}

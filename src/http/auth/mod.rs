@@ -37,8 +37,7 @@ use crate::util::log_throttle::LogThrottle;
 use crate::util::own_url::OwnUrl;
 use crate::util::secrets::Secrets;
 
-/// The configured keys, and what is remembered of the requests that carry them. Each request clones it, so a clone counts up one
-/// number only.
+/// The configured keys, and what is remembered of the requests that carry them. Each request makes a clone, which is cheap.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys(Arc<Shared>);
 

@@ -22,7 +22,7 @@ impl Rollout {
             }
             if let Some((_, error)) = self.not_found.take_if(|(name, _)| *name == next.name) {
                 // It is listed, and Heroku does not find it. The others may be restarted, unless this happens again.
-                if self.outcomes.values().any(|outcome| matches!(outcome, Outcome::Failed(Failure::Refused(_)))) {
+                if self.outcomes.values().any(Outcome::is_refused) {
                     self.refuse(error);
                     return None;
                 }
@@ -53,7 +53,7 @@ impl Rollout {
         None
     }
 
-    pub(super) fn may_restart(&self) -> bool {
+    fn may_restart(&self) -> bool {
         self.phase == Phase::Restarting
             && self.end.is_none()
             && self.stop_requested_at.is_none()

@@ -43,7 +43,6 @@ impl Postgres {
         // Somebody may have written the largest number by hand.
         let statement = "SELECT series, least(sum(value), $1)::bigint FROM dyno_restarter.counters GROUP BY series";
         let rows = self.query_early(statement, &[(&i64::MAX, Type::INT8)]).await?;
-        let sums = rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect::<Result<Vec<_>, _>>()?;
-        Ok(sums.into_iter().collect_ordered())
+        rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).try_collect_ordered()
     }
 }

@@ -82,8 +82,7 @@ pub(super) async fn note_seen(client: &Client, ids: Vec<&[u8]>) -> Result<BTreeS
         RETURNING id";
     let parameters = [(&ids as _, Type::BYTEA_ARRAY)];
     let rows = client.query_typed(statement, &parameters).await.map_err(|error| fault(&error))?;
-    let new = rows.iter().map(|row| column(row, 0)).collect::<Result<Vec<_>, _>>()?;
-    Ok(new.into_iter().collect_ordered())
+    rows.iter().map(|row| column(row, 0)).try_collect_ordered()
 }
 
 /// A delivery is new if all of its ids are, and none came earlier in the same batch.

@@ -39,8 +39,7 @@ impl Postgres {
         let turn = |row: &Row| {
             Ok((column(row, 0)?, TurnRow { holder: column(row, 1)?, term: column(row, 2)?, beat: column(row, 3)? }))
         };
-        let rows = self.query_early(statement, &[(&apps, Type::TEXT_ARRAY)]).await?;
-        Ok(rows.iter().map(turn).collect::<Result<Vec<_>, _>>()?.into_iter().collect_ordered())
+        self.query_early(statement, &[(&apps, Type::TEXT_ARRAY)]).await?.iter().map(turn).try_collect_ordered()
     }
 
     /// What the holders of these turns wrote: the app, what is remembered of it, and its status.
@@ -112,8 +111,7 @@ impl Postgres {
         ];
         let rows = self.query_in(slot, statement, &parameters).await?;
         self.note_written();
-        let renewed = rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect::<Result<Vec<_>, _>>()?;
-        Ok(renewed.into_iter().collect_ordered())
+        rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).try_collect_ordered()
     }
 
     /// Writes what is remembered of the app and the pass under way, if there is one, and renews the turn. Whether this process
