@@ -52,13 +52,12 @@ use config::{Config, ConfigErrors};
 use drain::{Drains, Silence, SilenceWatch};
 pub use http::auth::signature;
 pub use http::listener::{Listen, bind};
-use http::{listener, router};
+use http::{AlertIntake, listener, router};
 use notify::Notifier;
 use restart::{Restarter, Workers};
 use shutdown::{PanicAlarm, Switch};
 use store::Postgres;
 pub use util::dedup::SeenIds;
-use util::secrets::Secrets;
 pub use util::text::with_causes;
 
 /// How long the apps' tasks may take to end. They wait for restarts in progress for [`shutdown::GRACE`] (25 s), and Heroku
@@ -98,7 +97,7 @@ pub struct Service {
     workers: Workers,
     switch: Switch,
     router: Router,
-    secrets: Secrets,
+    intake: Arc<AlertIntake>,
     panics: PanicAlarm,
     silence: SilenceWatch,
     notifications: Notifications,
@@ -182,9 +181,10 @@ impl Service {
         };
         let notifications = Notifications { task: notifier.into_iter().map(run).collect(), silences };
         let silence = drains.silence();
-        let (panics, secrets) = (PanicAlarm::default(), config.keys.secrets().clone());
-        let router = router::router(restarter.clone(), drains, config.keys, counts, &panics);
-        Ok(Self { restarter, workers, switch, router, secrets, panics, silence, notifications })
+        let panics = PanicAlarm::default();
+        let intake = Arc::new(AlertIntake::new(restarter.clone(), config.keys, panics.clone()));
+        let router = router::router(Arc::clone(&intake), drains, counts);
+        Ok(Self { restarter, workers, switch, router, intake, panics, silence, notifications })
     }
 
     /// Takes triggers directly, and has the reports on the latest passes.
@@ -199,9 +199,10 @@ impl Service {
     /// When the task of an app ends unexpectedly, or the code of a request panics. The process must exit then, because nobody
     /// would act on the alerts that it accepts; the other apps' restarts in progress are waited for first.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
-        let Self { mut workers, switch, router, secrets, panics, silence, mut notifications, .. } = self;
+        let Self { mut workers, switch, router, intake, panics, silence, mut notifications, .. } = self;
         let silences = notifications.silences.clone();
         let (work_is_done, no_more_requests) = oneshot::channel::<()>();
+        let secrets = intake.keys().secrets().clone();
         let serving = listener::serve(listener, router, secrets, panics.clone(), async {
             // An error means that the sender was dropped, which is the signal.
             no_more_requests.await.ok();
@@ -235,6 +236,7 @@ impl Service {
             ended = async { tokio::join!(working, serving) } => ended,
             never = silence.run(tell_silence) => match never {},
         };
+        intake.flush_log();
         outcome.and(if panics.is_raised() { Err(Error::RequestPanicked) } else { Ok(()) })
     }
 }

@@ -72,13 +72,14 @@ impl Switch {
 }
 
 impl Stop {
-    /// Whether shutdown was requested.
+    /// Whether shutdown was requested. Dropping the switch requests it, too.
     #[must_use]
     pub fn is_requested(&self) -> bool {
-        self.0.borrow().is_some()
+        // Without the lock of `borrow`: each request asks, and threads that lock one thing wait for each other.
+        self.0.has_changed().unwrap_or(true)
     }
 
-    /// Waits until shutdown is requested; dropping the switch requests it, too. Returns when that was.
+    /// Waits until shutdown is requested. Returns when that was.
     pub async fn requested(&self) -> Instant {
         let mut receiver = self.0.clone();
         receiver.wait_for(Option::is_some).await.ok().and_then(|since| *since).unwrap_or_else(Instant::now)

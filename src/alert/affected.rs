@@ -32,6 +32,8 @@ pub(super) struct Mention {
 /// How certain it is that a name is that of a dyno in trouble. The later of these count for more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Certainty {
+    /// It is named in the context of the alert, or in what was before. It counts only if nothing else names a dyno.
+    Context,
     /// The source of a line that the app printed, which may quote a line about another dyno. It counts only if nothing else
     /// names a dyno.
     Printed,
@@ -58,7 +60,7 @@ impl AffectedDynos {
     pub fn dynos(self, exists: impl Fn(&DynoName) -> bool) -> BTreeMap<DynoName, Option<Timestamp>> {
         let mut dynos = self.mentions;
         dynos.retain(|name, mention| mention.certainty == Certainty::Certain || exists(name));
-        for least in [Certainty::Printed, Certainty::Host] {
+        for least in [Certainty::Context, Certainty::Printed, Certainty::Host] {
             if dynos.values().any(|mention| mention.certainty > least) {
                 dynos.retain(|_, mention| mention.certainty > least);
             }

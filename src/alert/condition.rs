@@ -88,6 +88,6 @@ impl Sink for Search<'_> {
             found.exists = true;
             found.is_met |= condition.values.contains(&value);
         }
-        if field.is_json() { Next::Open } else { Next::GoOn }
+        if field.is_json() || field.is_base64_json() { Next::Open } else { Next::GoOn }
     }
 }

@@ -64,8 +64,7 @@ impl Container {
 impl Sink for Extraction {
     fn add(&mut self, field: Field<'_>) -> Next {
         if let Value::BrokenJson(text) = field.value {
-            self.lines(text);
-            self.named_in(text);
+            self.text(text);
             return Next::GoOn;
         }
         self.leave(field.depth);
@@ -84,11 +83,16 @@ impl Sink for Extraction {
         }
         match field.value {
             Value::List | Value::Object if kind == FieldKind::Ignored => return Next::Skip,
+            Value::List if kind == FieldKind::Context => return Next::Skip,
             Value::Text(text) if self.is_in_pair() => self.pair(field.name, text),
             Value::Text(text) if kind == FieldKind::DryRun => self.dry_run(text),
             Value::Bool(true) | Value::Integer(1) if kind == FieldKind::DryRun => self.dry_run("true"),
             // Not the fields of rows and parts: what the app has printed may stand there.
-            Value::Text(_) if container.scope == Scope::Alert && kind != FieldKind::Ignored && field.is_json() => {
+            Value::Text(_)
+                if container.scope == Scope::Alert
+                    && (kind != FieldKind::Ignored && field.is_json()
+                        || kind == FieldKind::Wrapper && field.is_base64_json()) =>
+            {
                 return Next::Open;
             }
             Value::Text(text) => self.value(kind, container, field.name, text),
@@ -208,7 +212,7 @@ impl Extraction {
                 let own = &mut self.element().own;
                 own.at = own.at.max(time::of_text(text));
             }
-            FieldKind::Ignored | FieldKind::Time => {}
+            FieldKind::Ignored | FieldKind::Context | FieldKind::Time => {}
             // An active alert may be among those that the sender left out.
             FieldKind::LeftOut => self.element().has_active_alert |= text.parse::<i64>().is_ok_and(|count| count > 0),
             FieldKind::Delivery if scope == Scope::Alert && (1..=MAX_SEQUENCE).contains(&text.trim().len()) => {
@@ -228,10 +232,7 @@ impl Extraction {
             FieldKind::Dyno => words(text).for_each(|name| self.name(kind, name)),
             FieldKind::Source | FieldKind::App | FieldKind::Host => self.name(kind, text.trim()),
             FieldKind::Tags => self.tags(text),
-            FieldKind::Text | FieldKind::Title if scope == Scope::Alert => {
-                self.lines(text);
-                self.named_in(text);
-            }
+            FieldKind::Text | FieldKind::Title if scope == Scope::Alert => self.text(text),
             _ => self.lines(text),
         }
     }
@@ -258,6 +259,7 @@ impl Extraction {
         if let Some(name) =
             DynoName::parse(lower.as_deref().unwrap_or(name)).filter(|name| is_certain || name.is_numbered())
         {
+            let certainty = self.certainty(certainty);
             self.element().own.add(name, Mention { at: None, certainty });
         }
     }
@@ -304,12 +306,12 @@ impl Extraction {
             // `heroku/web.2`, `heroku[web.2]`, `shop.web.2`
             FieldKind::Dyno => {
                 self.host(value);
-                let name = value.trim_end_matches(']').rsplit(['/', '[']).next();
-                self.dyno(name.unwrap_or_default(), Certainty::Certain);
+                value.split(['/', '[', ']']).for_each(|name| self.dyno(name, Certainty::Certain));
             }
             FieldKind::App => self.app(value),
             FieldKind::Source => self.source(value),
             FieldKind::Host => self.host(value),
+            FieldKind::Text | FieldKind::Title => self.text(value),
             _ => self.lines(value),
         }
     }
@@ -328,18 +330,28 @@ impl Extraction {
         }
     }
 
-    fn lines(&mut self, text: &str) {
-        let lines = &mut self.element().lines;
-        line::dynos(text).for_each(|(name, mention)| lines.add(name, mention));
+    /// How certain a name is where the walk is.
+    fn certainty(&self, certainty: Certainty) -> Certainty {
+        let is_in_context = self.containers.iter().any(|container| container.kind == FieldKind::Context);
+        if is_in_context { Certainty::Context } else { certainty }
     }
 
-    /// Adds the dynos that are named in a text for people, or in JSON that cannot be read. They count if nothing else names a dyno.
-    fn named_in(&mut self, text: &str) {
+    fn lines(&mut self, text: &str) {
+        for (name, mention) in line::dynos(text) {
+            let certainty = self.certainty(mention.certainty);
+            self.element().lines.add(name, Mention { certainty, ..mention });
+        }
+    }
+
+    /// A text for people, or JSON that cannot be read: the dynos that it names count if nothing else names a dyno.
+    fn text(&mut self, text: &str) {
+        self.lines(text);
         let lines = &mut self.element().lines;
         line::names(text).for_each(|name| lines.add(name, Mention { at: None, certainty: Certainty::Printed }));
     }
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty())
+    let words = text.split(|c: char| matches!(c, ',' | ';' | '|' | '`') || c.is_whitespace());
+    words.filter(|word| !word.is_empty())
 }

@@ -21,6 +21,7 @@ pub(super) enum FieldKind {
     Challenge,
     Clear,
     ConfirmUrl,
+    Context,
     Delivery,
     Deploy,
     DryRun,
@@ -65,6 +66,7 @@ const NAMES: &[(FieldKind, &str)] = &[
     (FieldKind::State, "notify_notificationtype notify_servicestate notify_hoststate"),
     (FieldKind::State, "alert_transition lifecycle monitor_condition new_state_value check_state_name state_name"),
     (FieldKind::State, "status_name current_alert_phase current_milestone alert_type_friendly_name webhook_event"),
+    (FieldKind::State, "issue_event_type_name"),
     // What kind of message it is, which may be that of a recovery.
     (FieldKind::Type, "type hub_mode"),
     // What triggered the alert: an event, or a rule by its name.
@@ -99,15 +101,15 @@ const NAMES: &[(FieldKind, &str)] = &[
     (FieldKind::ConfirmUrl, "subscribe_url"),
     // As an object, a deploy.
     (FieldKind::Deploy, "marker"),
-    // A message with such an object is no alert. The first is in each message of Heroku's app webhooks, which Heroku also sends when this service
-    // restarts a dyno.
+    // A message with such an object is no alert. The first is in each message of Heroku's app webhooks, which Heroku also
+    // sends when this service restarts a dyno.
     (FieldKind::NoAlert, "webhook_metadata maintenance"),
     // A parameter of the URL that somebody has put into the body.
     (FieldKind::DryRun, "dry_run"),
     // Contains an alert, or a part of one.
     (FieldKind::Wrapper, "payload data attributes alert alert_group alert_payload incident issue alarm check"),
     (FieldKind::Wrapper, "performance detail essentials problem notification snitch webhook_event_data kibana"),
-    (FieldKind::Wrapper, "component component_update"),
+    (FieldKind::Wrapper, "component component_update data_base64"),
     // The same, but a text in it is what the app has printed.
     (FieldKind::Error, "error exception"),
     // A list of alerts, each with its own state.
@@ -133,8 +135,10 @@ const NAMES: &[(FieldKind, &str)] = &[
     // Identifies a delivery. Numbers do so together.
     (FieldKind::Delivery, "delivery_id message_id"),
     (FieldKind::Sequence, "s sequence max_id"),
-    // Not about this alert: other lines of the log, searches, groups that are in order.
-    (FieldKind::Ignored, "context query saved_search search result_groups"),
+    // What else was so at the time, or before. As a list, the lines of the log around the one that the alert is about.
+    (FieldKind::Context, "context previous old"),
+    // Not about this alert: searches, groups that are in order.
+    (FieldKind::Ignored, "query saved_search search result_groups"),
 ];
 
 const QUALIFIERS: &str = "alert alarm check current event health host incident issue monitor new notification overall \
@@ -148,8 +152,16 @@ const LINK_ENDINGS: [&str; 3] = ["url", "uri", "link"];
 
 /// Headers that identify a delivery, so that a repeated one is recognised. Only the sender's own: what a router adds
 /// differs each time.
-const DELIVERY_HEADERS: [&str; 5] =
-    ["idempotency-key", "request-id", "webhook-id", "x-honeycomb-webhook-delivery-id", "x-le-nonce"];
+const DELIVERY_HEADERS: [&str; 8] = [
+    "idempotency-key",
+    "request-id",
+    "svix-id",
+    "webhook-id",
+    "x-amz-sns-message-id",
+    "x-github-delivery",
+    "x-honeycomb-webhook-delivery-id",
+    "x-le-nonce",
+];
 
 static KINDS: LazyLock<HashMap<Word, FieldKind, WordHash>> = LazyLock::new(|| {
     let mut kinds = HashMap::default();

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde::de::DeserializeSeed;
 
 use super::ParseError;
@@ -103,6 +105,11 @@ pub(super) fn read<S: Sink>(
 }
 
 impl Field<'_> {
+    /// Whether the value is JSON in base64.
+    pub(super) fn is_base64_json(&self) -> bool {
+        matches!(self.value, Value::Text(text) if self.may_open && of_base64(text).is_some())
+    }
+
     /// Whether the value is a text that looks like JSON that a sender has put into a field.
     pub(super) fn is_json(&self) -> bool {
         let Value::Text(text) = self.value else { return false };
@@ -181,7 +188,7 @@ impl Reader<'_> {
         {
             self.opened += 1;
             self.is_opening = true;
-            self.json(text, depth, name);
+            self.json(of_base64(text).as_deref().unwrap_or(text), depth, name);
             self.opened -= 1;
         }
         next
@@ -206,15 +213,25 @@ impl Reader<'_> {
     }
 }
 
-/// The text of a body in UTF-16, which begins with its byte order mark.
+/// The text of a body in UTF-16, which begins with its byte order mark or with two ASCII characters.
 fn of_utf16(bytes: &[u8]) -> Option<String> {
-    let (mark, (pairs, _)) = (bytes.get(..2)?, bytes.get(2..)?.as_chunks());
-    let units: fn(&[u8; 2]) -> u16 = match mark {
-        b"\xFF\xFE" => |pair| u16::from_le_bytes(*pair),
-        b"\xFE\xFF" => |pair| u16::from_be_bytes(*pair),
+    let (units, bytes): (fn(&[u8; 2]) -> u16, _) = match bytes {
+        [0xFF, 0xFE, rest @ ..] => (|pair| u16::from_le_bytes(*pair), rest),
+        [0xFE, 0xFF, rest @ ..] => (|pair| u16::from_be_bytes(*pair), rest),
+        [1..=127, 0, 1..=127, 0, ..] => (|pair| u16::from_le_bytes(*pair), bytes),
+        [0, 1..=127, 0, 1..=127, ..] => (|pair| u16::from_be_bytes(*pair), bytes),
         _ => return None,
     };
+    let (pairs, _) = bytes.as_chunks();
     Some(char::decode_utf16(pairs.iter().map(units)).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+}
+
+/// JSON that is in base64: a message of Google Cloud Pub/Sub, or the data of a `CloudEvent`.
+fn of_base64(text: &str) -> Option<String> {
+    // A brace with a quote, a line break or a space behind it.
+    let is_likely = ["eyI", "eyJ", "ewo", "ew0", "eyA"].iter().any(|start| text.starts_with(start));
+    let bytes = if is_likely { BASE64_STANDARD.decode(text.trim_end()).ok()? } else { return None };
+    String::from_utf8(bytes).ok()
 }
 
 /// JSON as it stands in a JSON string, `{\"status\":\"firing\"}`: the quotes of a shell were wrong.

@@ -88,6 +88,14 @@ pub enum ParseError {
     },
 }
 
+impl ParseError {
+    /// Whether a part of the body is missing.
+    #[must_use]
+    pub fn is_incomplete(self) -> bool {
+        matches!(self, Self::TooLarge | Self::CutOff)
+    }
+}
+
 /// A field of a state, with a word that no rule knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownState {

@@ -1,8 +1,8 @@
 //! Mends JSON that is nearly right: templates that people fill in by hand break in few ways.
 //!
-//! Mended are line breaks, tabs and quotes inside of texts, missing and trailing commas around the end of a list, `NaN`,
-//! names and texts without quotes or with single ones, invalid escapes, and several documents one after the other, which
-//! become a list. What is cut off stays cut off.
+//! Mended are line breaks, tabs and quotes inside of texts, JSON as a text without escapes, missing, doubled and trailing commas,
+//! wrong closing brackets, `NaN`, names and texts without quotes or with single ones, invalid escapes, and several documents one
+//! after the other, which become a list. What is cut off stays cut off.
 
 /// One pass over a text.
 struct Repair<'a> {
@@ -15,13 +15,24 @@ struct Repair<'a> {
     /// Whether a name has been read, and its value comes next.
     is_value: bool,
     documents: usize,
+    /// How many bytes were read ahead to find the ends of JSON in texts.
+    looked_ahead: usize,
 }
+
+/// How many bytes are read ahead for each byte of the text, all in all. Strangers must not make it quadratic.
+const MOST_LOOKED_AHEAD: usize = 4;
+
+/// `serde_json` reads no deeper JSON.
+const DEEPEST: usize = 128;
+
+/// No field has a longer name, in bytes.
+const LONGEST_NAME: usize = 200;
 
 /// Returns JSON that says the same, as far as that can be known.
 pub(super) fn repair(text: &str) -> String {
     let mended = String::with_capacity(text.len() + text.len() / 16);
-    let mut repair =
-        Repair { bytes: text.as_bytes(), text, at: 0, mended, open: Vec::new(), is_value: false, documents: 0 };
+    let (bytes, open) = (text.as_bytes(), Vec::new());
+    let mut repair = Repair { bytes, text, at: 0, mended, open, is_value: false, documents: 0, looked_ahead: 0 };
     while repair.at < repair.bytes.len() {
         repair.token();
     }
@@ -44,19 +55,38 @@ impl Repair<'_> {
                 self.open.push(byte);
                 self.punctuation(byte);
             }
-            b'}' | b']' if self.open.pop().is_some() => self.punctuation(byte),
+            b'}' | b']' if self.closes(byte) => self.punctuation(byte),
             // What stands around the documents says nothing.
             _ if self.open.is_empty() => self.at += 1,
+            b':' if self.mended.ends_with(':') => self.at += 1,
             b':' => {
                 self.punctuation(byte);
                 self.is_value = true;
             }
-            b',' if matches!(self.next(self.at + 1), Some(b'}' | b']' | b',') | None) => self.at += 1,
+            b',' if matches!(self.next(self.at + 1), Some(b'}' | b']' | b',' | b';') | None) => self.at += 1,
             b',' => self.punctuation(byte),
             b'"' | b'\'' => self.quoted(byte),
             _ if is_bare(byte) => self.bare(),
             _ => self.at += 1,
         }
+    }
+
+    /// Closes the brackets inside of the one that this one closes. Whether it closes one, and is to be written.
+    fn closes(&mut self, bracket: u8) -> bool {
+        let opening = if bracket == b'}' { b'{' } else { b'[' };
+        let Some(inner) = self.open.iter().rev().take(DEEPEST).position(|open| *open == opening) else { return false };
+        // `{"a":[1,2},"b":3}`: the wrong bracket ends only the list.
+        let ends_all = inner > 0 && inner + 1 == self.open.len();
+        if ends_all && bracket == b'}' && self.behind_commas(self.at + 1).is_some_and(|at| self.is_name(at)) {
+            self.open.pop();
+            self.mended.push(']');
+            return false;
+        }
+        for _ in 0..inner {
+            let closing = if self.open.pop() == Some(b'{') { '}' } else { ']' };
+            self.mended.push(closing);
+        }
+        self.open.pop().is_some()
     }
 
     fn punctuation(&mut self, byte: u8) {
@@ -92,11 +122,19 @@ impl Repair<'_> {
         let mut start = self.at + 1;
         let mut at = start;
         let mut is_closed = false;
+        let end_of_json = self.end_of_json(start, quote);
         while let Some(&byte) = self.bytes.get(at) {
             let replacement = match byte {
-                _ if byte == quote && self.is_end(at + 1) => {
+                _ if byte == quote && end_of_json.map_or_else(|| self.is_end(at + 1), |end| at == end) => {
                     is_closed = true;
                     break;
+                }
+                // `"C:\logs\"` is a path.
+                b'\\'
+                    if self.bytes.get(at + 1) == Some(&quote)
+                        && self.behind_commas(at + 2).is_some_and(|at| self.is_name(at)) =>
+                {
+                    "\\\\"
                 }
                 b'"' => "\\\"",
                 b'\n' => "\\n",
@@ -130,19 +168,74 @@ impl Repair<'_> {
         let is_in_list = self.open.last() == Some(&b'[');
         match self.next(from) {
             Some(b':') => !is_in_list && !self.is_value,
-            Some(b'}') => !is_in_list && self.is_value,
-            Some(b']') => is_in_list,
-            Some(b',') => {
-                let comma = self.bytes[from..].iter().position(|byte| *byte == b',').unwrap_or_default();
-                let after = self.next(from + comma + 1);
-                let begins_name = matches!(after, Some(b'"' | b'\'' | b'}') | None);
-                (self.is_value && begins_name) || is_in_list
-            }
+            Some(b',' | b']') if is_in_list => true,
+            Some(b'}' | b']') => !is_in_list && self.is_value,
+            Some(b',' | b';') => self.behind_commas(from).is_some_and(|at| {
+                self.is_value
+                    && match self.bytes.get(at) {
+                        Some(b'"' | b'\'') => !self.is_quoted_word(at),
+                        Some(b'}' | b']') | None => true,
+                        Some(_) => self.is_name(at),
+                    }
+            }),
             // The comma at the end of a line is missing.
             Some(b'"') => self.is_value && self.bytes[from] == b'\n',
             Some(_) => false,
             None => true,
         }
+    }
+
+    /// The place behind the commas that stand here, if any do.
+    fn behind_commas(&self, from: usize) -> Option<usize> {
+        let is_comma = |byte: &u8| matches!(byte, b',' | b';');
+        let is_between = |byte: &u8| byte.is_ascii_whitespace() || !byte.is_ascii() || is_comma(byte);
+        let between = self.bytes[from..].iter().take_while(|byte| is_between(byte));
+        between.clone().any(is_comma).then_some(from + between.count())
+    }
+
+    /// Whether a word in quotes stands here, in the middle of a sentence: `"b" and`.
+    fn is_quoted_word(&self, from: usize) -> bool {
+        let Some(end) = self.end_of_quoted(from) else { return false };
+        let goes_on = self.next(end).is_some_and(|byte| byte.is_ascii_alphanumeric());
+        goes_on && end > from + 2 && self.bytes[end - 2] != b':'
+    }
+
+    /// The place behind the text in quotes that begins here, if the text is short.
+    fn end_of_quoted(&self, from: usize) -> Option<usize> {
+        let (quote, text) = self.bytes[from..].split_first()?;
+        let length = text.iter().take(LONGEST_NAME).position(|byte| byte == quote)?;
+        Some(from + length + 2)
+    }
+
+    /// Whether the name of a field stands here, or the beginning of one.
+    fn is_name(&self, from: usize) -> bool {
+        let end = match &self.bytes[from..] {
+            [b'"' | b'\'', ..] => self.end_of_quoted(from).unwrap_or(self.bytes.len()),
+            name => from + name.iter().take_while(|byte| is_bare(**byte)).count(),
+        };
+        end > from && matches!(self.next(end), Some(b':') | None)
+    }
+
+    /// Where a text ends that begins here and is JSON whose quotes have no escapes, if it is that.
+    fn end_of_json(&mut self, from: usize, quote: u8) -> Option<usize> {
+        let is_json =
+            matches!(self.bytes.get(from)?, b'{' | b'[') && matches!(self.next(from + 1)?, b'"' | b'{' | b'[');
+        let (mut depth, mut is_in_text) = (0_usize, false);
+        let mut at = from;
+        while is_json && self.looked_ahead < MOST_LOOKED_AHEAD * self.bytes.len() {
+            match *self.bytes.get(at)? {
+                b'"' if self.bytes[at - 1] != b'\\' => is_in_text = !is_in_text,
+                b'{' | b'[' if !is_in_text => depth += 1,
+                b'}' | b']' if !is_in_text && depth == 1 => {
+                    return Some(at + 1).filter(|end| self.bytes.get(*end) == Some(&quote));
+                }
+                b'}' | b']' if !is_in_text => depth -= 1,
+                _ => {}
+            }
+            self.looked_ahead += 1;
+            at += 1;
+        }
+        None
     }
 
     fn is_escape(&self, at: usize) -> bool {

@@ -39,6 +39,9 @@ const MARKUP: [&str; 6] = ["<b>", "<p>", "<strong>", "<!", "<@", "<http"];
 /// What mail programs write in front of a subject.
 const REPLIES: [&str; 3] = ["re", "fw", "fwd"];
 
+/// Behind a colon, these deny the word in front of it: `Normal: false`.
+const NONE: [&str; 3] = ["0", "false", "no"];
+
 /// Where a word counts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Role {
@@ -246,8 +249,14 @@ fn of_beginning(text: &str) -> Signal {
         let known = of_value(FieldKind::Title, word);
         let known = known.or_else(|| of_value(FieldKind::Text, word).filter(|_| is_whole));
         let known = known.or_else(|| behind_subjects(FieldKind::Text, &parts(inside)?));
-        if known.is_some() || of_value(FieldKind::State, word) == Some(Trouble) {
-            return known.unwrap_or_default();
+        if known.is_some() {
+            // `[RESOLVED:1, FIRING:2]`, `[RESOLVED:1] [FIRING:2]`
+            let next = in_brackets(without_marks(after)).map_or("", |(inside, _)| inside);
+            let is_mixed = [inside, next].iter().flat_map(|text| text.split(',')).any(is_count_of_trouble);
+            return known.filter(|_| !is_mixed).unwrap_or_default();
+        }
+        if of_value(FieldKind::State, word) == Some(Trouble) {
+            return Nothing;
         }
         rest = without_marks(after);
     }
@@ -257,6 +266,8 @@ fn of_beginning(text: &str) -> Signal {
         _ => false,
     };
     let known = match rest.char_indices().find(is_end) {
+        // `Resolved: 0, firing: 3`
+        Some((end, ':')) if NONE.contains(&rest[end + 1..].split(',').next().unwrap_or_default().trim()) => None,
         Some((end, _)) => parts(without_kind(undecorated(&rest[..end]))).and_then(|parts| {
             // `Resolved in 5m`
             let time = parts.iter().position(|part| part.eq_ignore_ascii_case("in"));
@@ -265,6 +276,14 @@ fn of_beginning(text: &str) -> Signal {
         None => of_value(FieldKind::Title, undecorated(rest)),
     };
     known.unwrap_or_default()
+}
+
+/// Whether this is a word of trouble, alone or with a number of alerts behind it: `FIRING:2`, `Triggered x3`. A severity is none.
+fn is_count_of_trouble(text: &str) -> bool {
+    let (word, count) = text.trim().split_once([':', ' ']).unwrap_or((text.trim(), "1"));
+    let count = count.trim_start_matches(['x', ' ']).parse::<u64>();
+    let is_trouble = of_value(FieldKind::State, word) == Some(Trouble) && lookup(Role::Severity, word).is_none();
+    is_trouble && count.is_ok_and(|count| count > 0)
 }
 
 /// Without the kind of message that Nagios writes behind the state: `RECOVERY Service Alert: ...`.

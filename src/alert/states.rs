@@ -39,8 +39,11 @@ pub(super) const WORDS: &[(Signal, &str)] = &[
     (Quiet(NoAlert), "cancelled canceled"),
     (Trouble, "firing alerting triggered trigger down critical problem error failed failing failure degraded outage"),
     (Trouble, "offline unhealthy unreachable opened reopened started"),
-    (News(Acknowledged), "acknowledged acknowledge acknowledgement unacknowledged unacknowledge"),
-    (News(NoAlert), "commented comment assigned assign unassigned reassigned annotated snoozed snooze escalated"),
+    (News(Acknowledged), "acknowledged acknowledge acknowledgement"),
+    (
+        News(NoAlert),
+        "unacknowledged unacknowledge commented comment assigned assign unassigned reassigned annotated snoozed snooze escalated",
+    ),
     (News(NoAlert), "escalate delegated responder subscriber recipient cert certificate ssl"),
 ];
 
@@ -88,11 +91,12 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
     (Type, Quiet(Inactive::Test), "test"),
     // Verbs, which are the type of no monitor and of no error.
     (Type, Trouble, "unresolve"),
-    (Type, News(Acknowledged), "acknowledge unacknowledge acknowledgement acknowledged"),
-    (Type, News(NoAlert), "silence unsilence comment"),
+    (Type, News(Acknowledged), "acknowledge acknowledgement acknowledged"),
+    (Type, News(NoAlert), "unacknowledge silence unsilence comment"),
     (Type, News(Deploy), "release"),
     // Only a few, for `[test]` may be the name of a stage.
     (Title, Quiet(Recovered), "resolved recovered recovery ok"),
+    (Title, Quiet(Inactive::Test), "test_notification test_alert test_message this_is_a_test"),
     (Title, News(Acknowledged), "acknowledged"),
     // Where nothing else is in the brackets, or a colon follows.
     (Text, Quiet(Recovered), "resolved recovered recovery ok up online normal back_to_normal fixed closed cleared"),
@@ -113,6 +117,7 @@ pub(super) const CHANGES: &[(Signal, &str, &str)] = &[
         "add added update updated change changed edit edited set remove removed delete deleted posted published \
          replied completed",
     ),
+    (News(NoAlert), "note notes communicationchannel statuspage", "created starred updated"),
     (News(NoAlert), "workflow invocation", "started succeeded failed terminated queued sent created"),
     (News(NoAlert), "service team", "created add"),
     (News(NoAlert), "incident", "updated linked"),

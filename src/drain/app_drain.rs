@@ -56,8 +56,7 @@ pub(super) struct AppDrain {
     unwatched: BTreeSet<DynoName>,
     /// The other apps of the space that the log has named.
     other_apps: BTreeSet<AppName>,
-    invalid: LogThrottle<logplex::FrameError>,
-    full: LogThrottle<()>,
+    log: LogThrottle,
 }
 
 impl AppDrain {
@@ -96,7 +95,7 @@ impl AppDrain {
         }
         if self.detector.is_full() {
             let app = app.clone();
-            self.full.log(&(), move |(), times| {
+            self.log.log("full", move |times| {
                 warn!(%app, "the log of {app} reports too many different dynos; new ones are ignored for now{times}");
             });
         }
@@ -250,7 +249,7 @@ impl AppDrain {
             return;
         }
         let app = app.clone();
-        self.invalid.log(&error, move |error, times| {
+        self.log.log(&error.to_string(), move |times| {
             warn!(
                 %app,
                 count = times.count(),

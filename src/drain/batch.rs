@@ -127,7 +127,7 @@ impl<'a> Batch<'a> {
     /// When the service is being shut down.
     pub async fn finish(self, is_complete: bool) -> Result<(), Stopping> {
         let Some(found) = self.note(is_complete)? else { return Ok(()) };
-        if found.drains.restarter.has_database() { found.count_together().await } else { found.count() }
+        if found.drains.restarter.has_database() { Box::pin(found.count_together()).await } else { found.count() }
     }
 
     /// Notes what the batch says. What is to be counted, if anything is.

@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::caller::Caller;
+use super::params::ParamError;
 use super::recent::RecentAlerts;
+use crate::alert::ParseError;
 use crate::restart::{AppName, Outlook};
 use crate::util::log_throttle::{LogThrottle, Times};
 
@@ -18,7 +20,9 @@ const BURST: u64 = 10;
 #[derive(Debug)]
 pub(super) struct AlertLog {
     /// For each outcome, app and key: one sender's storm hides no alert of another one.
-    throttle: LogThrottle<Kind>,
+    alerts: LogThrottle,
+    /// For each problem and key.
+    problems: LogThrottle,
     recent: RecentAlerts,
 }
 
@@ -32,13 +36,16 @@ pub(crate) struct AcceptedAlert {
     pub(crate) outlook: Outlook,
 }
 
-/// Alerts that are counted together: the same outcome, app and key.
-type Kind = (&'static str, Option<AppName>, Arc<str>);
-
 impl AlertLog {
     /// Remembers the alerts that lead to nothing in `recent`, too.
     pub(super) fn new(recent: RecentAlerts) -> Self {
-        Self { throttle: LogThrottle::new(BURST), recent }
+        Self { alerts: LogThrottle::new(BURST), problems: LogThrottle::default(), recent }
+    }
+
+    /// Writes the lines that wait for the end of their minute.
+    pub(super) fn flush(&self) {
+        self.alerts.flush();
+        self.problems.flush();
     }
 
     /// An alert was handed over.
@@ -66,18 +73,79 @@ impl AlertLog {
         self.tell("dry_run", Some(app), caller, || format!("is a dry run and asks for {asked}: nothing is restarted"));
     }
 
+    /// What is wrong with the URL of an alert.
+    pub(super) fn not_acted_on(&self, key: &str, error: &ParamError) {
+        self.misdirected(key, &format!("an alert was not acted on: {error}"));
+    }
+
+    /// A request with a valid key was not acted on: its sender may ignore the response, but somebody set it up.
+    pub(super) fn misdirected(&self, key: &str, problem: &str) {
+        self.recent.add("not acted on", None, key, problem);
+        let text = problem.to_owned();
+        self.log_problem(problem, key, move |key, times| {
+            warn!(key, count = times.count(), "{text}{times} (key {key}). Correct the URL that the sender calls");
+        });
+    }
+
+    /// A log drain has the URL for alerts: Heroku ignores the response.
+    pub(super) fn log_drain(&self, key: &str) {
+        self.recent.add("not acted on", None, key, "a log drain delivers to /restart_web_dynos");
+        self.log_problem("log drain", key, |key, times| {
+            warn!(
+                key,
+                count = times.count(),
+                "a log drain delivers to /restart_web_dynos, and nothing is restarted for it{times} (key {key}). Remove it with \
+                 `heroku drains:remove` and add it with the right URL: heroku drains:add \"https://drain:KEY@HOST/drain\" -a APP"
+            );
+        });
+    }
+
+    /// An alert is answered 503, if its sender still waits for the answer.
+    pub(super) fn stopping(&self, key: &str) {
+        self.log_problem("stopping", key, |key, times| {
+            warn!(
+                key,
+                count = times.count(),
+                "an alert was not acted on, because the service is being shut down{times} (key {key}). The answer asks to send \
+                 it again"
+            );
+        });
+    }
+
+    /// `line` writes the log line about a problem of this kind with the requests of a key.
+    fn log_problem(&self, kind: &str, key: &str, line: impl FnOnce(&str, Times) + Send + 'static) {
+        let owned_key = key.to_owned();
+        self.problems.log(&[kind, key].join(" "), move |times| line(&owned_key, times));
+    }
+
+    /// The body of an alert is not understood.
+    pub(super) fn not_understood(&self, error: ParseError, is_signed: bool) {
+        let then = if is_signed && error.is_incomplete() {
+            "Nothing of it counts, because the rest is needed to check its signature"
+        } else {
+            "What stands in front of the fault counts"
+        };
+        // Not the place in the body, which differs from alert to alert.
+        let kind = error.to_string();
+        self.problems.log(&[kind.split(',').next().unwrap_or_default(), then].join(" "), move |times| {
+            warn!(count = times.count(), "the body of an alert was not understood: {error}{times}. {then}");
+        });
+    }
+
     fn tell(&self, outcome: &'static str, app: Option<&AppName>, caller: &Caller<'_>, what: impl FnOnce() -> String) {
-        self.throttle.log_with(&(outcome, app.cloned(), Arc::clone(caller.key())), || {
+        let key = caller.key();
+        self.alerts.log_with(&[outcome, app.map_or("", AppName::as_str), key].join(" "), || {
             let (what, from) = (what(), caller.to_string());
             let (user, agent) = (caller.user(), caller.agent());
             let address = caller.address().as_ref().map(IpAddr::to_string);
-            move |(outcome, app, key): &Kind, times: Times| {
+            let (app, key) = (app.cloned(), Arc::clone(key));
+            move |times: Times| {
                 let about = app.as_ref().map(|app| format!(" for {app}")).unwrap_or_default();
                 info!(
                     event = "alert",
                     app = app.as_ref().map(AppName::as_str),
-                    outcome = *outcome,
-                    key = &**key,
+                    outcome,
+                    key = &*key,
                     user,
                     agent,
                     address,

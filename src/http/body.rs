@@ -1,7 +1,7 @@
 //! Reading request bodies, with limits on their size, on the time they take, and on the memory of all of them together.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -9,8 +9,10 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::sleep;
 use tracing::debug;
+
+use crate::shutdown::Stop;
 
 /// Log services send batches of up to 25,000 lines. What exceeds this is not kept.
 const MAX_SIZE: usize = 8 * 1024 * 1024;
@@ -31,6 +33,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Reads the bodies of alerts.
 #[derive(Debug)]
 pub(crate) struct BodyReader {
+    stop: Stop,
     pieces: Arc<Semaphore>,
     /// One body that grows without asking for pieces.
     free_to_grow: Arc<Semaphore>,
@@ -63,18 +66,16 @@ struct Memory {
     free_to_grow: Option<OwnedSemaphorePermit>,
 }
 
-impl Default for BodyReader {
-    fn default() -> Self {
-        Self { pieces: Arc::new(Semaphore::new(PIECES)), free_to_grow: Arc::new(Semaphore::new(1)) }
-    }
-}
-
 impl BodyReader {
-    /// Reads until the end of the body, its size limit or its time limit.
-    pub(crate) async fn read(&self, mut body: Body) -> ReceivedBody {
+    pub(crate) fn new(stop: Stop) -> Self {
+        Self { stop, pieces: Arc::new(Semaphore::new(PIECES)), free_to_grow: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Reads until the end of the body, its size limit or its time limit, or until the service is asked to end.
+    pub(crate) async fn read(&self, body: &mut Body) -> ReceivedBody {
         let mut kept = Vec::new();
         let mut memory = Memory::default();
-        let collected = within_time(self.collect(&mut body, &mut kept, &mut memory)).await;
+        let collected = within_time(pin!(self.collect(body, &mut kept, &mut memory)), &self.stop).await;
         let (bytes, completeness) = match collected {
             Some(Collected::InOnePiece(bytes)) => (bytes, Completeness::Complete),
             Some(Collected::InPieces(completeness)) => (kept.into(), completeness),
@@ -98,7 +99,9 @@ impl BodyReader {
                 kept.extend_from_slice(&data[..MAX_SIZE - kept.len()]);
                 return Collected::InPieces(Completeness::TooLarge);
             }
-            self.reserve(memory, length).await;
+            if length > SMALL {
+                Box::pin(self.reserve(memory, length)).await;
+            }
             kept.extend_from_slice(&data);
         }
     }
@@ -137,8 +140,8 @@ enum Collected {
     InPieces(Completeness),
 }
 
-/// Passes each piece of a body to `take` as it arrives and keeps none of them.
-pub(crate) async fn stream(mut body: Body, mut take: impl FnMut(&[u8])) -> Completeness {
+/// Passes each piece of a body to `take` as it arrives and keeps none of them, until the service is asked to end.
+pub(crate) async fn stream(mut body: Body, stop: &Stop, mut take: impl FnMut(&[u8])) -> Completeness {
     let to_the_end = async {
         loop {
             match body.frame().await {
@@ -148,19 +151,24 @@ pub(crate) async fn stream(mut body: Body, mut take: impl FnMut(&[u8])) -> Compl
             }
         }
     };
-    within_time(to_the_end).await.unwrap_or(Completeness::CutOff)
+    within_time(pin!(to_the_end), stop).await.unwrap_or(Completeness::CutOff)
 }
 
-/// The output of `reading`; `None` if it takes too long.
-async fn within_time<T>(reading: impl Future<Output = T>) -> Option<T> {
-    let mut reading = pin!(reading);
+/// The output of `reading`; `None` if it takes too long, or longer than until the service is asked to end.
+async fn within_time<T>(mut reading: Pin<&mut impl Future<Output = T>>, stop: &Stop) -> Option<T> {
     // Nearly all bodies are there already.
     if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
         return Some(output);
     }
-    let output = timeout(TIMEOUT, reading).await;
-    if output.is_err() {
-        debug!("the body of a request did not arrive within {TIMEOUT:?}");
+    let limits = Box::pin(async {
+        tokio::select! {
+            () = sleep(TIMEOUT) => debug!("the body of a request did not arrive within {TIMEOUT:?}"),
+            _ = stop.requested() => {}
+        }
+    });
+    tokio::select! {
+        biased;
+        output = reading => Some(output),
+        () = limits => None,
     }
-    output.ok()
 }

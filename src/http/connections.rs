@@ -2,7 +2,7 @@
 //! out neither an alert nor the calls to Heroku.
 //!
 //! A client that sends an alert sends it at once. So when the room runs out, the connection goes that has waited longest for
-//! the rest of its request: one that is still without a request is closed, and a body is taken as it is.
+//! a request. Where all have one, the body that has been waited for longest is taken as it is.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -17,9 +17,10 @@ use hyper::body::Incoming;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::listener::BACKLOG;
+use crate::util::log_throttle::LogThrottle;
 
 /// Heroku's router keeps an idle connection for 90 s and may send the next request on it. Closing the connection later
 /// than the router does avoids a race. The same limit holds for the head of a request.
@@ -46,6 +47,9 @@ const USUAL_OPEN_FILES: u64 = 1024;
 /// have waited for seconds go first.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How long to wait for connections that were ended, before further ones are.
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// How long an alert waits at most behind as many silent clients as the system queues. With little room, the patience is
 /// shorter, so that they all get their turn within this time.
 const LONGEST_QUEUE_WAIT: Duration = Duration::from_millis(250);
@@ -62,6 +66,7 @@ pub(super) struct Connections {
     next_number: AtomicU64,
     started: Instant,
     one_ended: Notify,
+    full: LogThrottle,
 }
 
 /// A wait for a client, now or later. Requests begin and end it without a lock, so that they never wait for each other.
@@ -69,6 +74,8 @@ pub(super) struct Connections {
 struct Wait {
     /// When it began, in microseconds after the start; or one of the values below.
     since: AtomicU64,
+    /// Whether it is for the rest of a request that has a valid key.
+    is_for_body: bool,
     /// Ends the wait.
     enough: Arc<Notify>,
 }
@@ -113,14 +120,25 @@ impl Connections {
         let most = (open_files - RESERVED_FILES.min(open_files / 2)).min(MOST_CONNECTIONS);
         let queue_turns = u32::from(BACKLOG).div_ceil(u32::try_from(most.max(1)).unwrap_or(u32::MAX));
         let patience = PATIENCE.min(LONGEST_QUEUE_WAIT / queue_turns);
-        let (open, waits, next_number, one_ended) = Default::default();
-        Arc::new(Self { most, patience, open, waits, next_number, started: Instant::now(), one_ended })
+        let (open, waits, next_number, one_ended, full) = Default::default();
+        Arc::new(Self { most, patience, open, waits, next_number, started: Instant::now(), one_ended, full })
     }
 
     /// Waits until there is room for one more connection, and makes some if there is none.
     pub(super) async fn room(&self) {
+        if self.open.load(Relaxed) >= self.most {
+            let most = self.most;
+            self.full.log("", move |times| {
+                warn!(
+                    count = times.count(),
+                    "{most} connections are open, and the process has room for no more{times}: those that have waited longest to \
+                     send their request are closed"
+                );
+            });
+        }
         while self.open.load(Relaxed) >= self.most {
-            let patient_until = self.make_room();
+            // A connection that was ended needs a moment to go.
+            let patient_until = self.make_room().max(Instant::now() + PAUSE);
             tokio::select! {
                 () = self.one_ended.notified() => {}
                 () = tokio::time::sleep_until(patient_until) => {}
@@ -141,12 +159,13 @@ impl Connections {
         }
     }
 
-    /// Ends the waits that have lasted for `patience`, `most` of them at most. Returns when the next one may be ended.
+    /// Ends the waits that have lasted for `patience`, `most` of them at most. Those for the rest of a request go only when there
+    /// are no others: strangers must not cut off an alert. Returns when the next one may be ended.
     fn end_waits(&self, patience: Duration, most: usize) -> Instant {
-        let waits = self.waits();
-        let now = Instant::now();
-        let mut waiting: Vec<_> = waits.values().map(|wait| (wait.since.load(Relaxed), wait)).collect();
-        waiting.retain(|(since, _)| *since < ENDED);
+        let (waits, now) = (self.waits(), Instant::now());
+        let waiting = waits.values().map(|wait| (wait.since.load(Relaxed), wait)).filter(|(since, _)| *since < ENDED);
+        let (bodies, idle): (Vec<_>, Vec<_>) = waiting.partition(|(_, wait)| wait.is_for_body);
+        let mut waiting = if idle.is_empty() { bodies } else { idle };
         waiting.sort_unstable_by_key(|(since, _)| *since);
         let until = |since| self.started + Duration::from_micros(since) + patience;
         let is_over = |since: u64| until(since) <= now;
@@ -155,9 +174,9 @@ impl Connections {
         waiting.get(count).map_or(now + patience, |(since, _)| until(*since))
     }
 
-    fn wait(self: &Arc<Self>) -> OwnWait {
+    fn wait(self: &Arc<Self>, is_for_body: bool) -> OwnWait {
         let (number, since) = (self.next_number.fetch_add(1, Relaxed), AtomicU64::new(self.now()));
-        let wait = Arc::new(Wait { since, enough: Arc::default() });
+        let wait = Arc::new(Wait { since, is_for_body, enough: Arc::default() });
         self.waits().insert(number, Arc::clone(&wait));
         OwnWait { connections: Arc::clone(self), number, shared: wait }
     }
@@ -186,7 +205,7 @@ impl Wait {
 impl Connection {
     pub(super) fn new(connections: &Arc<Connections>) -> Self {
         let others = connections.open.fetch_add(1, Relaxed);
-        Self { wait: connections.wait(), has_large_buffer: others < MOST_LARGE_BUFFERS, unread: Mutex::default() }
+        Self { wait: connections.wait(false), has_large_buffer: others < MOST_LARGE_BUFFERS, unread: Mutex::default() }
     }
 
     /// It has a request now.
@@ -239,7 +258,7 @@ impl Connection {
 
     /// The body of the request is waited for from now on.
     pub(super) fn wait_for_body(&self) -> BodyWait {
-        let wait = self.connections().wait();
+        let wait = self.connections().wait(true);
         let enough = Box::pin(Arc::clone(&wait.shared.enough).notified_owned());
         BodyWait { _wait: wait, enough }
     }

@@ -46,7 +46,8 @@ pub(crate) enum IgnoreReason {
 /// does not meet.
 ///
 /// # Errors
-/// When several apps are watched and neither the URL nor the alert names one of them.
+/// When several apps are watched and neither the URL nor the alert names one of them, or when a dry run is asked for in the
+/// body.
 pub(crate) fn decide(
     alert: &Alert,
     unmet: Option<Unmet>,
@@ -55,6 +56,9 @@ pub(crate) fn decide(
     arrived: Instant,
     sender: &Arc<str>,
 ) -> Result<Decision, ParamError> {
+    if alert.asks_for_dry_run && !params.dry_run {
+        return Err(ParamError::DryRunInBody);
+    }
     if let Some(inactive) = alert.inactive {
         return Ok(Decision::Ignore(IgnoreReason::Inactive(inactive)));
     }

@@ -15,7 +15,8 @@ use super::auth::{Access, CHALLENGE, Keys};
 use super::body::{self, Completeness};
 use super::params::{ParamError, parse_drain_app};
 use crate::drain::{Drains, Label};
-use crate::restart::Watched;
+use crate::restart::{Restarter, Watched};
+use crate::shutdown::Stop;
 use crate::util::log_throttle::LogThrottle;
 
 /// What logplex says about a batch.
@@ -26,8 +27,8 @@ struct DrainRoute {
     drains: Arc<Drains>,
     watched: Watched,
     keys: Keys,
-    refused: LogThrottle<String>,
-    misdirected: LogThrottle<String>,
+    stop: Stop,
+    log: LogThrottle,
 }
 
 /// Whether a request is a delivery of a log drain, wherever it was sent.
@@ -42,9 +43,9 @@ fn content_type(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The route `/drain`.
-pub(super) fn router(drains: Arc<Drains>, watched: Watched, keys: Keys) -> Router {
-    let (refused, misdirected) = (LogThrottle::default(), LogThrottle::default());
-    let route = DrainRoute { drains, watched, keys, refused, misdirected };
+pub(super) fn router(drains: Arc<Drains>, restarter: &Restarter, keys: Keys) -> Router {
+    let (watched, stop) = (restarter.watched().clone(), restarter.stop().clone());
+    let route = DrainRoute { drains, watched, keys, stop, log: LogThrottle::default() };
     Router::new().route("/drain", post(receive_batch)).with_state(Arc::new(route))
 }
 
@@ -64,7 +65,7 @@ async fn receive_batch(State(route): State<Arc<DrainRoute>>, request: Request) -
     let label =
         Label { frame_id: header(FRAME_ID), token: header(DRAIN_TOKEN), host: header(HOST), key: authorized.key() };
     let mut batch = route.drains.open(&app, label);
-    let completeness = body::stream(body, |piece| batch.read(piece)).await;
+    let completeness = body::stream(body, &route.stop, |piece| batch.read(piece)).await;
     let taken = batch.finish(completeness == Completeness::Complete).await;
     taken.map_or(StatusCode::SERVICE_UNAVAILABLE, |()| StatusCode::NO_CONTENT).into_response()
 }
@@ -73,10 +74,11 @@ impl DrainRoute {
     /// Only the log tells that the lines are lost: Heroku drops them silently.
     fn refuse(&self, problem: &str) -> Response {
         self.keys.recent().add("refused", None, "", &format!("a log drain: {problem}"));
-        self.refused.log(&problem.to_owned(), |problem, times| {
+        let text = problem.to_owned();
+        self.log.log(problem, move |times| {
             warn!(
                 count = times.count(),
-                "rejected a log drain, its lines are lost: {problem}{times}. Remove it with `heroku drains:remove` and add \
+                "rejected a log drain, its lines are lost: {text}{times}. Remove it with `heroku drains:remove` and add \
                  one with a key of RESTART_WEBHOOK_KEY: heroku drains:add \"https://drain:KEY@HOST/drain\" -a APP"
             );
         });
@@ -85,8 +87,13 @@ impl DrainRoute {
 
     fn reject(&self, key: &str, error: &ParamError) -> Response {
         self.keys.recent().add("not acted on", None, key, &format!("a log drain: {error}"));
-        self.misdirected.log(&error.to_string(), |problem, times| {
-            warn!(count = times.count(), "a log drain was not read: {problem}{times}. Correct the URL of the drain");
+        let (problem, key) = (error.to_string(), key.to_owned());
+        self.log.log(&[&*problem, &*key].join(" "), move |times| {
+            warn!(
+                key,
+                count = times.count(),
+                "a log drain was not read: {problem}{times} (key {key}). Correct the URL of the drain"
+            );
         });
         StatusCode::BAD_REQUEST.into_response()
     }

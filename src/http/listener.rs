@@ -166,7 +166,7 @@ fn answer(
 ) -> impl Future<Output = Result<axum::response::Response, std::convert::Infallible>> + use<> {
     let connection = &serving.connection;
     connection.request_came();
-    let id = RequestId::of(request.headers());
+    let id = RequestId::of(request.headers(), &serving.secrets);
     // A client that waits for `100 Continue` sends no body after another answer, so there is nothing to linger for, unless the
     // handler begins to read.
     let lingers = !request.headers().contains_key(EXPECT);
@@ -190,7 +190,7 @@ fn answer(
 }
 
 /// Accepts the next connection when there is room for it.
-async fn accept(listener: &TcpListener, connections: &Connections, errors: &LogThrottle<io::ErrorKind>) -> TcpStream {
+async fn accept(listener: &TcpListener, connections: &Connections, errors: &LogThrottle) -> TcpStream {
     loop {
         connections.room().await;
         match listener.accept().await {
@@ -201,7 +201,7 @@ async fn accept(listener: &TcpListener, connections: &Connections, errors: &LogT
             }
             Err(error) if is_caused_by_client(&error) => {}
             Err(error) => {
-                errors.log(&error.kind(), move |_, times| {
+                errors.log(&error.kind().to_string(), move |times| {
                     warn!("cannot accept a connection: {error}; closing connections that sent no request{times}");
                 });
                 connections.make_room();

@@ -34,3 +34,4 @@ mod unintended;
 mod webhook;
 
 pub(crate) use replica_exchange::ReplicaExchange;
+pub(crate) use webhook::AlertIntake;

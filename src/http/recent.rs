@@ -15,6 +15,9 @@ use crate::util::clock::Clock;
 use crate::util::ordered::CollectOrdered;
 use crate::util::secrets::Secrets;
 
+/// How exact the time of the last request of a kind is, in microseconds.
+const TIME_STEP: i64 = 100_000;
+
 /// How many are kept.
 const MOST: usize = 30;
 
@@ -91,9 +94,15 @@ impl RecentAlerts {
 
     /// Counts and adds a request. Those of the same kind become one entry with a count.
     pub(crate) fn add(&self, outcome: &'static str, app: Option<&AppName>, key: &str, reason: &str) {
-        self.count(outcome, app);
         let at = self.clock.now().as_microsecond();
-        if self.read().is_known(outcome, app, key, reason, at) {
+        let (is_counted, is_known) = {
+            let own = self.read();
+            (own.add_one(outcome, app).is_some(), own.is_known(outcome, app, key, reason, at))
+        };
+        if !is_counted {
+            self.count(outcome, app);
+        }
+        if is_known {
             return;
         }
         let reason = self.secrets.conceal(reason).into_owned();
@@ -149,7 +158,10 @@ impl OwnAlerts {
         };
         let known = self.kinds.iter().find(is_same);
         if let Some(Kind { at: last, count, .. }) = known {
-            last.fetch_max(at, Relaxed);
+            // Not for each of thousands of requests a second: threads that write to the same place slow each other down.
+            if at - last.load(Relaxed) > TIME_STEP {
+                last.fetch_max(at, Relaxed);
+            }
             count.fetch_add(1, Relaxed);
         }
         known.is_some()

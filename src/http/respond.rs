@@ -54,7 +54,7 @@ const LONGEST_REPETITION: u64 = 8 * 1024;
 
 /// The response without secrets: its sender may have put a key where it is repeated. The responses to accepted alerts and
 /// to refused requests, of which there may be thousands a second, repeat nothing.
-pub(super) async fn without_secrets(mut response: Response, secrets: &Secrets) -> Response {
+pub(super) async fn without_secrets(response: Response, secrets: &Secrets) -> Response {
     let repeats_nothing = matches!(
         response.status(),
         StatusCode::ACCEPTED | StatusCode::NO_CONTENT | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
@@ -62,6 +62,10 @@ pub(super) async fn without_secrets(mut response: Response, secrets: &Secrets) -
     if repeats_nothing || response.body().size_hint().exact().is_none_or(|length| length > LONGEST_REPETITION) {
         return response;
     }
+    Box::pin(concealed(response, secrets)).await
+}
+
+async fn concealed(mut response: Response, secrets: &Secrets) -> Response {
     for value in response.headers_mut().values_mut() {
         if let Ok(Cow::Owned(shown)) = value.to_str().map(|text| secrets.conceal(text)) {
             *value = HeaderValue::try_from(shown).unwrap_or(HeaderValue::from_static(""));

@@ -10,32 +10,22 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
-use tokio::time::Instant;
 
 use super::alert_log::AcceptedAlert;
 use super::auth::{Access, Keys, Refusal};
 use super::drain;
 use super::page;
-use super::params::{ParamError, RestartParams};
 use super::path::with_lenient_paths;
 use super::respond::ResponseFormat;
 use super::status::StatusSource;
-use super::webhook::{AlertIntake, AlertOutcome, IncomingAlert, IntakeError};
+use super::webhook::{AlertIntake, AlertOutcome, IntakeError};
 use crate::drain::Drains;
 use crate::notify::NotificationCounts;
-use crate::restart::{AppName, DryRun, DryRunError, Outcome, PassRecord, Restarter, Trigger};
-use crate::shutdown::PanicAlarm;
+use crate::restart::{AppName, DryRun, DryRunError, Outcome, PassRecord};
 use crate::util::task;
 use crate::util::text::{human, list};
 
-type AppState = Arc<Shared>;
-
-struct Shared {
-    restarter: Restarter,
-    keys: Keys,
-    intake: Arc<AlertIntake>,
-    panics: PanicAlarm,
-}
+type AppState = Arc<AlertIntake>;
 
 /// How a sender of `CloudEvents` asks for permission, and how it is given
 /// (<https://github.com/cloudevents/spec/blob/main/cloudevents/http-webhook.md>).
@@ -47,69 +37,46 @@ const ICONS: [&str; 2] = ["/favicon.ico", "/apple-touch-icon"];
 
 /// The service's routes.
 pub(crate) fn router(
-    restarter: Restarter,
+    intake: Arc<AlertIntake>,
     drains: Arc<Drains>,
-    keys: Keys,
     notifications: Option<NotificationCounts>,
-    panics: &PanicAlarm,
 ) -> Router {
     // axum's `get` also answers HEAD, which must not restart anything.
     let alerts = post(restart_web_dynos).get(restart_web_dynos).head(other_method).fallback(other_method);
-    let drain = drain::router(Arc::clone(&drains), restarter.watched().clone(), keys.clone());
-    let started_at = restarter.clock().now();
-    let recent = keys.recent().clone();
-    let source = StatusSource { restarter: restarter.clone(), drains, recent, notifications, started_at };
-    let page = page::router(source, keys.clone());
-    let intake = Arc::new(AlertIntake::new(restarter.clone(), keys.clone()));
-    let state = Arc::new(Shared { restarter, keys, intake, panics: panics.clone() });
+    let (restarter, keys) = (intake.restarter().clone(), intake.keys().clone());
+    let drain = drain::router(Arc::clone(&drains), &restarter, keys.clone());
+    let (recent, started_at) = (keys.recent().clone(), restarter.clock().now());
+    let page = page::router(StatusSource { restarter, drains, recent, notifications, started_at }, keys);
     let routes = Router::new()
         .route("/restart_web_dynos", alerts)
         .route("/health", get(async || "ok"))
-        .with_state(Arc::clone(&state))
+        .with_state(Arc::clone(&intake))
         .merge(drain)
         .merge(page);
-    let elsewhere = Router::new().fallback(no_such_path).with_state(state);
+    let elsewhere = Router::new().fallback(no_such_path).with_state(intake);
     with_lenient_paths(routes, elsewhere)
 }
 
 /// An alert.
 async fn restart_web_dynos(
     access: Access,
-    State(state): State<AppState>,
+    State(intake): State<AppState>,
     format: ResponseFormat,
     request: Request,
 ) -> Response {
-    let arrived = Instant::now();
-    let (head, body) = request.into_parts();
-    if drain::is_log_drain(&head.headers) {
-        state.intake.log_log_drain(&access.key(&state.keys));
-        let text = "This is the URL for alerts; a log drain delivers to /drain";
-        return format.error(StatusCode::BAD_REQUEST, text);
-    }
-    let params = match RestartParams::parse(head.uri.query().unwrap_or_default(), state.restarter.watched()) {
-        Ok(params) => params,
-        Err(error) => {
-            let key = access.key(&state.keys);
-            state.intake.log_misdirected(&key, format_args!("an alert was not acted on: {error}"));
-            return bad_request(&error, format);
-        }
+    let alert = match intake.open(access, request) {
+        Ok(alert) => alert,
+        Err(error) => return respond_to_error(&error, format),
     };
+    let receiving = Box::pin(intake.receive(alert));
     // When the connection breaks, this handler is dropped, but the alert still counts.
-    let shared = Arc::clone(&state);
-    let alert = IncomingAlert { access, params, head, arrived };
-    let receiving = async move {
-        let _guard = shared.panics.guard();
-        shared.intake.receive(alert, body).await
-    };
-    match task::spawn_if_pending(receiving).await {
-        Some(Ok(outcome)) => respond(outcome, &state.restarter, format).await,
-        Some(Err(IntakeError::Params(error))) => bad_request(&error, format),
-        Some(Err(IntakeError::Signature(error))) => Refusal::new(error.to_string()).response(format),
-        Some(Err(IntakeError::Stopping)) | None => shutting_down(format),
+    match task::spawn_if_pending(receiving).await.unwrap_or(Err(IntakeError::Stopping)) {
+        Ok(outcome) => respond(outcome, format),
+        Err(error) => respond_to_error(&error, format),
     }
 }
 
-async fn respond(outcome: AlertOutcome, restarter: &Restarter, format: ResponseFormat) -> Response {
+fn respond(outcome: AlertOutcome, format: ResponseFormat) -> Response {
     match outcome {
         AlertOutcome::Triggered(alerts) => {
             let message = "Restart triggered";
@@ -130,14 +97,14 @@ async fn respond(outcome: AlertOutcome, restarter: &Restarter, format: ResponseF
         AlertOutcome::Answered(field, value) => {
             ResponseFormat::Json.response(StatusCode::OK, "", || json!({ field: value }))
         }
-        AlertOutcome::DryRun(app, trigger) => dry_run(restarter, &app, trigger, format).await,
+        AlertOutcome::DryRun(app, result) => respond_to_dry_run(&app, result, format),
     }
 }
 
-async fn dry_run(restarter: &Restarter, app: &AppName, trigger: Trigger, format: ResponseFormat) -> Response {
+fn respond_to_dry_run(app: &AppName, result: Result<DryRun, DryRunError>, format: ResponseFormat) -> Response {
     let not_now =
         |text: String| format.response(StatusCode::OK, text.as_str(), || json!({ "dry_run": true, "message": text }));
-    match restarter.dry_run(app, trigger).await {
+    match result {
         Ok(DryRun { report, age }) => {
             let as_of =
                 if age < Duration::from_secs(1) { String::new() } else { format!(" (as of {} ago)", human(age)) };
@@ -156,7 +123,7 @@ async fn dry_run(restarter: &Restarter, app: &AppName, trigger: Trigger, format:
                 || json!({ "dry_run": true, "age_seconds": age.as_secs(), "report": PassRecord::from(&report) }),
             )
         }
-        Err(DryRunError::Stopping) => shutting_down(format),
+        Err(DryRunError::Stopping) => respond_to_error(&IntakeError::Stopping, format),
         Err(DryRunError::Busy) => not_now(format!("A pass over {app} is under way; ask again when it has ended")),
         Err(DryRunError::TimedOut) => not_now(format!("Heroku has not yet said which dynos {app} has; ask again")),
     }
@@ -164,52 +131,50 @@ async fn dry_run(restarter: &Restarter, app: &AppName, trigger: Trigger, format:
 
 async fn other_method(
     access: Option<Access>,
-    State(state): State<AppState>,
+    State(intake): State<AppState>,
     method: Method,
     headers: HeaderMap,
     format: ResponseFormat,
 ) -> Response {
     // Event Grid asks whether it may send CloudEvents, and expects its own name in the answer.
     let origin = headers.get(REQUEST_ORIGIN).filter(|_| access.is_some() && method == Method::OPTIONS);
+    let allow = [(ALLOW, HeaderValue::from_static("GET, POST"))];
     if let Some(origin) = origin {
-        return ([(ALLOWED_ORIGIN, origin.clone())], "Alerts may be sent to this URL").into_response();
+        return (allow, [(ALLOWED_ORIGIN, origin.clone())], "Alerts may be sent to this URL").into_response();
     }
     let text = "An alert is a POST or a GET";
     if let Some(access) = access {
-        state.intake.log_misdirected(
-            &access.key(&state.keys),
-            format_args!("{method} with a valid key was not acted on: an alert is a POST or a GET"),
-        );
+        let problem = format!("{method} with a valid key was not acted on: an alert is a POST or a GET");
+        intake.log_misdirected(&access, &problem);
     }
-    ([(ALLOW, HeaderValue::from_static("GET, POST"))], format.error(StatusCode::METHOD_NOT_ALLOWED, text))
-        .into_response()
+    (allow, format.error(StatusCode::METHOD_NOT_ALLOWED, text)).into_response()
 }
 
 async fn no_such_path(
     access: Option<Access>,
-    State(state): State<AppState>,
+    State(intake): State<AppState>,
     uri: Uri,
     format: ResponseFormat,
 ) -> Response {
     let is_icon = ICONS.iter().any(|icon| uri.path().starts_with(icon));
     if let Some(access) = access.filter(|_| !is_icon) {
         let problem = "a request with a valid key was not acted on: its path is neither /restart_web_dynos nor /drain";
-        state.intake.log_misdirected(&access.key(&state.keys), format_args!("{problem}"));
+        intake.log_misdirected(&access, problem);
     }
     format.error(StatusCode::NOT_FOUND, "Nothing here. Alerts go to POST /restart_web_dynos, log drains to POST /drain")
 }
 
-fn bad_request(error: &ParamError, format: ResponseFormat) -> Response {
-    format.error(StatusCode::BAD_REQUEST, &error.to_string())
-}
-
-fn shutting_down(format: ResponseFormat) -> Response {
-    let text = "The service is being shut down and triggered nothing; send the alert again";
-    format.error(StatusCode::SERVICE_UNAVAILABLE, text)
+fn respond_to_error(error: &IntakeError, format: ResponseFormat) -> Response {
+    let (status, text) = match error {
+        IntakeError::Signature(error) => return Refusal::new(error.to_string()).response(format),
+        IntakeError::LogDrain | IntakeError::Params(_) => (StatusCode::BAD_REQUEST, error.to_string()),
+        IntakeError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    };
+    format.error(status, &text)
 }
 
 impl FromRef<AppState> for Keys {
-    fn from_ref(state: &AppState) -> Self {
-        state.keys.clone()
+    fn from_ref(intake: &AppState) -> Self {
+        intake.keys().clone()
     }
 }

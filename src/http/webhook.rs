@@ -1,16 +1,19 @@
 //! Receives one alert: reads its body, decides what it leads to, and hands that over to the restarter.
 //!
 //! An accepted alert is never lost: if its body is cut off, it counts as an alert that says nothing beyond its head. And an
-//! alert that is delivered several times counts once. With a database, `keeping` writes it there first.
+//! alert that is delivered several times counts once: `delivery` tells one from another. With a database, `keeping` writes it
+//! there first. `outcome` is what becomes of it, or why it was not acted on.
 
+mod delivery;
 mod keeping;
+mod outcome;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use tokio::sync::Semaphore;
@@ -18,19 +21,21 @@ use tokio::time::Instant;
 use tracing::{dispatcher, info, warn};
 
 use super::alert_log::{AcceptedAlert, AlertLog};
-use super::auth::signature::SignatureError;
 use super::auth::{Access, Authorized, Keys, Refusal};
 use super::body::{BodyReader, Completeness, ReceivedBody};
 use super::caller::Caller;
 use super::decision::{Decision, IgnoreReason, decide};
+use super::drain::is_log_drain;
 use super::params::{ParamError, RestartParams};
 use super::unintended::Unintended;
-use keeping::{AlertToKeep, digest_of};
+use delivery::{Id, digest_of, ids, nonce_id, query};
+use keeping::AlertToKeep;
+pub(crate) use outcome::{AlertOutcome, IntakeError};
 
-use crate::alert::{self, Alert, Condition, Handshake, UnknownState};
+use crate::alert::{self, Alert, Condition, Handshake, ParseError, UnknownState, Unmet};
 use crate::restart::{Accepted, AppName, Receipt, Restarter, Stopping, Trigger};
+use crate::shutdown::PanicAlarm;
 use crate::util::dedup::SeenIds;
-use crate::util::log_throttle::LogThrottle;
 use crate::util::request_id::RequestId;
 use crate::util::task;
 
@@ -47,170 +52,143 @@ pub(crate) struct AlertIntake {
     /// The IDs of the alerts that were handed over, each with the receipts of its triggers.
     seen: SeenIds<Arc<[Receipt]>>,
     log: AlertLog,
-    not_understood: LogThrottle<alert::ParseError>,
-    misdirected: LogThrottle<String>,
-    log_drains: LogThrottle<()>,
+    panics: PanicAlarm,
 }
 
 /// An alert whose head was accepted. Its body has not been read yet.
 #[derive(Debug)]
 pub(crate) struct IncomingAlert {
-    pub(crate) access: Access,
-    pub(crate) params: RestartParams,
-    pub(crate) head: Parts,
-    pub(crate) arrived: Instant,
-}
-
-/// What became of an alert.
-#[derive(Debug)]
-pub(crate) enum AlertOutcome {
-    /// The apps whose dynos are restarted, each with what comes of the alert now.
-    Triggered(Vec<AcceptedAlert>),
-    /// The alert was delivered before.
-    Repeated,
-    /// Nothing is restarted, for this reason.
-    Ignored(String),
-    /// The sender asks whether this is the right address, and expects this field with this value.
-    Answered(&'static str, String),
-    /// The alert asks what would be restarted for it.
-    DryRun(AppName, Trigger),
+    access: Access,
+    params: RestartParams,
+    head: Parts,
+    body: Body,
+    arrived: Instant,
 }
 
 /// What comes next for an alert whose body was read.
 enum Next {
-    Told(AlertOutcome),
+    Done(AlertOutcome),
     /// It is to be written to the database.
     Keep(Box<AlertToKeep>),
-}
-
-/// Why an alert was not acted on.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum IntakeError {
-    /// Neither the URL nor the alert names one of the watched apps.
-    #[error(transparent)]
-    Params(#[from] ParamError),
-    /// The body is not the one that was signed.
-    #[error(transparent)]
-    Signature(#[from] SignatureError),
-    /// The service is being shut down.
-    #[error("the service is being shut down")]
-    Stopping,
+    /// The app is asked what would be restarted.
+    DryRun(AppName, Trigger),
 }
 
 impl AlertIntake {
-    pub(crate) fn new(restarter: Restarter, keys: Keys) -> Self {
+    pub(crate) fn new(restarter: Restarter, keys: Keys, panics: PanicAlarm) -> Self {
         Self {
-            restarter,
             log: AlertLog::new(keys.recent().clone()),
             keys,
-            bodies: BodyReader::default(),
+            bodies: BodyReader::new(restarter.stop().clone()),
             long_reads: Semaphore::new(LONG_READS),
             seen: SeenIds::default(),
-            not_understood: LogThrottle::default(),
-            misdirected: LogThrottle::default(),
-            log_drains: LogThrottle::default(),
+            panics,
+            restarter,
         }
     }
 
-    /// Reads the body, or what arrives of it, and acts on the alert. Errors are logged.
-    pub(crate) async fn receive(
-        self: &Arc<Self>,
-        alert: IncomingAlert,
-        body: Body,
-    ) -> Result<AlertOutcome, IntakeError> {
-        let key = alert.access.key(&self.keys);
-        let received = self.bodies.read(body).await;
-        let completeness = received.completeness;
-        let result = if alert::takes_long(&alert.head.headers, &received.bytes) {
-            self.act_on_beside_others(alert, received).await
-        } else {
-            self.act_on(alert, received)
-        };
-        let result = match result {
-            Ok(Next::Told(outcome)) => Ok(outcome),
-            Ok(Next::Keep(alert)) => self.keep(*alert).await,
-            Err(error) => Err(error),
-        };
-        match &result {
-            Err(IntakeError::Params(error)) => {
-                self.log_misdirected(&key, format_args!("an alert was not acted on: {error}"));
-            }
-            Err(IntakeError::Signature(error)) => self.keys.log_refusal(&Refusal::new(error.to_string())),
-            Err(IntakeError::Stopping) if completeness == Completeness::CutOff => {
-                warn!("an alert was not acted on: the service is being shut down, and its sender may be gone");
-            }
-            Err(IntakeError::Stopping) | Ok(_) => {}
+    /// What alerts are handed over to.
+    pub(crate) fn restarter(&self) -> &Restarter {
+        &self.restarter
+    }
+
+    /// The keys with which alerts are sent.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Reads the head of an alert. Errors are logged.
+    pub(crate) fn open(&self, access: Access, request: Request) -> Result<Box<IncomingAlert>, IntakeError> {
+        let arrived = Instant::now();
+        let (head, body) = request.into_parts();
+        if is_log_drain(&head.headers) {
+            self.log.log_drain(&access.key(&self.keys));
+            return Err(IntakeError::LogDrain);
         }
-        result
+        let params = RestartParams::parse(query(&head), self.restarter.watched());
+        let params = params.inspect_err(|error| self.log.not_acted_on(&access.key(&self.keys), error))?;
+        Ok(Box::new(IncomingAlert { access, params, head, body, arrived }))
+    }
+
+    /// Reads the body, or what arrives of it, and acts on the alert. Errors are logged.
+    ///
+    /// What only a few alerts wait for is boxed, so that the future of every request is small: it is allocated and moved faster.
+    pub(crate) async fn receive(self: Arc<Self>, mut alert: Box<IncomingAlert>) -> Result<AlertOutcome, IntakeError> {
+        let _guard = self.panics.guard();
+        let received = self.bodies.read(&mut alert.body).await;
+        let mut next = if alert::takes_long(&alert.head.headers, &received.bytes) {
+            Box::pin(self.act_on_beside_others(alert, received)).await
+        } else {
+            self.act_on(*alert, received)
+        };
+        loop {
+            next = match next? {
+                Next::Done(outcome) => return Ok(outcome),
+                Next::Keep(alert) => Box::pin(self.keep(*alert)).await,
+                Next::DryRun(app, trigger) => {
+                    let result = Box::pin(self.restarter.dry_run(&app, trigger)).await;
+                    return Ok(AlertOutcome::DryRun(app, result));
+                }
+            };
+        }
+    }
+
+    /// Writes the log lines that wait for the end of their minute. The process is about to end.
+    pub(crate) fn flush_log(&self) {
+        self.log.flush();
+        self.keys.flush_log();
     }
 
     /// Acts on an alert whose body takes long to read, on a thread of its own: other alerts must not wait for it.
     async fn act_on_beside_others(
         self: &Arc<Self>,
-        alert: IncomingAlert,
+        alert: Box<IncomingAlert>,
         received: ReceivedBody,
     ) -> Result<Next, IntakeError> {
-        // The semaphore is never closed.
-        let _turn = self.long_reads.acquire().await;
+        // The semaphore is never closed. Alerts that wait when the service is asked to end are not read.
+        let _turn = tokio::select! {
+            turn = self.long_reads.acquire() => turn.ok(),
+            _ = self.restarter.stop().requested() => None,
+        };
         let intake = Arc::clone(self);
         // Both belong to a thread: where the log lines go, and the request that they are of.
         let (log, id) = (dispatcher::get_default(Clone::clone), RequestId::current());
-        let act_on = move || intake.act_on(alert, received);
+        let act_on = move || intake.act_on(*alert, received);
         let act_on = move || dispatcher::with_default(&log, || RequestId::call(id, act_on));
         let acting = tokio::task::spawn_blocking(act_on);
         task::output(acting.await).unwrap_or(Err(IntakeError::Stopping))
     }
 
-    /// Logs why a request with a valid key was not acted on: its sender may ignore the response, but somebody set it up.
-    pub(crate) fn log_misdirected(&self, key: &str, problem: fmt::Arguments<'_>) {
-        let problem = problem.to_string();
-        self.keys.recent().add("not acted on", None, key, &problem);
-        self.misdirected.log(&problem, |problem, times| {
-            warn!(count = times.count(), "{problem}{times}. Correct the URL that the sender calls");
-        });
-    }
-
-    /// Logs that a log drain has the URL for alerts: Heroku ignores the response.
-    pub(crate) fn log_log_drain(&self, key: &str) {
-        self.keys.recent().add("not acted on", None, key, "a log drain delivers to /restart_web_dynos");
-        self.log_drains.log(&(), |(), times| {
-            warn!(
-                count = times.count(),
-                "a log drain delivers to /restart_web_dynos, and nothing is restarted for it{times}. Remove it with `heroku \
-                 drains:remove` and add it with the right URL: heroku drains:add \"https://drain:KEY@HOST/drain\" -a APP"
-            );
-        });
+    /// Logs why a request with a valid key was not acted on.
+    pub(crate) fn log_misdirected(&self, access: &Access, problem: &str) {
+        self.log.misdirected(&access.key(&self.keys), problem);
     }
 
     fn act_on(&self, alert: IncomingAlert, received: ReceivedBody) -> Result<Next, IntakeError> {
-        let IncomingAlert { access, params, head, arrived } = alert;
-        let (authorized, received) = access.with_body(received, &self.keys)?;
+        let IncomingAlert { access, params, head, arrived, .. } = alert;
+        let (authorized, received) = access.with_body(received, &self.keys).inspect_err(|error| {
+            self.keys.log_refusal(&Refusal::new(error.to_string()));
+        })?;
         let caller = Caller::new(&authorized, &head.headers, self.keys.secrets());
-        if self.restarter.is_stopping() && !params.dry_run {
+        if self.restarter.is_stopping() {
+            self.log.stopping(authorized.key());
             return Err(IntakeError::Stopping);
         }
-        let alert = self.read(&head, &received, &params);
-        if alert.asks_for_dry_run && !params.dry_run {
-            return Err(ParamError::DryRunInBody.into());
-        }
+        let mut alert = self.read(&head, &received, &authorized);
         let unmet = Condition::first_unmet(&params.only_if, &head.headers, query(&head), &received.bytes);
+        // The field may be in the part that is missing.
+        let is_incomplete = alert.error.is_some_and(ParseError::is_incomplete);
+        let unmet = unmet.filter(|unmet| !(is_incomplete && matches!(unmet, Unmet::NoField(_))));
         let decision = match Unintended::check(&head) {
             Some(why) => Decision::Ignore(IgnoreReason::Unintended(why)),
-            None => decide(&alert, unmet, &params, self.restarter.watched(), arrived, authorized.key())?,
+            None => decide(&alert, unmet, &params, self.restarter.watched(), arrived, authorized.key())
+                .inspect_err(|error| self.log.not_acted_on(authorized.key(), error))?,
         };
         let triggers = match decision {
             Decision::Restart(triggers) => triggers,
             Decision::Ignore(reason) => {
-                let reason = reason.to_string();
-                self.log.ignored(&caller, params.app.as_ref(), &reason);
-                match alert.handshake {
-                    Some(Handshake::Answer(field, value)) => {
-                        return Ok(Next::Told(AlertOutcome::Answered(field, value)));
-                    }
-                    Some(Handshake::OpenUrl(url)) => warn!("to receive alerts, confirm the subscription: open {url}"),
-                    None => {}
-                }
-                return Ok(Next::Told(AlertOutcome::Ignored(format!("Ignored: {reason}"))));
+                self.log.ignored(&caller, params.app.as_ref(), &reason.to_string());
+                return Ok(Next::Done(ignored(&reason, alert.handshake)));
             }
         };
         if let Some(state @ UnknownState { field, word }) = &alert.unknown_state {
@@ -222,6 +200,14 @@ impl AlertIntake {
         }
         if params.dry_run {
             return self.dry_run(triggers, authorized, head.headers);
+        }
+        if received.completeness == Completeness::CutOff && !alert.deliveries.is_empty() {
+            if self.is_repeated(ids(&alert, &authorized, &head, &received.bytes)) {
+                self.log.repeated(&caller, params.app.as_ref());
+                return Ok(Next::Done(AlertOutcome::Repeated));
+            }
+            // The sender knows that it did not arrive as a whole, and may deliver it again.
+            alert.deliveries.clear();
         }
         if self.restarter.has_database() {
             let ids = ids(&alert, &authorized, &head, &received.bytes).map(|id| digest_of(&id)).collect();
@@ -236,7 +222,16 @@ impl AlertIntake {
             })));
         }
         let ids = ids(&alert, &authorized, &head, &received.bytes);
-        self.hand_over(ids, triggers, &caller, params.app.as_ref()).map(Next::Told)
+        self.hand_over(ids, triggers, &caller, params.app.as_ref()).map(Next::Done)
+    }
+
+    /// Whether this process knows that a delivery with one of these IDs was handed over.
+    fn is_repeated<'a>(&self, mut ids: impl Iterator<Item = Id<'a>>) -> bool {
+        if self.restarter.has_database() {
+            ids.any(|id| self.seen.is_known(digest_of(&id), is_lost))
+        } else {
+            ids.any(|id| self.seen.is_known(id, is_lost))
+        }
     }
 
     /// Hands over the triggers, unless the alert was delivered before.
@@ -260,22 +255,22 @@ impl AlertIntake {
                 self.log.repeated(caller, app);
                 Ok(AlertOutcome::Repeated)
             }
-            Err(Stopping) => Err(IntakeError::Stopping),
+            Err(Stopping) => {
+                self.log.stopping(caller.key());
+                Err(IntakeError::Stopping)
+            }
         }
     }
 
-    fn read(&self, head: &Parts, received: &ReceivedBody, params: &RestartParams) -> Alert {
+    fn read(&self, head: &Parts, received: &ReceivedBody, authorized: &Authorized) -> Alert {
         let incomplete = match received.completeness {
             Completeness::Complete => None,
-            Completeness::TooLarge => Some(alert::ParseError::TooLarge),
-            Completeness::CutOff => Some(alert::ParseError::CutOff),
+            Completeness::TooLarge => Some(ParseError::TooLarge),
+            Completeness::CutOff => Some(ParseError::CutOff),
         };
         let alert = Alert::read(&head.headers, query(head), &received.bytes, incomplete);
-        if let Some(error) = alert.error.filter(|_| !params.dry_run) {
-            self.not_understood.log(&error, |error, times| {
-                let sentence = "What stands in front of the fault counts";
-                warn!(count = times.count(), "the body of an alert was not understood: {error}{times}. {sentence}");
-            });
+        if let Some(error) = alert.error {
+            self.log.not_understood(error, authorized.nonce().is_some());
         }
         alert
     }
@@ -309,15 +304,28 @@ impl AlertIntake {
                 let nonce = nonce_id(&authorized);
                 let dry_run = (app, trigger);
                 if nonce.is_none() || !self.restarter.has_database() {
-                    return self.note_dry_run(nonce, dry_run).map(Next::Told);
+                    return self.note_dry_run(nonce, dry_run);
                 }
                 let ids = nonce.iter().map(digest_of).collect();
                 let (app, dry_run) = (Some(dry_run.0.clone()), Some(dry_run));
                 Ok(Next::Keep(Box::new(AlertToKeep { authorized, headers, app, ids, triggers, dry_run })))
             }
-            _ => Err(ParamError::no_app(self.restarter.watched()).into()),
+            _ => {
+                let error = ParamError::no_app(self.restarter.watched());
+                self.log.not_acted_on(authorized.key(), &error);
+                Err(error.into())
+            }
         }
     }
+}
+
+fn ignored(reason: &IgnoreReason, handshake: Option<Handshake>) -> AlertOutcome {
+    match handshake {
+        Some(Handshake::Answer(field, value)) => return AlertOutcome::Answered(field, value),
+        Some(Handshake::OpenUrl(url)) => warn!("to receive alerts, confirm the subscription: open {url}"),
+        None => {}
+    }
+    AlertOutcome::Ignored(format!("Ignored: {reason}"))
 }
 
 fn describe(trigger: &Trigger) -> String {
@@ -325,36 +333,7 @@ fn describe(trigger: &Trigger) -> String {
     trigger.target.describe() + force
 }
 
-/// An ID, the query that it counts together with, and the body that it counts together with.
-type Id<'a> = (&'a str, &'a str, &'a [u8]);
-
-/// The IDs of a delivery. If one of them was seen before, the delivery is repeated.
-///
-/// A sender may use one ID for several of its webhooks, so an ID counts together with the query. A mere sequence number
-/// may start again with each incident, so it counts together with the body, too.
-fn ids<'a>(
-    alert: &'a Alert,
-    authorized: &'a Authorized,
-    head: &'a Parts,
-    body: &'a [u8],
-) -> impl Iterator<Item = Id<'a>> {
-    let deliveries = alert.deliveries.iter().map(move |id| {
-        let body = if id.starts_with("sequence/") { body } else { &[] };
-        (id.as_str(), query(head), body)
-    });
-    deliveries.chain(nonce_id(authorized))
-}
-
-fn nonce_id(authorized: &Authorized) -> Option<Id<'_>> {
-    // The IDs of alerts begin with a name and a slash, so no nonce equals one of them.
-    authorized.nonce().map(|nonce| ("nonce", nonce, &[][..]))
-}
-
 /// Whether the pass of one of these triggers could not act on it. The same alert, delivered again, is then acted on.
 fn is_lost(receipts: &Arc<[Receipt]>) -> bool {
     receipts.iter().any(Receipt::was_lost)
-}
-
-fn query(head: &Parts) -> &str {
-    head.uri.query().unwrap_or_default()
 }

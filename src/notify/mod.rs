@@ -64,7 +64,7 @@ pub(crate) struct Notifier {
     failures: u32,
     /// Whether nothing more will come, because the service is being shut down.
     is_closing: bool,
-    log: LogThrottle<&'static str>,
+    log: LogThrottle,
     counts: NotificationCounts,
 }
 
@@ -141,7 +141,7 @@ impl Notifier {
         }
         if self.outbox.push(text, Instant::now()) {
             self.counts.failed("dropped", 1);
-            self.log.log(&"full", |_, times| {
+            self.log.log("full", |times| {
                 warn!("too many notifications wait to be sent, and the oldest is dropped{times}");
             });
         }
@@ -189,7 +189,7 @@ impl Notifier {
     }
 
     fn log_failure(&self, error: SendError) {
-        self.log.log(&error.kind(), move |_, times| {
+        self.log.log(error.kind(), move |times| {
             let then = if error.is_transient() { "trying again" } else { "it is dropped; check NOTIFY_URL" };
             warn!(count = times.count(), "a notification was not sent: {error}; {then}{times}");
         });

@@ -196,6 +196,12 @@ impl Restarter {
         self.stop.is_requested()
     }
 
+    /// Tells when the service is asked to end.
+    #[must_use]
+    pub(crate) fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
     /// Hands over what an alert asks for; does not wait.
     ///
     /// # Errors

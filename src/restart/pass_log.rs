@@ -26,16 +26,22 @@ pub(super) struct PassLog {
 }
 
 impl PassLog {
-    pub(super) fn write(&mut self, app: &AppName, note: Note) {
+    pub(super) fn write(&mut self, app: &AppName, notes: &[Note]) {
+        for note in notes {
+            self.write_note(app, note);
+        }
+    }
+
+    fn write_note(&mut self, app: &AppName, note: &Note) {
         match note {
             Note::Plan { dynos, asked, forced } => {
                 let in_turn = if dynos.len() > 1 { ", in turn" } else { "" };
-                let force = if forced { " (force=true)" } else { "" };
+                let force = if *forced { " (force=true)" } else { "" };
                 info!(event = "plan", %app, "restarting {} of {app}{in_turn}: alerts asked for {asked}{force}", list(dynos));
             }
-            Note::Outcome(dyno, outcome) => self.write_outcome(app, &dyno, &outcome),
+            Note::Outcome(dyno, outcome) => self.write_outcome(app, dyno, outcome),
             Note::GaveUp(dyno, skip) => {
-                self.skips.insert(dyno.clone(), discriminant(&skip));
+                self.skips.insert(dyno.clone(), discriminant(skip));
                 warn!(
                     event = "gave_up",
                     %app,
@@ -58,7 +64,7 @@ impl PassLog {
                 info!(event = "re_armed", %app, %dyno, "{dyno} of {app} may be restarted again");
             }
             Note::Retry(error, pause) => {
-                let pause = human(pause.max(Duration::from_secs(1)));
+                let pause = human(Duration::from_secs(1).max(*pause));
                 warn!(event = "retry", %app, "{error}; trying {app} again in {pause}");
             }
             Note::AnswerLost(dyno, error) => {
@@ -67,7 +73,7 @@ impl PassLog {
             Note::NotRestarted(dyno) => {
                 warn!(%app, %dyno, "{dyno} of {app} is still unchanged after a restart whose answer was lost; trying again");
             }
-            Note::Unreadable(count) => warn_of_unreadable(app, count),
+            Note::Unreadable(count) => warn_of_unreadable(app, *count),
             Note::EmptyList => {
                 warn!(%app, "Heroku lists no dynos of {app}, and listed some a moment ago; asking again");
             }

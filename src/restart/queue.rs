@@ -203,7 +203,7 @@ impl Queue {
             return Err(Stopping);
         }
         let outlook = waiting.outlook(trigger.force);
-        if waiting.pass.senders.len() < MOST_SENDERS {
+        if waiting.pass.senders.len() < MOST_SENDERS && !waiting.pass.senders.contains(&trigger.sender) {
             waiting.pass.senders.insert(Arc::clone(&trigger.sender));
         }
         // In a storm of alerts, all but the first join a pass that waits already.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::event::{Action, Note};
 use super::fleet::{Look, elapsed};
 use super::history::History;
 use super::policy::Policy;
@@ -58,7 +59,7 @@ pub(super) struct View {
 
 impl View {
     /// Something happened to a dyno.
-    pub(super) fn happened(&mut self, dyno: &DynoName, what: WhatHappened, at: Timestamp) {
+    fn happened(&mut self, dyno: &DynoName, what: WhatHappened, at: Timestamp) {
         self.add_events([DynoEvent { at, dyno: dyno.clone(), what, by: None }], at);
     }
 
@@ -155,7 +156,7 @@ impl View {
     }
 
     /// A pass ended because Heroku refused to restart a dyno: that is shown until a restart is accepted, or seen to have happened.
-    pub(super) fn note_refusal(&mut self, report: &Report, at: Timestamp) {
+    fn note_refusal(&mut self, report: &Report, at: Timestamp) {
         match &report.end {
             Some(End::Api(error)) if !error.is_transient() && report.was_refused() => {
                 let since = self.refused.as_ref().map_or(at, |refused| refused.since);
@@ -173,8 +174,21 @@ impl View {
         self.trouble = None;
     }
 
-    /// A pass has made a step, and acts again at this time.
-    pub(super) fn stepped(&mut self, rollout: &Rollout, next: Option<Timestamp>) {
+    /// A person is told this.
+    pub(super) fn noted(&mut self, notes: &[Note], now: Timestamp) {
+        for note in notes {
+            match note {
+                Note::Hold(dyno, _) => self.happened(dyno, WhatHappened::Failed, now),
+                Note::Retry(error @ Error::TooLate { .. }, _) => self.failed(error, now),
+                _ => {}
+            }
+        }
+    }
+
+    /// A pass has made a step, with these notes, and does this next.
+    pub(super) fn stepped(&mut self, rollout: &Rollout, notes: &[Note], action: &Action, now: Timestamp) {
+        self.noted(notes, now);
+        let next = if let Action::WaitUntil(time) = action { Some(*time) } else { None };
         if let Some(trouble) = &mut self.trouble {
             (trouble.next_call, trouble.gives_up_at) = (next, next.map(|next| rollout.gives_up_at(next)));
         }
@@ -182,6 +196,9 @@ impl View {
             self.compare(look);
         }
         self.rollout = Some(rollout.clone());
+        if let Action::Done(report) = action {
+            self.note_refusal(report, now);
+        }
     }
 
     /// The pass is over.

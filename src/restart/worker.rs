@@ -4,7 +4,6 @@ mod looks;
 mod succession;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,7 +31,7 @@ use super::target::Receipt;
 use super::totals::Totals;
 use super::turn::{HeldTurn, Turn};
 use super::view::HolderStatus;
-use crate::heroku::{AppName, Client, Error, ProcessType};
+use crate::heroku::{AppName, Client, DynoName, Error, ProcessType};
 use crate::shutdown::Stop;
 use crate::util::clock::Clock;
 
@@ -88,10 +87,10 @@ struct LateEnd {
 }
 
 /// The alerts that a pass serves.
-struct ServedAlerts {
-    senders: BTreeSet<Arc<str>>,
+pub(super) struct ServedAlerts {
+    pub(super) senders: BTreeSet<Arc<str>>,
     receipt: Receipt,
-    requests: Vec<i64>,
+    pub(super) requests: Vec<i64>,
 }
 
 impl SharedApp {
@@ -139,6 +138,12 @@ impl SharedApp {
             Err(error) => self.view().failed(error, asked),
         }
         Ok(Look::new(listing?, asked, answered, client.remaining()))
+    }
+
+    /// Heroku accepted a restart.
+    pub(super) fn restarted(&self, dyno: &DynoName, now: Timestamp) {
+        let by = self.turn.as_ref().map(|turn| turn.store.id());
+        self.view().restarted(dyno, by, now);
     }
 
     /// What the task knows.
@@ -229,20 +234,12 @@ impl Worker {
     }
 
     async fn drive(&mut self, mut rollout: Rollout, first: (Event, Timestamp), served: ServedAlerts) {
-        let ServedAlerts { senders, receipt, requests } = served;
         let began = Instant::now();
         let turn = self.app.turn.clone();
         let held = turn.as_ref().and_then(|turn| turn.held());
         let was_alone = turn.is_some() && held.is_none();
         self.state.was_alone |= was_alone;
-        let in_hand = turn.as_ref().map(|turn| PassInHand {
-            app: &self.name,
-            turn,
-            held: held.clone(),
-            requests: &requests,
-            senders: &senders,
-            told: AtomicBool::new(false),
-        });
+        let in_hand = PassInHand::new(&self.name, &self.app, self.clock, held.clone(), &served);
         let driver = Driver {
             app: &self.name,
             client: &self.client,
@@ -253,11 +250,11 @@ impl Worker {
         };
         let ended = driver.run(&mut rollout, first, &mut self.state.log).await;
         let Ended::Over(mut report, notes) = ended else {
-            return self.leave_to_another(&rollout, was_alone, &requests);
+            return self.leave_to_another(&rollout, was_alone, &served.requests);
         };
-        report.senders.clone_from(&senders);
+        report.senders.clone_from(&served.senders);
         match &mut report.end {
-            Some(End::Api(_)) => receipt.mark_lost(),
+            Some(End::Api(_)) => served.receipt.mark_lost(),
             // One warning says all that is not done.
             Some(End::Stopped { waiting }) => {
                 let asked = self.app.queue.close().asked;
@@ -276,7 +273,7 @@ impl Worker {
         }
         self.publish(|| News::Pass { report: Report::clone(&report), notes });
         let report = self.app.keep(*report, &self.policy.process_types);
-        self.write_end(held, &requests, &report).await;
+        self.write_end(held, &served.requests, &report).await;
     }
 
     /// Sends news to whoever listens, without waiting: when too many wait there already, these are dropped.

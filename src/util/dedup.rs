@@ -53,6 +53,14 @@ impl SeenIds {
 }
 
 impl<T: Clone> SeenIds<T> {
+    /// Whether this ID was inserted before, with a value for which `is_void` does not hold.
+    pub(crate) fn is_known(&self, id: impl Hash, is_void: impl Fn(&T) -> bool) -> bool {
+        let hash = self.hasher.hash_one(id);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.forget_old();
+        entries.is_known(hash, is_void)
+    }
+
     /// If all of `ids` are new, calls `act` and inserts them with the value that it returns; otherwise returns `false`.
     ///
     /// An ID also counts as new when `is_void` holds for the value it was inserted with. `act` runs under the lock, so of
@@ -67,10 +75,12 @@ impl<T: Clone> SeenIds<T> {
         act: impl FnOnce() -> Result<T, E>,
     ) -> Result<bool, E> {
         let hashes: Vec<u64> = ids.into_iter().map(|id| self.hasher.hash_one(id)).collect();
+        if hashes.is_empty() {
+            return act().map(|_| true);
+        }
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.forget_old();
-        let is_seen = |hash| entries.by_hash.get(hash).is_some_and(|entry| !is_void(&entry.value));
-        if hashes.iter().any(is_seen) {
+        if hashes.iter().any(|hash| entries.is_known(*hash, &is_void)) {
             return Ok(false);
         }
         let value = act()?;
@@ -82,6 +92,10 @@ impl<T: Clone> SeenIds<T> {
 }
 
 impl<T> Entries<T> {
+    fn is_known(&self, hash: u64, is_void: impl Fn(&T) -> bool) -> bool {
+        self.by_hash.get(&hash).is_some_and(|entry| !is_void(&entry.value))
+    }
+
     fn insert(&mut self, hash: u64, value: T) {
         let inserted_at = Instant::now();
         self.by_hash.insert(hash, Entry { inserted_at, value });

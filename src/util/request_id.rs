@@ -1,8 +1,11 @@
 //! The ID of a request: a field of every log line about the request, and a header of its response.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::secrets::Secrets;
 
 /// Heroku's router sets it (<https://devcenter.heroku.com/articles/http-request-id>) and logs it.
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -21,10 +24,11 @@ tokio::task_local! {
 pub(crate) struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The ID that the request has, or a new one.
+    /// The ID that the request has, or a new one if it has none or one with a secret.
     /// A new one is 64 random bits. They need to be different, not secret.
-    pub(crate) fn of(request: &HeaderMap) -> Self {
-        let sent = request.get(&HEADER).filter(|id| is_id(id)).cloned();
+    pub(crate) fn of(request: &HeaderMap, secrets: &Secrets) -> Self {
+        let has_secret = |id: &HeaderValue| id.to_str().is_ok_and(|id| matches!(secrets.conceal(id), Cow::Owned(_)));
+        let sent = request.get(&HEADER).filter(|id| is_id(id) && !has_secret(id)).cloned();
         Self(sent.unwrap_or_else(|| fastrand::u64(..).into()))
     }
 

@@ -1,6 +1,7 @@
 //! Waiting for tasks.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::task::Poll;
 
 use tokio::task::{JoinError, JoinHandle};
@@ -9,11 +10,10 @@ use super::request_id::RequestId;
 
 /// Runs a future to its end, even if the caller is dropped meanwhile. It becomes a task only if it is not ready at once.
 /// `None` when the runtime ended before it. A panic goes on in the caller.
-pub(crate) async fn spawn_if_pending<F>(future: F) -> Option<F::Output>
+pub(crate) async fn spawn_if_pending<F>(mut future: Pin<Box<F>>) -> Option<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    let mut future = Box::pin(future);
     match poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
         Poll::Ready(output) => Some(output),
         Poll::Pending => output(spawn_in_request(future).await),

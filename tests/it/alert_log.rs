@@ -127,3 +127,45 @@ async fn a_request_without_a_valid_id_is_given_one() {
     assert!(ids[0] != ids[1] && ids[1] != ids[2], "{ids:?}");
     service.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_id_with_a_key_in_it_is_repeated_in_no_answer() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for key in [KEY, "wrong"] {
+        let request = service.request(Method::POST, "").bearer_auth(key).header("x-request-id", KEY);
+        let answer = request.send().await.expect("answered");
+        assert!(answer.headers()["x-request-id"].to_str().expect("text").parse::<u64>().is_ok(), "{key}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_not_acted_on_is_logged_with_its_key() {
+    let (heroku, _) = shop(1).await;
+    let keys = format!("pager:{KEY},drain:{}", KEY.to_uppercase());
+    let service = Service::with(&heroku, &[("RESTART_WEBHOOK_KEY", &keys)]).await;
+    for method in [Method::POST, Method::DELETE] {
+        for key in [KEY, &KEY.to_uppercase()] {
+            service.request(method.clone(), "app=nosuch").bearer_auth(key).send().await.expect("answered");
+        }
+    }
+    for name in ["pager", "drain"] {
+        assert_eq!(service.log.count(&format!("(key {name}). Correct the URL")), 2, "{name}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_of_very_many_kinds_are_counted_in_one_line() {
+    let (heroku, _) = shop(1).await;
+    let mut service = Service::start(&heroku).await;
+    let letters = || ('a'..='z').chain(['_']);
+    for query in letters().flat_map(|first| letters().map(move |second| format!("dryrun{first}{second}=1"))).take(210) {
+        assert_eq!(service.ask(&query).await.0, 400, "{query}");
+    }
+    service.terminate();
+    service.ended().await.expect("it ends well");
+    assert_eq!(service.log.count("is misspelt"), 200);
+    assert_eq!(service.log.count("10 events of the last minute were not logged"), 1);
+}

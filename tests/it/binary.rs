@@ -29,6 +29,17 @@ pub(crate) async fn start_with(
     listening(&mut binary(environment(heroku, changes))).await
 }
 
+/// The same with room for a few dozen connections.
+async fn start_with_room_for_few_files(heroku: &simulator::Heroku) -> (Child, Lines<BufReader<ChildStdout>>, String) {
+    let environment = environment(heroku, &[("PORT", "127.0.0.1:0"), ("RUST_LOG", "info")]);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", r#"ulimit -n 160; exec "$0""#, env!("CARGO_BIN_EXE_dyno-restarter")])
+        .env_clear()
+        .envs(environment);
+    listening(&mut command).await
+}
+
 async fn listening(command: &mut Command) -> (Child, Lines<BufReader<ChildStdout>>, String) {
     let mut child =
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().expect("it starts");
@@ -108,13 +119,7 @@ async fn clients_that_send_half_a_request_do_not_keep_an_alert_out() {
 async fn with_room_for_few_files_neither_silent_clients_nor_slow_bodies_keep_an_alert_out() {
     let (heroku, shop) = shop(1).await;
     let shop = shop.boot_time(seconds(0));
-    let environment = environment(&heroku, &[("PORT", "127.0.0.1:0"), ("RUST_LOG", "info")]);
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", r#"ulimit -n 160; exec "$0""#, env!("CARGO_BIN_EXE_dyno-restarter")])
-        .env_clear()
-        .envs(environment);
-    let (mut child, _log, address) = listening(&mut command).await;
+    let (mut child, _log, address) = start_with_room_for_few_files(&heroku).await;
     let mut clients = Vec::new();
     for number in 0..600 {
         let mut stream = TcpStream::connect(&address).await.expect("connected");
@@ -128,6 +133,29 @@ async fn with_room_for_few_files_neither_silent_clients_nor_slow_bodies_keep_an_
     let answer = tokio::time::timeout(seconds(8), reqwest::get(url)).await.expect("answered in time");
     assert_eq!(answer.expect("answered").status(), 202);
     heroku.until(|_| shop.restarts().len() == 1).await;
+    assert_eq!(terminate(&mut child).await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn strangers_who_take_all_the_room_do_not_cut_off_an_alert_that_is_still_arriving() {
+    let (heroku, shop) = shop(1).await;
+    let (mut child, _log, address) = start_with_room_for_few_files(&heroku).await;
+    let mut alert = TcpStream::connect(&address).await.expect("connected");
+    let head = format!("POST /restart_web_dynos?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: 21\r\n\r\n");
+    alert.write_all((head + r#"{"status":"reso"#).as_bytes()).await.expect("sent");
+    let mut strangers = Vec::new();
+    for _ in 0..300 {
+        strangers.push(TcpStream::connect(&address).await.expect("connected"));
+    }
+    // The last of them is accepted only when there was room for it.
+    let mut last = TcpStream::connect(&address).await.expect("connected");
+    last.write_all(b"GET /health HTTP/1.0\r\n\r\n").await.expect("sent");
+    last.read_to_end(&mut Vec::new()).await.expect("answered");
+    alert.write_all(br#"lved"}"#).await.expect("sent");
+    let mut answer = [0; 12];
+    alert.read_exact(&mut answer).await.expect("answered");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    assert!(shop.restarts().is_empty());
     assert_eq!(terminate(&mut child).await.code(), Some(0));
 }
 

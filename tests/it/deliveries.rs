@@ -3,6 +3,8 @@
 use dyno_restarter::SeenIds;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::affected::{post, post_and_pass};
 use crate::service::{KEY, Service, first_line, lists, seconds, shop};
@@ -111,7 +113,10 @@ async fn a_repeated_delivery_is_recognised_by_its_id_its_nonce_or_its_sequence()
         let request = service.request(Method::POST, "").bearer_auth(KEY).header(header, "abc").body(body.to_string());
         first_line(&request.send().await.expect("answered").text().await.expect("whole"))
     };
-    for header in ["webhook-id", "x-le-nonce", "request-id", "idempotency-key", "x-honeycomb-webhook-delivery-id"] {
+    for header in ["webhook-id", "x-le-nonce", "request-id", "idempotency-key", "x-honeycomb-webhook-delivery-id"]
+        .into_iter()
+        .chain(["svix-id", "x-amz-sns-message-id", "x-github-delivery"])
+    {
         assert_eq!(deliver(header, json!({})).await, TRIGGERED, "{header}");
         assert!(deliver(header, json!({ "other": 1 })).await == REPEATED, "{header}");
     }
@@ -172,4 +177,27 @@ async fn an_alert_that_was_answered_503_is_not_answered_202_the_next_time() {
         assert_eq!(post(&service, "", &json!({ "sequence": 7 })).await.0, 503);
     }
     service.ended().await.expect("it ends well");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_was_cut_off_is_acted_on_when_it_comes_as_a_whole() {
+    let (heroku, shop) = shop(2).await;
+    let service = Service::start(&heroku).await;
+    let body = json!({ "alerts": [{ "dyno": "web.1" }, { "dyno": "web.2" }] });
+    let head = format!(
+        "POST /restart_web_dynos?scope=affected HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nwebhook-id: 7\r\n\
+         Content-Length: 99\r\n\r\n"
+    );
+    let cut_off = head + &body.to_string()[..30];
+    let deliver_a_part = async || {
+        let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+        stream.write_all(cut_off.as_bytes()).await.expect("sent");
+    };
+    deliver_a_part().await;
+    service.log.until(|log| log.count("was accepted and asks for web.1") == 1).await;
+    assert_eq!(deliver(&service, "scope=affected", "7", body).await, TRIGGERED);
+    deliver_a_part().await;
+    service.log.until(|log| log.count("was delivered again and counts once") == 1).await;
+    heroku.until(|_| shop.restarts().len() == 2).await;
+    service.stop().await;
 }

@@ -207,7 +207,10 @@ async fn an_api_that_stays_slow_ends_a_pass_after_a_quarter_of_an_hour() {
     service.alert_and_pass("").await;
     let end = service.end().expect("it ended early").to_string();
     assert!(end.contains("Heroku took 9.0s to list the dynos"), "{end}");
-    assert_eq!((deletes(&heroku), service.report().took.as_secs().div_ceil(60)), (0, 15));
+    assert_eq!(deletes(&heroku), 0);
+    // The last pause, of up to a minute, is left out, and the last answer is waited for.
+    let took = service.report().took.as_secs();
+    assert!((15 * 60 - 60..=15 * 60 + 9).contains(&took), "{took} s");
     service.stop().await;
 }
 

@@ -2,6 +2,7 @@
 
 use dyno_restarter::restart::{End, Failure, Outcome};
 use simulator::{App, Fault, Heroku, On};
+use tokio::io::AsyncReadExt;
 
 use crate::service::{KEY, Service, deletes, lists, seconds, shop};
 
@@ -211,4 +212,41 @@ async fn a_pause_that_heroku_asks_for_does_not_hide_that_the_dyno_in_hand_is_up(
     service.terminate();
     service.ended().await.expect("it ends well");
     assert!(matches!(service.outcome("web.1"), Outcome::Restarted { .. }), "{:?}", service.report());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_that_is_on_its_way_at_shutdown_is_answered_503_and_logged() {
+    let (heroku, shop) = shop(1).await;
+    let mut service = Service::start(&heroku).await;
+    let mut stream = service.begin("/restart_web_dynos", 100, b"{").await;
+    tokio::time::sleep(seconds(1)).await;
+    service.terminate();
+    let mut answer = [0; 13];
+    {
+        let mut ended = std::pin::pin!(service.ended());
+        tokio::select! {
+            biased;
+            _ = &mut ended => panic!("the service ended before it answered"),
+            read = stream.read_exact(&mut answer) => assert_eq!(read.expect("answered"), 13),
+        }
+        ended.await.expect("it ends well");
+    }
+    assert_eq!(&answer, b"HTTP/1.1 503 ");
+    assert_eq!(service.log.count("because the service is being shut down (key 1)"), 1);
+    assert!(shop.restarts().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_log_has_only_counted_is_written_at_the_end() {
+    let (heroku, _) = shop(1).await;
+    let mut service = Service::start(&heroku).await;
+    for _ in 0..15 {
+        service.alert().await;
+        assert_eq!(service.ask("app=nosuch").await.0, 400);
+    }
+    service.terminate();
+    service.ended().await.expect("it ends well");
+    assert_eq!(service.log.count("was accepted and asks for all watched dynos"), 11);
+    assert_eq!(service.log.count("(5 times within the last minute)"), 1);
+    assert_eq!(service.log.count("accepted: shop (14 times within the last minute) (key 1)."), 1);
 }

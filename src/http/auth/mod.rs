@@ -44,7 +44,7 @@ pub(crate) struct Keys(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     all: Vec<Key>,
-    refusals: LogThrottle<Cow<'static, str>>,
+    refusals: LogThrottle,
     recent: RecentAlerts,
     own_url: OwnUrl,
     secrets: Secrets,
@@ -179,11 +179,17 @@ impl Keys {
         signed.map(|tag| BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref())).unwrap_or_default()
     }
 
+    /// Writes the log lines that wait for the end of their minute. The process is about to end.
+    pub(super) fn flush_log(&self) {
+        self.0.refusals.flush();
+    }
+
     /// Logs why a request was refused, at most twice a minute for each reason.
     pub(crate) fn log_refusal(&self, Refusal { problem, .. }: &Refusal) {
         self.0.recent.add("refused", None, "", problem);
-        self.0.refusals.log(problem, |problem, times| {
-            warn!(count = times.count(), "refused a request: {problem}{times}");
+        self.0.refusals.log_with(problem, || {
+            let problem = problem.clone();
+            move |times| warn!(count = times.count(), "refused a request: {problem}{times}")
         });
     }
 }

@@ -51,7 +51,7 @@ const SHUTTING_DOWN: &str = "The restarter is being shut down. Try again in a mi
 struct Page {
     source: StatusSource,
     keys: Keys,
-    misdirected: LogThrottle<()>,
+    misdirected: LogThrottle,
     /// One text is made at a time, so that readers of the page do not take all threads.
     rendering: Semaphore,
 }
@@ -235,7 +235,7 @@ impl Page {
     fn no_form(&self, key: &str) -> Response {
         let text = "Alerts go to POST /restart_web_dynos, log drains to POST /drain";
         self.keys.recent().add("not acted on", None, key, &format!("it was sent to the page. {text}"));
-        self.misdirected.log(&(), move |(), times| {
+        self.misdirected.log("", move |times| {
             warn!(
                 count = times.count(),
                 "a request with a valid key was sent to the page and not acted on{times}. {text}"

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 
-use super::{AlertIntake, AlertOutcome, Id, IntakeError, describe, is_lost};
+use super::{AlertIntake, AlertOutcome, IntakeError, Next, describe, is_lost};
 use crate::http::alert_log::AcceptedAlert;
 use crate::http::auth::Authorized;
 use crate::http::caller::Caller;
 use crate::restart::{AppName, Kept, Trigger};
-use crate::store::{DeliveryId, delivery_id};
+use crate::store::DeliveryId;
 
 /// An alert that is to be written to the database.
 pub(super) struct AlertToKeep {
@@ -27,14 +27,14 @@ pub(super) struct AlertToKeep {
 
 impl AlertIntake {
     /// Writes what an alert asks for to the database. Where that is away, the alert is handed over as without a database.
-    pub(super) async fn keep(&self, alert: AlertToKeep) -> Result<AlertOutcome, IntakeError> {
+    pub(super) async fn keep(&self, alert: AlertToKeep) -> Result<Next, IntakeError> {
         let AlertToKeep { authorized, headers, app, ids, triggers, dry_run } = alert;
         let kept = self.restarter.keep(ids.clone(), &triggers).await;
         let caller = Caller::new(&authorized, &headers, self.keys.secrets());
         match (kept, dry_run) {
-            (Kept::New, Some((app, trigger))) => Ok(AlertOutcome::DryRun(app, trigger)),
+            (Kept::New, Some((app, trigger))) => Ok(Next::DryRun(app, trigger)),
             (Kept::InMemoryOnly, Some(dry_run)) => self.note_dry_run(ids, dry_run),
-            (kept, _) => self.kept(kept, ids, triggers, &caller, app.as_ref()),
+            (kept, _) => self.kept(kept, ids, triggers, &caller, app.as_ref()).map(Next::Done),
         }
     }
 
@@ -72,14 +72,9 @@ impl AlertIntake {
         &self,
         ids: impl IntoIterator<Item = impl Hash>,
         (app, trigger): (AppName, Trigger),
-    ) -> Result<AlertOutcome, IntakeError> {
+    ) -> Result<Next, IntakeError> {
         let act = || Ok::<_, IntakeError>(Arc::default());
         let is_new = self.seen.insert_new_with(ids, is_lost, act)?;
-        Ok(if is_new { AlertOutcome::DryRun(app, trigger) } else { AlertOutcome::Repeated })
+        Ok(if is_new { Next::DryRun(app, trigger) } else { Next::Done(AlertOutcome::Repeated) })
     }
-}
-
-/// The same on every replica.
-pub(super) fn digest_of((id, query, body): &Id<'_>) -> DeliveryId {
-    delivery_id([id.as_bytes(), query.as_bytes(), body])
 }

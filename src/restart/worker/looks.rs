@@ -15,7 +15,6 @@ use crate::restart::pass_log::warn_of_unreadable;
 use crate::restart::queue::DryRunRequest;
 use crate::restart::report::{DryRun, End, Report};
 use crate::restart::rollout::Rollout;
-use crate::restart::status::WhatHappened;
 use crate::restart::target::MergedTarget;
 use crate::util::ordered::CollectOrdered;
 use crate::util::text::list;
@@ -165,12 +164,8 @@ impl Worker {
             };
         }
         let notes: Vec<Note> = rollout.take_notes().into_iter().filter(Note::outlasts_pass).collect();
-        for note in &notes {
-            if let Note::Hold(dyno, _) = note {
-                self.app.view().happened(dyno, WhatHappened::Failed, self.clock.now());
-            }
-            self.state.log.write(&self.name, note.clone());
-        }
+        self.app.view().noted(&notes, self.clock.now());
+        self.state.log.write(&self.name, &notes);
         let look = rollout.last_look().cloned();
         self.state.history = rollout.into_history();
         if let Some(look) = look {

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use serde_json::json;
@@ -17,6 +19,8 @@ pub(super) fn forms(body: &str) -> Vec<Message> {
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
     zlib.write_all(body.as_bytes()).expect("memory has room");
     let inner = body.strip_suffix('}').expect("an object");
+    let behind = |fault: &str| Message::post("application/json", format!("{fault}{}", &body[1..]));
+    let in_front_of = |fault: &str| Message::post("application/json", format!("{inner}{fault}"));
     vec![
         Message::post("application/json", body),
         Message::post("text/plain", format!("\u{feff} {body}\n")),
@@ -35,6 +39,23 @@ pub(super) fn forms(body: &str) -> Vec<Message> {
         Message::post("application/json", format!("{inner},\"value\": ,\"other\":}}")),
         Message::post("application/json", format!("{{\"value\": ,\"a\": \"b\"\n\"c\": 1 \"d\": [2 3]\n{}", &body[1..])),
         Message::post("application/json", format!("{{\"message\":\"cut \\ud83d\",{}", &body[1..])),
+        behind(r#"{"a":"b",,"#),
+        behind("{\"a\":\"b\" , ;\n,"),
+        behind(r#"{a:"b","#),
+        behind(r#"{"a":: {"b":1},"#),
+        behind(r#"{"a":"b"],"#),
+        behind(r#"{"x":[{"a":1],"#),
+        behind(r#"{"path":"C:\logs\","#),
+        behind(r#"{"x":"say "a", "b" and "c"","#),
+        behind(r#"{"x":"{"a":"b","c":"d"}","#),
+        behind(r#"{"x":"[{"a":"b"},{"c":"d"}]", "#),
+        behind(r#"{"x":[1,2},"#),
+        Message::post("application/json", utf16(body, u16::to_le_bytes)),
+        Message::post("application/json; charset=utf-16be", utf16(body, u16::to_be_bytes)),
+        Message::post("application/json", format!(r#"{{"message":{{"data":"{}"}}}}"#, BASE64_STANDARD.encode(body))),
+        in_front_of(r#","title" "x"}"#),
+        in_front_of(r#",""title":"x"}"#),
+        in_front_of(r#","{{labels}}"}"#),
         Message::post("application/json", text.clone()),
         Message::post("application/json", body).with("content-encoding", "br"),
         Message::post("application/json-seq", format!("\u{1e}{body}\n\u{1e}{body}\n")),
@@ -46,6 +67,10 @@ pub(super) fn forms(body: &str) -> Vec<Message> {
             format!("{{\"Message\":{}}}", json!(format!("{inner},\"message\":\"a\nb\",}}"))),
         ),
     ]
+}
+
+fn utf16(body: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    body.encode_utf16().flat_map(bytes).collect()
 }
 
 fn gzip(body: &[u8]) -> Vec<u8> {

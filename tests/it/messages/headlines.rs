@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{ACKNOWLEDGED, ALL, NO_ALERT, RECOVERED, check, check_json, text};
+use super::{ACKNOWLEDGED, ALL, NO_ALERT, RECOVERED, TEST, check, check_json, text};
 
 #[tokio::test(start_paused = true)]
 async fn a_text_for_people_counts_by_its_beginning_if_nothing_else_gives_a_state() {
@@ -103,4 +103,19 @@ async fn a_headline_may_begin_like_a_mail_or_name_its_kind_of_message() {
         (json!({ "title": "(shop) x" }), ALL),
     ])
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_headline_with_more_than_a_recovery_in_it_may_be_firing() {
+    let mut rows = Vec::new();
+    for text in ["[RESOLVED:1] [FIRING:2] x", "[RESOLVED:1, FIRING:2] x", "Resolved: 0, firing: 3", "Normal: false"] {
+        rows.extend(["title", "text"].map(|field| (json!({ field: text }), ALL)));
+    }
+    let resolved =
+        ["[Resolved] [Critical] x", "[RESOLVED:2] [FIRING:0] x", "[OK] [Alarm name] x", "[OK] [DOWN detector] x"];
+    for text in resolved.into_iter().chain(["Resolved: no more errors", "OK: 0 errors", "Resolved: 0.5% errors"]) {
+        rows.extend(["title", "text"].map(|field| (json!({ field: text }), RECOVERED)));
+    }
+    rows.push((json!({ "title": "This is a test" }), TEST));
+    check_json(&rows).await;
 }

@@ -106,7 +106,7 @@ async fn news_about_an_incident_counts_for_more_than_its_state() {
         (json!({ "data": { "status": "Deactivated" } }), RECOVERED),
         (json!({ "data": { "status": "Activated" } }), ALL),
         (pager_duty("incident.acknowledged"), ACKNOWLEDGED),
-        (pager_duty("incident.unacknowledged"), ACKNOWLEDGED),
+        (pager_duty("incident.unacknowledged"), NO_ALERT),
         (opsgenie("Acknowledge"), ACKNOWLEDGED),
         (json!({ "notification_type": "ACKNOWLEDGEMENT" }), ACKNOWLEDGED),
         (json!({ "event": { "event_type": "pagey.ping", "data": { "message": "hello", "type": "ping" } } }), TEST),

@@ -129,7 +129,7 @@ async fn a_recovery_is_recognised_in_the_words_and_fields_of_each_sender() {
         (json!({ "status": "unsilenced", "state": "firing" }), NO_ALERT),
         (on_call("silence", "firing"), NO_ALERT),
         (on_call("unsilence", "firing"), NO_ALERT),
-        (on_call("unacknowledge", "firing"), ACKNOWLEDGED),
+        (on_call("unacknowledge", "firing"), NO_ALERT),
         (on_call("acknowledge", "firing"), ACKNOWLEDGED),
         (pager_duty_2("incident.resolve", "resolved"), RECOVERED),
         (pager_duty_2("incident.trigger", "triggered"), ALL),

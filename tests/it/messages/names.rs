@@ -30,6 +30,23 @@ async fn dynos_are_named_in_many_ways() {
         (json!({ "appname": "heroku", "procid": "web.2", "message": "Error R14" }), "web.2"),
         (json!({ "dyno": { "name": "web.2", "type": "web" }, "app": { "name": "shop" } }), "web.2"),
         (json!({ "entity": "web.2" }), "web.2"),
+        (json!({ "context": { "dyno": "web.2" } }), "web.2"),
+        (
+            json!({ "data": { "context": { "of": [{ "dimensions": [{ "name": "dyno", "value": "web.2" }] }] } } }),
+            "web.2",
+        ),
+        (json!({ "event": { "m": "x" }, "context": [{ "dyno": "web.2" }] }), ALL),
+        (json!({ "dyno": "web.1/web.2" }), "web.1 web.2"),
+        (json!({ "dyno": "web.1;web.2|`web.3`" }), "web.1 web.2 web.3"),
+        (tagged(json!("env=prod;dyno=web.2")), "web.2"),
+        (json!({ "text": "assembly system.web.2 not found" }), ALL),
+        (json!({ "dyno": "web.2", "context": { "dyno": "web.3" } }), "web.2"),
+        (json!({ "text": "R14 on web.2", "context": { "host": "web.3", "log": "heroku[web.3]: R14" } }), "web.2"),
+        (json!({ "previous": { "dyno": "web.2" } }), "web.2"),
+        (json!({ "dyno": "web.2", "previous": { "dyno": "web.3" } }), "web.2"),
+        (json!({ "blocks": [{ "fields": [{ "type": "mrkdwn", "text": "*Dyno:* web.2" }] }] }), "web.2"),
+        (json!({ "text": "R14 on web.2, not on worker.1" }), "web.2"),
+        (json!({ "text": "R14 on node.1" }), ALL),
     ])
     .await;
 }

@@ -1,13 +1,28 @@
 //! `only_if=FIELD:VALUE` in the URL: the alert counts only if it has this field with this value.
 
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
 use super::forms::forms;
 use super::{ALL, RECOVERED, check, decision, text};
-use crate::service::{Service, shop};
+use crate::service::{KEY, Service, shop};
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_breaks_off_in_a_field_of_the_same_name_meets_the_condition_all_the_same() {
     let body = r#"{"dyno":"web.2","data":{"status":"firing"},"status":"#;
     check(vec![("cut off", text(body).asking("only_if=status:firing"), "web.2")]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_is_not_in_a_body_that_was_cut_off_may_be_in_the_missing_part() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+    let head = format!("POST /restart_web_dynos?key={KEY}&only_if=status:firing HTTP/1.1\r\nHost: x\r\n");
+    stream.write_all((head + "Content-Length: 99\r\n\r\n{\"a\":1,\"sta").as_bytes()).await.expect("sent");
+    drop(stream);
+    service.log.until(|log| log.count("was accepted") == 1).await;
+    service.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,13 +40,13 @@ async fn trouble_outweighs_a_word_of_recovery_or_of_a_test() {
 
 #[tokio::test(start_paused = true)]
 async fn news_outweighs_trouble_and_recoveries() {
-    let acknowledged = "acknowledged acknowledge acknowledgement acknowledgment acked ack unacknowledged unacknowledge";
+    let acknowledged = "acknowledged acknowledge acknowledgement acknowledgment acked ack";
     check_words(acknowledged, [ACKNOWLEDGED; 3]).await;
     check_words("deployed deploy deployment release", [DEPLOY; 3]).await;
     let news = "commented comment assigned assign unassigned reassigned annotated snoozed snooze escalated escalate \
                 delegated responder subscriber recipient cert certificate ssl delegate unsnoozed silence unsilence \
                 unsilenced muted unmuted ignored archived annotate note merged downtime_start downtime_end \
-                downtime_removed downtime_cancelled flapping_start flapping_end flapping_stop flapping_disabled \
+                downtime_removed downtime_cancelled unacknowledged unacknowledge flapping_start flapping_end flapping_stop flapping_disabled \
                 error_activity assigned_to_user";
     check_words(news, [NO_ALERT; 3]).await;
 }
@@ -155,7 +155,9 @@ async fn a_type_and_a_severity_are_states_in_a_few_words_only() {
         (json!({ "type": "test" }), TEST),
         (json!({ "type": "unresolve", "severity": "ok" }), ALL),
         (json!({ "type": "acknowledge" }), ACKNOWLEDGED),
-        (json!({ "type": "unacknowledge" }), ACKNOWLEDGED),
+        (json!({ "type": "unacknowledge" }), NO_ALERT),
+        (json!({ "issue_event_type_name": "issue_resolved" }), RECOVERED),
+        (json!({ "event": { "type": "incident.notes.starred" } }), NO_ALERT),
         (json!({ "type": "silence" }), NO_ALERT),
         (json!({ "type": "comment" }), NO_ALERT),
         (json!({ "type": "release" }), DEPLOY),
