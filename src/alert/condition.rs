@@ -3,8 +3,8 @@
 
 use axum::http::HeaderMap;
 
-use super::encoding;
 use super::flatten::{self, Field, Next, Sink, Value};
+use super::{ParseError, encoding};
 
 /// A field, and the values with which an alert counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,18 +51,26 @@ impl Condition {
         is_complete.then_some(Self { field, values })
     }
 
-    /// The first condition that a request does not meet. All must be met.
+    /// The first condition that a request does not meet. All must be met. `incomplete` says why a part of the body is missing.
     #[must_use]
-    pub fn first_unmet(conditions: &[Self], headers: &HeaderMap, query: &str, body: &[u8]) -> Option<Unmet> {
+    pub fn first_unmet(
+        conditions: &[Self],
+        headers: &HeaderMap,
+        query: &str,
+        body: &[u8],
+        incomplete: Option<ParseError>,
+    ) -> Option<Unmet> {
         if conditions.is_empty() {
             return None;
         }
-        let (body, _) = encoding::decompressed(headers, body);
+        let (body, missing) = encoding::decompressed(headers, body, incomplete);
         let new_search = || Search { conditions, found: vec![Found::default(); conditions.len()] };
         let (search, _) = flatten::read(headers, query, &body, new_search);
-        conditions.iter().zip(search.found).find(|(_, found)| !found.is_met).map(|(condition, found)| {
-            let field = condition.field.clone();
-            if found.exists { Unmet::OtherValue(field) } else { Unmet::NoField(field) }
+        conditions.iter().zip(search.found).find_map(|(condition, found)| match found {
+            Found { is_met: true, .. } => None,
+            Found { exists: true, .. } => Some(Unmet::OtherValue(condition.field.clone())),
+            // The field may be in the part that is missing.
+            _ => missing.is_none().then(|| Unmet::NoField(condition.field.clone())),
         })
     }
 }

@@ -22,8 +22,34 @@ pub(super) fn is_compressed(headers: &HeaderMap, body: &[u8]) -> bool {
     headers.contains_key(CONTENT_ENCODING) || body.starts_with(GZIP)
 }
 
-/// The body as it was before it was compressed, or the beginning of it and what is wrong with the rest.
-pub(super) fn decompressed<'a>(headers: &HeaderMap, body: &'a [u8]) -> (Cow<'a, [u8]>, Option<ParseError>) {
+/// The body as it was before it was compressed, or the beginning of it and what is wrong with the rest. `incomplete` says
+/// why a part of the body is missing.
+pub(super) fn decompressed<'a>(
+    headers: &HeaderMap,
+    body: &'a [u8],
+    incomplete: Option<ParseError>,
+) -> (Cow<'a, [u8]>, Option<ParseError>) {
+    let (mut body, not_decompressed) = inflated_if_compressed(headers, body);
+    let error = incomplete.or(not_decompressed);
+    if error.is_some() {
+        let len = len_without_last_word(&body);
+        match &mut body {
+            Cow::Borrowed(bytes) => *bytes = &bytes[..len],
+            Cow::Owned(bytes) => bytes.truncate(len),
+        }
+    }
+    (body, error)
+}
+
+/// The last word may go on in what is missing, `web.1` as `web.12`. A field of a form is left out with its name.
+fn len_without_last_word(body: &[u8]) -> usize {
+    let is_separator = |byte: &u8| byte.is_ascii() && !byte.is_ascii_alphanumeric() && !b"%.-_".contains(byte);
+    let without_word = |body: &[u8]| body.iter().rposition(is_separator).map_or(0, |at| at + 1);
+    let len = without_word(body);
+    if body[..len].ends_with(b"=") { without_word(&body[..len - 1]) } else { len }
+}
+
+fn inflated_if_compressed<'a>(headers: &HeaderMap, body: &'a [u8]) -> (Cow<'a, [u8]>, Option<ParseError>) {
     let encoding = headers.get(CONTENT_ENCODING).map(|encoding| encoding.as_bytes().trim_ascii().to_ascii_lowercase());
     match encoding.as_deref() {
         // Some senders compress and do not say so.

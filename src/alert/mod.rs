@@ -159,8 +159,7 @@ impl Alert {
     /// Broken JSON is mended as far as possible. Of what cannot be read to its end, the part in front counts.
     #[must_use]
     pub fn read(headers: &HeaderMap, query: &str, body: &[u8], incomplete: Option<ParseError>) -> Self {
-        let (body, not_decompressed) = encoding::decompressed(headers, body);
-        let missing = incomplete.or(not_decompressed);
+        let (body, missing) = encoding::decompressed(headers, body, incomplete);
         let (mut extraction, error) = flatten::read(headers, query, &body, || Extraction::new(headers));
         if missing.is_some() {
             extraction.cut_off();

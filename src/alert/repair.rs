@@ -122,10 +122,13 @@ impl Repair<'_> {
         let mut start = self.at + 1;
         let mut at = start;
         let mut is_closed = false;
-        let end_of_json = self.end_of_json(start, quote);
+        let mut end_of_json = start;
         while let Some(&byte) = self.bytes.get(at) {
+            if matches!(byte, b'{' | b'[') && at >= end_of_json {
+                end_of_json = self.end_of_json(at, quote).unwrap_or(at);
+            }
             let replacement = match byte {
-                _ if byte == quote && end_of_json.map_or_else(|| self.is_end(at + 1), |end| at == end) => {
+                _ if byte == quote && at >= end_of_json && self.is_end(at + 1) => {
                     is_closed = true;
                     break;
                 }
@@ -216,18 +219,21 @@ impl Repair<'_> {
         end > from && matches!(self.next(end), Some(b':') | None)
     }
 
-    /// Where a text ends that begins here and is JSON whose quotes have no escapes, if it is that.
+    /// The place behind the JSON that begins at this bracket inside a text and whose quotes have no escapes, if it is that.
     fn end_of_json(&mut self, from: usize, quote: u8) -> Option<usize> {
-        let is_json =
-            matches!(self.bytes.get(from)?, b'{' | b'[') && matches!(self.next(from + 1)?, b'"' | b'{' | b'[');
+        let spaces = self.bytes[from + 1..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let inner = from + 1 + spaces;
+        let is_object = self.bytes[from] == b'{' && self.is_name(inner);
+        let is_list = self.bytes[from] == b'[' && matches!(self.bytes.get(inner)?, b'"' | b'{' | b'[');
         let (mut depth, mut is_in_text) = (0_usize, false);
         let mut at = from;
-        while is_json && self.looked_ahead < MOST_LOOKED_AHEAD * self.bytes.len() {
+        while (is_object || is_list) && self.looked_ahead < MOST_LOOKED_AHEAD * self.bytes.len() {
             match *self.bytes.get(at)? {
                 b'"' if self.bytes[at - 1] != b'\\' => is_in_text = !is_in_text,
                 b'{' | b'[' if !is_in_text => depth += 1,
                 b'}' | b']' if !is_in_text && depth == 1 => {
-                    return Some(at + 1).filter(|end| self.bytes.get(*end) == Some(&quote));
+                    // A sentence may have brackets with quotes in them.
+                    return Some(at + 1).filter(|end| is_object || self.bytes.get(*end) == Some(&quote));
                 }
                 b'}' | b']' if !is_in_text => depth -= 1,
                 _ => {}

@@ -32,7 +32,7 @@ use delivery::{Id, digest_of, ids, nonce_id, query};
 use keeping::AlertToKeep;
 pub(crate) use outcome::{AlertOutcome, IntakeError};
 
-use crate::alert::{self, Alert, Condition, Handshake, ParseError, UnknownState, Unmet};
+use crate::alert::{self, Alert, Condition, Handshake, ParseError, UnknownState};
 use crate::restart::{Accepted, AppName, Receipt, Restarter, Stopping, Trigger};
 use crate::shutdown::PanicAlarm;
 use crate::util::dedup::SeenIds;
@@ -174,11 +174,16 @@ impl AlertIntake {
             self.log.stopping(authorized.key());
             return Err(IntakeError::Stopping);
         }
-        let mut alert = self.read(&head, &received, &authorized);
-        let unmet = Condition::first_unmet(&params.only_if, &head.headers, query(&head), &received.bytes);
-        // The field may be in the part that is missing.
-        let is_incomplete = alert.error.is_some_and(ParseError::is_incomplete);
-        let unmet = unmet.filter(|unmet| !(is_incomplete && matches!(unmet, Unmet::NoField(_))));
+        let incomplete = match received.completeness {
+            Completeness::Complete => None,
+            Completeness::TooLarge => Some(ParseError::TooLarge),
+            Completeness::CutOff => Some(ParseError::CutOff),
+        };
+        let mut alert = Alert::read(&head.headers, query(&head), &received.bytes, incomplete);
+        if let Some(error) = alert.error {
+            self.log.not_understood(error, authorized.nonce().is_some());
+        }
+        let unmet = Condition::first_unmet(&params.only_if, &head.headers, query(&head), &received.bytes, incomplete);
         let decision = match Unintended::check(&head) {
             Some(why) => Decision::Ignore(IgnoreReason::Unintended(why)),
             None => decide(&alert, unmet, &params, self.restarter.watched(), arrived, authorized.key())
@@ -260,19 +265,6 @@ impl AlertIntake {
                 Err(IntakeError::Stopping)
             }
         }
-    }
-
-    fn read(&self, head: &Parts, received: &ReceivedBody, authorized: &Authorized) -> Alert {
-        let incomplete = match received.completeness {
-            Completeness::Complete => None,
-            Completeness::TooLarge => Some(ParseError::TooLarge),
-            Completeness::CutOff => Some(ParseError::CutOff),
-        };
-        let alert = Alert::read(&head.headers, query(head), &received.bytes, incomplete);
-        if let Some(error) = alert.error {
-            self.log.not_understood(error, authorized.nonce().is_some());
-        }
-        alert
     }
 
     /// Hands over the triggers, and adds to `accepted` what comes of each.

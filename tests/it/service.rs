@@ -120,7 +120,9 @@ impl Service {
     /// Sends the head of a request with the key and `Content-Length: length`, and `body`. The connection stays open.
     pub(crate) async fn begin(&self, path: &str, length: usize, body: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).await.expect("connected");
-        let head = format!("POST {path}?key={KEY} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {length}\r\n\r\n"
+        );
         stream.write_all(head.as_bytes()).await.expect("sent");
         stream.write_all(body).await.expect("sent");
         stream

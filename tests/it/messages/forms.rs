@@ -50,6 +50,8 @@ pub(super) fn forms(body: &str) -> Vec<Message> {
         behind(r#"{"x":"{"a":"b","c":"d"}","#),
         behind(r#"{"x":"[{"a":"b"},{"c":"d"}]", "#),
         behind(r#"{"x":[1,2},"#),
+        behind(r#"{"x":"the line {"status":"running","dyno":"web.1"} of [x]","#),
+        behind(r#"{"x":"{"status":"running"} was printed","#),
         Message::post("application/json", utf16(body, u16::to_le_bytes)),
         Message::post("application/json; charset=utf-16be", utf16(body, u16::to_be_bytes)),
         Message::post("application/json", format!(r#"{{"message":{{"data":"{}"}}}}"#, BASE64_STANDARD.encode(body))),
@@ -215,4 +217,18 @@ async fn json_in_a_field_is_the_alert_only_where_the_sender_says_nothing() {
         ("a headline in a field", json(&json!({ "Message": r#"{"text":"[RESOLVED] x"}"# })), RECOVERED),
     ])
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_word_at_which_a_body_is_cut_off_does_not_count() {
+    let (heroku, _) = shop(12).await;
+    let service = Service::start(&heroku).await;
+    for (count, body) in (1..).zip(["status=resolved", "[RESOLVED", "dyno=web.1", "a=1&message=web.1", "dyno%3Dweb.1"])
+    {
+        drop(service.begin("/restart_web_dynos?scope=affected", 100, body.as_bytes()).await);
+        service.log.until(|log| log.count("asks for all watched dynos") == count).await;
+    }
+    drop(service.begin("/restart_web_dynos?scope=affected", 100, b"dyno=web.1+web.12").await);
+    service.log.until(|log| log.count("asks for web.1") == 1).await;
+    service.stop().await;
 }
