@@ -38,6 +38,8 @@ struct Found {
 struct Search<'a> {
     conditions: &'a [Condition],
     found: Vec<Found>,
+    /// How much of the end of a path is compared, in bytes: the longest field, and a dot. A letter may be longer in upper case.
+    longest_field: usize,
 }
 
 impl Condition {
@@ -64,7 +66,8 @@ impl Condition {
             return None;
         }
         let (body, missing) = encoding::decompressed(headers, body, incomplete);
-        let new_search = || Search { conditions, found: vec![Found::default(); conditions.len()] };
+        let longest_field = conditions.iter().map(|condition| 3 * condition.field.len() + 1).max().unwrap_or_default();
+        let new_search = || Search { conditions, found: vec![Found::default(); conditions.len()], longest_field };
         let (search, _) = flatten::read(headers, query, &body, new_search);
         conditions.iter().zip(search.found).find_map(|(condition, found)| match found {
             Found { is_met: true, .. } => None,
@@ -84,10 +87,13 @@ impl Sink for Search<'_> {
             Value::Bool(value) => value.to_string(),
             Value::Null => "null".to_owned(),
         };
-        let path = field.path.to_lowercase();
+        // A path may be millions of bytes long, and each field inside of it has one.
+        let start = field.path.len().saturating_sub(self.longest_field);
+        let start = (start..=field.path.len()).find(|at| field.path.is_char_boundary(*at)).unwrap_or_default();
+        let path = field.path[start..].to_lowercase();
         for (condition, found) in self.conditions.iter().zip(&mut self.found) {
             let Some(front) = path.strip_suffix(&condition.field) else { continue };
-            let is_exact = front.is_empty();
+            let is_exact = front.is_empty() && start == 0;
             if is_exact && !found.is_exact {
                 *found = Found { is_exact, ..Found::default() };
             } else if !is_exact && (found.is_exact || !front.ends_with('.')) {

@@ -5,6 +5,8 @@
 //!
 //! The time of a part counts only if the part is an event, or names a dyno.
 
+use std::collections::BTreeSet;
+
 use axum::http::HeaderMap;
 
 use super::affected::{AffectedApps, Certainty, Mention};
@@ -18,6 +20,9 @@ use crate::heroku::{AppName, DynoName};
 
 /// A few numbers identify a delivery.
 const MAX_SEQUENCE: usize = 200;
+
+/// How many IDs of a delivery are kept. Senders give one or two.
+const MOST_DELIVERIES: usize = 20;
 
 /// An object or a list that the walk is in.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +40,7 @@ pub(super) struct Extraction {
     containers: Vec<Container>,
     /// Those of them that are elements.
     open: Vec<Element>,
-    deliveries: Vec<String>,
+    deliveries: BTreeSet<String>,
     sequence: String,
     unknown_state: Option<UnknownState>,
     handshake: Option<Handshake>,
@@ -127,7 +132,7 @@ impl Extraction {
     pub(super) fn new(headers: &HeaderMap) -> Self {
         let mut extraction = Self::default();
         extraction.whole.signal = Signal::of_headers(headers);
-        extraction.deliveries.extend(fields::deliveries(headers));
+        fields::deliveries(headers).for_each(|id| extraction.delivery(id));
         extraction
     }
 
@@ -163,7 +168,7 @@ impl Extraction {
     pub(super) fn finish(mut self, error: Option<ParseError>) -> Alert {
         self.leave(0);
         if !self.sequence.is_empty() {
-            self.deliveries.push(format!("sequence{}", self.sequence));
+            self.deliveries.insert(format!("sequence{}", self.sequence));
         }
         let has_trouble = self.whole.has_trouble();
         let (inactive, affected) = match self.whole.finish() {
@@ -216,7 +221,7 @@ impl Extraction {
             // An active alert may be among those that the sender left out.
             FieldKind::LeftOut => self.element().has_active_alert |= text.parse::<i64>().is_ok_and(|count| count > 0),
             FieldKind::Delivery if scope == Scope::Alert && (1..=MAX_SEQUENCE).contains(&text.trim().len()) => {
-                self.deliveries.push(format!("delivery/{}", text.trim()));
+                self.delivery(format!("delivery/{}", text.trim()));
             }
             FieldKind::Sequence
                 if scope == Scope::Alert
@@ -241,6 +246,12 @@ impl Extraction {
     fn dry_run(&mut self, text: &str) {
         let is_meant = !matches!(&*text.trim().to_ascii_lowercase(), "false" | "0" | "no" | "off");
         self.asks_for_dry_run |= is_meant && self.containers.is_empty();
+    }
+
+    fn delivery(&mut self, id: String) {
+        if self.deliveries.len() < MOST_DELIVERIES {
+            self.deliveries.insert(id);
+        }
     }
 
     fn app(&mut self, name: &str) {

@@ -24,6 +24,8 @@ mod states;
 mod time;
 mod word;
 
+use std::collections::BTreeSet;
+
 use axum::http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -55,7 +57,7 @@ pub struct Alert {
     pub inactive: Option<Inactive>,
     affected: AffectedApps,
     /// Each of these identifies the delivery, so that a repeated one is recognised.
-    pub deliveries: Vec<String>,
+    pub deliveries: BTreeSet<String>,
     /// The first state in a word that no rule knows, if the alert counts and no other word says that something is wrong.
     pub unknown_state: Option<UnknownState>,
     /// What the sender or a person must be told before the sender sends alerts.

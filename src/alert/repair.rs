@@ -135,7 +135,9 @@ impl Repair<'_> {
                 // `"C:\logs\"` is a path.
                 b'\\'
                     if self.bytes.get(at + 1) == Some(&quote)
-                        && self.behind_commas(at + 2).is_some_and(|at| self.is_name(at)) =>
+                        && self
+                            .behind_commas(at + 2)
+                            .is_some_and(|at| self.bytes.get(at) == Some(&quote) && self.is_name(at)) =>
                 {
                     "\\\\"
                 }
@@ -223,8 +225,10 @@ impl Repair<'_> {
     fn end_of_json(&mut self, from: usize, quote: u8) -> Option<usize> {
         let spaces = self.bytes[from + 1..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         let inner = from + 1 + spaces;
-        let is_object = self.bytes[from] == b'{' && self.is_name(inner);
-        let is_list = self.bytes[from] == b'[' && matches!(self.bytes.get(inner)?, b'"' | b'{' | b'[');
+        let is_object = self.bytes[from] == b'{'
+            && self.bytes.get(inner) == Some(&b'"')
+            && self.end_of_quoted(inner).is_some_and(|end| self.next(end) == Some(b':'));
+        let is_list = self.bytes[from] == b'[' && matches!(self.bytes.get(inner)?, b'{' | b'[');
         let (mut depth, mut is_in_text) = (0_usize, false);
         let mut at = from;
         while (is_object || is_list) && self.looked_ahead < MOST_LOOKED_AHEAD * self.bytes.len() {

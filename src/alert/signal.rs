@@ -159,14 +159,14 @@ fn of_name(kind: FieldKind, value: &str) -> Signal {
 
 /// What a value says in a field of a state.
 fn of_state(value: &str) -> Signal {
+    // `Warning ended (now: Down)`
+    if let Some((_, now)) = value.rsplit_once(" (now:") {
+        return of_state(now.trim_end_matches(')'));
+    }
     // Without a remark behind it: `UP (200)`.
     let (value, remark) = value.split_once(" (").unwrap_or((value, ""));
     if let Some(news @ News(Inactive::Acknowledged)) = of_value(FieldKind::State, remark.trim_end_matches(')')) {
         return news;
-    }
-    // `Warning ended (now: Down)`
-    if let Some(now) = remark.trim_end_matches(')').strip_prefix("now:") {
-        return of_state(now);
     }
     let value = undecorated(value);
     if let Some(known) = of_value(FieldKind::State, value) {

@@ -106,11 +106,12 @@ impl Config {
         // Heroku sets it, and nobody else needs to: it is not in the list of the variables.
         let dyno = env.text("DYNO").ok().flatten();
         let urls = ["DATABASE_URL", "NOTIFY_URL"].map(|variable| env.text(variable).ok().flatten());
+        let urls: Vec<String> = urls.into_iter().flatten().flat_map(parse::secrets_of_url).collect();
         let variables = env.variables;
         let invalid = ConfigErrors(variables.iter().filter_map(ConfigError::of).collect());
         let config = || {
             let (token, keys) = (token?, keys?);
-            let secrets = keys.iter().map(|(_, key)| key).chain(urls.iter().flatten()).map(String::as_str);
+            let secrets = keys.iter().map(|(_, key)| key).chain(&urls).map(String::as_str);
             let secrets = Secrets::new(secrets.chain([token.expose_secret()]));
             let named_keys = keys.iter().map(|(name, secret)| NamedKey { name: name.as_deref(), secret });
             Some(Self {

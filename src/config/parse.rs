@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use secrecy::SecretString;
 
@@ -160,7 +161,7 @@ pub(super) fn process_type(text: &str) -> Result<ProcessType, String> {
 }
 
 pub(super) fn listen(text: &str) -> Result<Listen, String> {
-    let port = text.parse().map(Listen::Everywhere);
+    let port = text.parse::<NonZeroU16>().map(|port| Listen::Everywhere(port.get()));
     let address = text.parse::<SocketAddr>().map(Listen::At);
     port.or(address).map_err(|_| "is not a port from 1 to 65535".to_owned())
 }
@@ -251,6 +252,16 @@ pub(super) fn url(text: &str) -> Result<Url, String> {
         "http" if is_this_machine => Ok(url),
         _ => Err("would send the token unencrypted; it must begin with https://".to_owned()),
     }
+}
+
+/// What must not be shown of a URL: all of it, its password, and the path of the webhook of a chat, which is as good as a
+/// password.
+pub(super) fn secrets_of_url(text: String) -> Vec<String> {
+    let secret = Url::parse(&text).ok().and_then(|url| match url.scheme() {
+        "http" | "https" => Some(url.path().trim_matches('/').to_owned()),
+        _ => Some(percent_decode_str(url.password()?).decode_utf8_lossy().into_owned()),
+    });
+    [text].into_iter().chain(secret).collect()
 }
 
 pub(super) fn database_url(text: &str) -> Result<Option<DatabaseUrl>, String> {

@@ -22,13 +22,14 @@ use crate::util::ordered::CollectOrdered;
 use crate::util::text::human;
 
 /// How many drains of an app are remembered. An app has at most five at a time, but drains are removed and added.
-const MAX_DRAINS: usize = 20;
+pub(super) const MAX_DRAINS: usize = 20;
 
 /// Heroku gives the old process of a dyno 30 s to exit. Until then its errors appear under the name of the new one.
 const EXIT_TIMEOUT: SignedDuration = SignedDuration::from_secs(30);
 
-/// How many dynos the log names one by one: those in trouble in a batch, and those that are not watched.
-const MAX_LOGGED: usize = 50;
+/// How many dynos the log names one by one: those in trouble in a batch, and those that are not watched; and how many other
+/// apps.
+pub(super) const MAX_LOGGED: usize = 50;
 
 /// What the service remembers about the log of one app.
 #[derive(Debug, Default)]
@@ -61,7 +62,7 @@ pub(super) struct AppDrain {
 
 impl AppDrain {
     /// Counts these symptoms; returns the dynos that are now in trouble, each with the time since when.
-    pub(super) fn count(&mut self, app: &AppName, symptoms: Vec<Symptom>, threshold: Threshold) -> Target {
+    pub(super) fn count(&mut self, app: &AppName, symptoms: &[Symptom], threshold: Threshold) -> Target {
         let Threshold { reports, window } = threshold;
         let times = match reports.get() {
             1 => String::new(),
@@ -69,21 +70,21 @@ impl AppDrain {
         };
         let (mut in_trouble, mut news) = (Target::default(), 0);
         for symptom in symptoms {
-            let recorded = self.detector.record(&symptom, threshold);
+            let recorded = self.detector.record(symptom, threshold);
             let Symptom { dyno, at, cause } = symptom;
             if recorded != Recorded::Ignored {
-                self.steps.add_report(&dyno, at);
+                self.steps.add_report(dyno, *at);
             }
             let Trouble { since, is_news } = match recorded {
                 Recorded::Reached(trouble) => trouble,
                 Recorded::Counted(count) => {
                     debug!(%app, %dyno, "{dyno} of {app}: {cause}, report {count} of {reports} within {}", human(window));
-                    self.summary.too_few(dyno);
+                    self.summary.too_few(dyno.clone());
                     continue;
                 }
                 Recorded::Ignored => continue,
             };
-            self.summary.enough(&dyno);
+            self.summary.enough(dyno);
             news += usize::from(is_news);
             if !is_news {
                 debug!(%app, %dyno, "{dyno} of {app} is still in trouble: {cause}{times}");
@@ -91,7 +92,7 @@ impl AppDrain {
                 info!(event = "trouble", %app, %dyno, "{dyno} of {app} is in trouble: {cause}{times}");
             }
             // This time and the creation time of a dyno are both of Heroku's clock, so there is no skew to allow for.
-            in_trouble.add(dyno, When::At { time: since, skew: -EXIT_TIMEOUT });
+            in_trouble.add(dyno.clone(), When::At { time: since, skew: -EXIT_TIMEOUT });
         }
         if self.detector.is_full() {
             let app = app.clone();
@@ -109,14 +110,13 @@ impl AppDrain {
     pub(super) fn count_together(
         &mut self,
         app: &AppName,
-        symptoms: Vec<Symptom>,
+        symptoms: &[Symptom],
         threshold: Threshold,
         stored: Vec<StoredReports>,
     ) -> (Vec<StoredReports>, Target) {
         self.detector.add_stored(stored);
-        let dynos: BTreeSet<DynoName> = symptoms.iter().map(|symptom| symptom.dyno.clone()).collect_ordered();
         let target = self.count(app, symptoms, threshold);
-        (self.detector.stored(&dynos.iter().collect_ordered()), target)
+        (self.detector.stored(&symptoms.iter().map(|symptom| &symptom.dyno).collect_ordered()), target)
     }
 
     /// A batch came.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
+use super::app_drain::MAX_LOGGED;
 use super::counting::Found;
 use super::status::MOST_MEASURED;
 use super::symptom::{Cause, Symptom};
@@ -13,6 +14,7 @@ use super::{Drains, Memory};
 use crate::heroku::{AppName, DynoName};
 use crate::logplex::{Event, Line, Pieces};
 use crate::restart::{Stopping, Watched};
+use crate::util::task;
 
 /// How far Heroku's clock may be ahead. A line dated next year would stay the latest report of its dyno for a year.
 const MAX_CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(1);
@@ -39,7 +41,7 @@ pub struct Label<'a> {
 /// A batch that is being read, piece by piece.
 #[derive(Debug)]
 pub struct Batch<'a> {
-    drains: &'a Drains,
+    drains: &'a Arc<Drains>,
     app: &'a AppName,
     label: Label<'a>,
     now: Timestamp,
@@ -65,7 +67,7 @@ pub(super) struct OldReports {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(drains: &'a Drains, app: &'a AppName, label: Label<'a>) -> Self {
+    pub(super) fn new(drains: &'a Arc<Drains>, app: &'a AppName, label: Label<'a>) -> Self {
         Self {
             drains,
             app,
@@ -83,7 +85,7 @@ impl<'a> Batch<'a> {
 
     /// Reads the next piece of the body.
     pub fn read(&mut self, piece: &[u8]) {
-        let Drains { restarter, settings, interest, .. } = self.drains;
+        let Drains { restarter, settings, interest, .. } = &**self.drains;
         let oldest = self.now - MAX_DELAY - settings.threshold.window;
         self.pieces.read(piece, interest, |line, event| {
             let (dyno, cause) = match event {
@@ -95,7 +97,9 @@ impl<'a> Batch<'a> {
                 }
             };
             if let Some(other) = other_app(line, self.app, restarter.watched()) {
-                self.other_apps.insert(other);
+                if self.other_apps.len() < MAX_LOGGED {
+                    self.other_apps.insert(other);
+                }
                 return;
             }
             let at = time_of(line, self.now);
@@ -127,13 +131,17 @@ impl<'a> Batch<'a> {
     /// When the service is being shut down.
     pub async fn finish(self, is_complete: bool) -> Result<(), Stopping> {
         let Some(found) = self.note(is_complete)? else { return Ok(()) };
-        if found.drains.restarter.has_database() { Box::pin(found.count_together()).await } else { found.count() }
+        if !found.drains.restarter.has_database() {
+            return found.count();
+        }
+        // If the connection breaks meanwhile, Heroku delivers the batch again: then it must be known whether this one counted.
+        task::spawn_if_pending(Box::pin(found.count_together())).await.unwrap_or(Err(Stopping))
     }
 
     /// Notes what the batch says. What is to be counted, if anything is.
-    fn note(self, is_complete: bool) -> Result<Option<Found<'a>>, Stopping> {
+    fn note(self, is_complete: bool) -> Result<Option<Found>, Stopping> {
         let Self { drains, app, label, now, pieces, symptoms, memory, unwatched, old, other_apps, is_own_log } = self;
-        let Drains { restarter, settings, .. } = drains;
+        let Drains { restarter, settings, .. } = &**drains;
         if restarter.is_stopping() {
             return Err(Stopping);
         }
@@ -157,8 +165,9 @@ impl<'a> Batch<'a> {
             return Ok(None);
         }
         // An incomplete batch is delivered again with the same id, and must count then.
-        let frame_id = label.frame_id.filter(|id| !id.is_empty() && is_complete);
-        Ok(Some(Found { drains, app, symptoms, frame_id, key: label.key }))
+        let frame_id = label.frame_id.filter(|id| !id.is_empty() && is_complete).map(str::to_owned);
+        let (drains, app, key) = (Arc::clone(drains), app.clone(), Arc::clone(label.key));
+        Ok(Some(Found { drains, app, symptoms, frame_id, key }))
     }
 }
 

@@ -15,42 +15,41 @@ use crate::store::{self, DeliveryId};
 use crate::util::ordered::CollectOrdered;
 
 /// What is to be counted of a batch.
-pub(super) struct Found<'a> {
-    pub(super) drains: &'a Drains,
-    pub(super) app: &'a AppName,
+pub(super) struct Found {
+    pub(super) drains: Arc<Drains>,
+    pub(super) app: AppName,
     pub(super) symptoms: Vec<Symptom>,
-    pub(super) frame_id: Option<&'a str>,
-    pub(super) key: &'a Arc<str>,
+    pub(super) frame_id: Option<String>,
+    pub(super) key: Arc<str>,
 }
 
-impl Found<'_> {
+impl Found {
     /// Counts what this process has heard.
     pub(super) fn count(self) -> Result<(), Stopping> {
-        let Self { drains, app, .. } = self;
-        if self.frame_id.is_some_and(|id| !drains.delivered.insert_new((app, id))) {
+        let Self { drains, app, symptoms, frame_id, key } = &self;
+        if frame_id.as_ref().is_some_and(|id| !drains.delivered.insert_new((app, id))) {
             self.tell_repeated();
             return Ok(());
         }
-        let target = drains.app_drain(app).count(app, self.symptoms, drains.settings.threshold);
+        let target = drains.app_drain(app).count(app, symptoms, drains.settings.threshold);
         if target.is_empty() {
             return Ok(());
         }
-        drains.restarter.trigger(app, trigger(target, self.key)).map(drop)
+        drains.restarter.trigger(app, trigger(target, key)).map(drop)
     }
 
     /// Counts what all replicas have heard. While the database is away, each one counts by itself.
     pub(super) async fn count_together(mut self) -> Result<(), Stopping> {
-        let Self { drains, app, .. } = self;
         for symptom in &mut self.symptoms {
             // As the database keeps it: of the same report, all replicas know the same time.
             symptom.at = Timestamp::from_microsecond(symptom.at.as_microsecond()).unwrap_or(symptom.at);
         }
+        let Self { drains, app, symptoms, key, .. } = &self;
         let mut target = None;
         let counted = drains.restarter.count_reports(app, self.dynos(), self.batch_id(), |stored| {
-            let symptoms = std::mem::take(&mut self.symptoms);
             let (reports, counted) =
                 drains.app_drain(app).count_together(app, symptoms, drains.settings.threshold, stored);
-            let counted = target.insert(trigger(counted, self.key));
+            let counted = target.insert(trigger(counted, key));
             (reports, Some(counted.clone()).filter(|trigger| !trigger.target.is_empty()))
         });
         match (counted.await, target) {
@@ -73,11 +72,12 @@ impl Found<'_> {
     /// The same for the same batch on every replica.
     fn batch_id(&self) -> Option<DeliveryId> {
         self.frame_id
+            .as_ref()
             .map(|id| store::delivery_id(["log drain".as_bytes(), self.app.as_str().as_bytes(), id.as_bytes()]))
     }
 
     fn tell_repeated(&self) {
-        let app = self.app;
+        let app = &self.app;
         debug!(%app, "ignoring a batch of the log of {app} that was already delivered");
     }
 }

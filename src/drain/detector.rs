@@ -88,6 +88,9 @@ impl TroubleDetector {
         for StoredReports { dyno, kind, times, done } in stored {
             let kind = [CauseKind::Error, CauseKind::Memory].into_iter().find(|known| known.word() == kind);
             let Some(key) = DynoName::parse(&dyno).zip(kind) else { continue };
+            if self.tracked.len() >= MAX_TRACKED && !self.tracked.contains_key(&key) {
+                continue;
+            }
             let time = |microseconds| Timestamp::from_microsecond(microseconds).ok();
             let reports = self.tracked.entry(key).or_default();
             reports.done = reports.done.max(done.and_then(time));

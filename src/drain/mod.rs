@@ -26,7 +26,7 @@ mod symptom;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
@@ -86,7 +86,7 @@ impl Drains {
 
     /// Begins to read a batch of the log of `app`.
     #[must_use]
-    pub fn open<'a>(&'a self, app: &'a AppName, label: Label<'a>) -> Batch<'a> {
+    pub fn open<'a>(self: &'a Arc<Self>, app: &'a AppName, label: Label<'a>) -> Batch<'a> {
         Batch::new(self, app, label)
     }
 

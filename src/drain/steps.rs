@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::app_drain::MAX_DRAINS;
 use super::day::{Day, STEP, Step};
 use super::status::{MOST_MEASURED, Memory};
 use crate::heroku::DynoName;
@@ -50,7 +51,8 @@ impl Steps {
     pub(super) fn add_batch(&mut self, now: Timestamp, lines: u64, drain: Option<&str>) {
         let Some(step) = self.step(now) else { return };
         step.lines += lines;
-        if let Some(drain) = drain.filter(|drain| !step.drains.contains(*drain)) {
+        let is_new = |drain: &&str| step.drains.len() < MAX_DRAINS && !step.drains.contains(*drain);
+        if let Some(drain) = drain.filter(is_new) {
             step.drains.insert(drain.to_owned());
         }
     }

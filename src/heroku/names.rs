@@ -117,7 +117,9 @@ impl Ord for DynoName {
             let first_difference = own.iter().zip(others).position(|(own, other)| own != other);
             let Some(at) = first_difference else { return std::cmp::Ordering::Equal };
             // Of one type, such as `web.1` and `web.2`. A log names the same few dynos again and again.
-            if own[..at].contains(&b'.') {
+            if let Some(dot) = own[..at].iter().position(|byte| *byte == b'.')
+                && own[dot + 1..].iter().chain(&others[at..]).all(u8::is_ascii_digit)
+            {
                 return own[at].cmp(&others[at]);
             }
         }

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::caller::Caller;
 use super::params::ParamError;
 use super::recent::RecentAlerts;
-use crate::alert::ParseError;
+use crate::alert::{ParseError, UnknownState};
 use crate::restart::{AppName, Outlook};
 use crate::util::log_throttle::{LogThrottle, Times};
 
@@ -97,6 +97,28 @@ impl AlertLog {
                 "a log drain delivers to /restart_web_dynos, and nothing is restarted for it{times} (key {key}). Remove it with \
                  `heroku drains:remove` and add it with the right URL: heroku drains:add \"https://drain:KEY@HOST/drain\" -a APP"
             );
+        });
+    }
+
+    /// An alert that counts has a word in a field of a state that no rule knows.
+    pub(super) fn unknown_state(&self, state: &UnknownState) {
+        let UnknownState { field, word } = state.clone();
+        self.problems.log_with(&["unknown state", &field, &word].join(" "), || {
+            let only_if = state.only_if();
+            move |times| {
+                info!(
+                    count = times.count(),
+                    "an alert says {word} in its field {field}, a word that is not known: it counts as trouble{times}. To decide \
+                     by this field, add {only_if} to the URL, with every word that means trouble"
+                );
+            }
+        });
+    }
+
+    /// A sender asks a person to open this URL before it sends alerts.
+    pub(super) fn unconfirmed(&self, url: String) {
+        self.problems.log("subscription", move |times| {
+            warn!(count = times.count(), "to receive alerts, confirm the subscription{times}: open {url}");
         });
     }
 

@@ -123,7 +123,7 @@ pub(crate) async fn serve(
         };
         let connection = Arc::new(Connection::new(&connections));
         let (service, secrets, panics) = (service.clone(), secrets.clone(), panics.clone());
-        let serving = Arc::new(Serving { service, connection: Arc::clone(&connection), secrets, panics });
+        let serving = Arc::new(Serving { service, connection: Arc::clone(&connection), secrets });
         let respond = service_fn(move |request| answer(Arc::clone(&serving), request));
         let (mut http, watcher, mut stopped) = (http.clone(), graceful.watcher(), stopped.clone());
         http.max_buf_size(if connection.has_large_buffer { LARGE_BUFFER } else { BUFFER });
@@ -137,6 +137,7 @@ pub(crate) async fn serve(
             Ok::<_, Box<dyn Error + Send + Sync>>(())
         };
         tokio::spawn(async move {
+            let _guard = panics.guard();
             tokio::select! {
                 biased;
                 ended = serving => if let Err(error) = ended { debug!("a connection ended: {error}") },
@@ -156,7 +157,6 @@ struct Serving {
     service: TowerToHyperService<Router>,
     connection: Arc<Connection>,
     secrets: Secrets,
-    panics: PanicAlarm,
 }
 
 /// Answers a request.
@@ -173,8 +173,7 @@ fn answer(
     let request = request.map(|body| Body::new(RequestBody::new(body, connection, lingers)));
     let response = id.clone().scope(serving.service.call(request));
     async move {
-        let Serving { connection, secrets, panics, .. } = &*serving;
-        let _guard = panics.guard();
+        let Serving { connection, secrets, .. } = &*serving;
         let mut response = response.await?;
         if let Some(body) = connection.take_unread() {
             request_body::linger(body).await;

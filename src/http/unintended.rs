@@ -99,10 +99,16 @@ fn is_in_advance(headers: &HeaderMap) -> bool {
 
 /// The name of the program, if it fetches links.
 fn link_fetcher(agent: &str) -> Option<&str> {
+    let is_monitoring = |text: &str| MONITORING.iter().any(|word| text.contains(word));
+    // The rest may be the address of any site.
+    let own_name = agent.split('(').next().unwrap_or_default();
+    if is_monitoring(own_name) {
+        return None;
+    }
     if let Some(name) = LINK_FETCHERS.iter().find(|name| agent.contains(**name)) {
         return Some(name);
     }
-    if MONITORING.iter().any(|word| agent.contains(word)) {
+    if is_monitoring(agent) {
         return None;
     }
     let mut names = agent.split(|c: char| !c.is_ascii_alphanumeric());

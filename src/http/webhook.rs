@@ -18,7 +18,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use tracing::{dispatcher, info, warn};
+use tracing::dispatcher;
 
 use super::alert_log::{AcceptedAlert, AlertLog};
 use super::auth::{Access, Authorized, Keys, Refusal};
@@ -32,7 +32,7 @@ use delivery::{Id, digest_of, ids, nonce_id, query};
 use keeping::AlertToKeep;
 pub(crate) use outcome::{AlertOutcome, IntakeError};
 
-use crate::alert::{self, Alert, Condition, Handshake, ParseError, UnknownState};
+use crate::alert::{self, Alert, Condition, Handshake, ParseError};
 use crate::restart::{Accepted, AppName, Receipt, Restarter, Stopping, Trigger};
 use crate::shutdown::PanicAlarm;
 use crate::util::dedup::SeenIds;
@@ -193,15 +193,11 @@ impl AlertIntake {
             Decision::Restart(triggers) => triggers,
             Decision::Ignore(reason) => {
                 self.log.ignored(&caller, params.app.as_ref(), &reason.to_string());
-                return Ok(Next::Done(ignored(&reason, alert.handshake)));
+                return Ok(Next::Done(self.ignored(&reason, alert.handshake)));
             }
         };
-        if let Some(state @ UnknownState { field, word }) = &alert.unknown_state {
-            let only_if = state.only_if();
-            info!(
-                "an alert says {word} in its field {field}, a word that is not known: it counts as trouble. To decide by \
-                 this field, add {only_if} to the URL, with every word that means trouble"
-            );
+        if let Some(state) = &alert.unknown_state {
+            self.log.unknown_state(state);
         }
         if params.dry_run {
             return self.dry_run(triggers, authorized, head.headers);
@@ -309,15 +305,15 @@ impl AlertIntake {
             }
         }
     }
-}
 
-fn ignored(reason: &IgnoreReason, handshake: Option<Handshake>) -> AlertOutcome {
-    match handshake {
-        Some(Handshake::Answer(field, value)) => return AlertOutcome::Answered(field, value),
-        Some(Handshake::OpenUrl(url)) => warn!("to receive alerts, confirm the subscription: open {url}"),
-        None => {}
+    fn ignored(&self, reason: &IgnoreReason, handshake: Option<Handshake>) -> AlertOutcome {
+        match handshake {
+            Some(Handshake::Answer(field, value)) => return AlertOutcome::Answered(field, value),
+            Some(Handshake::OpenUrl(url)) => self.log.unconfirmed(url),
+            None => {}
+        }
+        AlertOutcome::Ignored(format!("Ignored: {reason}"))
     }
-    AlertOutcome::Ignored(format!("Ignored: {reason}"))
 }
 
 fn describe(trigger: &Trigger) -> String {

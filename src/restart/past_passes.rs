@@ -122,7 +122,7 @@ impl DynoRecord {
 }
 
 impl PassRecord {
-    /// Whether it restarted nothing.
+    /// Whether nothing was done about any dyno.
     fn is_idle(&self) -> bool {
         self.dynos.iter().all(|dyno| ["skipped", "due"].contains(&dyno.outcome.as_str()))
     }
@@ -133,7 +133,7 @@ impl PastPasses {
     pub(super) fn add(&mut self, report: &Arc<Report>, events: Vec<DynoEvent>, has_database: bool) {
         let record = PassRecord::from(&**report);
         let row = has_database.then(|| NewPass {
-            restarted: !report.is_idle(),
+            restarted: !record.is_idle(),
             report: json(&Row { record: Cow::Borrowed(&record), events }),
         });
         self.push(PastPass { record: Arc::new(record), report: Some(Arc::clone(report)), unwritten: row });

@@ -201,8 +201,8 @@ impl Worker {
             _ = stop.requested() => {}
             () = self.introduce() => {}
         }
+        let mut look_at = self.look_at();
         loop {
-            let look_at = self.look_at();
             let late = self.state.late_end.as_ref().map_or(Duration::MAX, |end| end.try_after);
             let work = tokio::select! {
                 biased;
@@ -220,6 +220,7 @@ impl Worker {
                 Some(Work::DryRuns(requests)) => self.dry_run(requests).await,
                 None => _ = self.look().await,
             }
+            look_at = self.look_at();
         }
         self.write_late_end().await;
         self.tell_what_is_left();

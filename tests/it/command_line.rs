@@ -94,6 +94,7 @@ async fn each_fault_in_the_environment_is_named_with_its_cure_and_the_exit_code_
         ),
         ("RESTART_WEBHOOK_KEY", "HRKU-secret-0123456789", "a key appears in URLs and so in logs", "openssl rand"),
         ("PORT", "99999", "PORT is not a port from 1 to 65535", "3000"),
+        ("PORT", "0", "PORT is not a port from 1 to 65535", "3000"),
         ("PROCESS_TYPES", "run", "PROCESS_TYPES is invalid: run dynos are one-off dynos", "web,worker"),
         ("MIN_AGE", "25h", "MIN_AGE is longer than 24h", "5m"),
         ("MIN_AGE", "5", "MIN_AGE is not a duration with its unit", "5m"),

@@ -144,8 +144,20 @@ async fn a_dyno_that_goes_down_right_before_its_turn_is_left_alone() {
 
 #[test]
 fn names_of_dynos_are_in_order_of_their_types_and_numbers() {
-    let sorted =
-        ["web.1", "web.2", "web.9", "web.10", "web.123", "web-12a34bcd56-7efgh", "web-a.1", "web-a.2", "webx.1"];
+    let sorted = [
+        "web.1",
+        "web.2",
+        "web.9",
+        "web.10",
+        "web.123",
+        "web.2345678",
+        "web.10000000",
+        "web.1-12345",
+        "web-12a34bcd56-7efgh",
+        "web-a.1",
+        "web-a.2",
+        "webx.1",
+    ];
     let sorted = sorted.map(dyno_name);
     for (place, name) in sorted.iter().enumerate() {
         for (other_place, other) in sorted.iter().enumerate() {

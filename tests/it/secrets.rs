@@ -138,7 +138,8 @@ async fn a_secret_in_the_wrong_place_is_shown_nowhere() {
         }
         text
     });
-    let secrets = [KEY, "a-key-like-an-app", Heroku::TOKEN, NOTIFY_URL, DATABASE_URL];
+    let (password, path) = ("pass-word-0123", "services/T000/B000/a-secret-path");
+    let secrets = [KEY, "a-key-like-an-app", Heroku::TOKEN, NOTIFY_URL, DATABASE_URL, password, path];
     let mut shown = String::new();
     for secret in secrets {
         let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();

@@ -104,6 +104,7 @@ async fn a_monitoring_service_a_browser_and_curl_restart() {
     for agent in [
         "curl/8.5.0",
         "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0",
+        "shop-teams-alerts/1.0",
         "Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)",
         "Pingdom.com_bot_version_1.4_(http://www.pingdom.com/)",
         "FreshpingBot/1.0 (+https://freshping.io/)",

@@ -155,16 +155,24 @@ impl Page {
 /// The page.
 async fn show(State(page): State<Arc<Page>>, RawQuery(query): RawQuery) -> Response {
     let query = PageQuery::parse(query.as_deref().unwrap_or_default(), page.source.restarter.watched());
-    let refused = query.as_ref().err().map(ToString::to_string);
+    // How the apps are is shown all the same: nobody looks for the mistake in the URL first.
+    let refused = query.as_ref().err().map(|error| html::Notice::Refused(error.to_string()));
+    let status = if refused.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let PageQuery { app, is_triggered, offset } = query.unwrap_or_default();
+    let triggered = app.clone().filter(|_| is_triggered).map(html::Notice::Triggered);
+    respond(page, status, app, offset, refused.or(triggered).unwrap_or(html::Notice::None)).await
+}
+
+/// The page of all apps, or of `only` this one.
+async fn respond(
+    page: Arc<Page>,
+    status: StatusCode,
+    only: Option<AppName>,
+    offset: Offset,
+    notice: html::Notice,
+) -> Response {
     page.source.restarter.refresh().await;
-    beside_alerts(page, move |page| match (refused, &app) {
-        // How the apps are is shown all the same: nobody looks for the mistake in the URL first.
-        (Some(why), _) => page.refuse(StatusCode::BAD_REQUEST, None, offset, why),
-        (None, Some(app)) if is_triggered => page.render(Some(app), offset, &html::Notice::Triggered(app.clone())),
-        (None, app) => page.render(app.as_ref(), offset, &html::Notice::None),
-    })
-    .await
+    beside_alerts(page, move |page| (status, page.render(only.as_ref(), offset, &notice)).into_response()).await
 }
 
 async fn status(State(page): State<Arc<Page>>, RawQuery(query): RawQuery) -> Response {
@@ -208,29 +216,33 @@ async fn act(
     let has_token: bool = form.token.as_bytes().ct_eq(page.keys.form_token().as_bytes()).into();
     if is_from_elsewhere || !has_token {
         let why = "The form is not from this page, or the key has changed since. Try again.";
-        return page.refuse(StatusCode::FORBIDDEN, None, offset, why);
+        return respond(page, StatusCode::FORBIDDEN, None, offset, html::Notice::Refused(why.to_owned())).await;
     }
     let Some(app) = page.app(&form.app) else {
-        return page.refuse(StatusCode::BAD_REQUEST, None, offset, "This app is not watched here.");
+        let why = "This app is not watched here.";
+        return respond(page, StatusCode::BAD_REQUEST, None, offset, html::Notice::Refused(why.to_owned())).await;
     };
     let force = form.force.is_some();
     let trigger = Trigger { target: Target::all(When::Now), force, arrived: Instant::now(), sender };
     match form.action.as_str() {
-        "restart" => page.restart(&app, trigger, offset).await,
+        "restart" => {
+            if page.restart(&app, trigger).await {
+                // A page that is loaded again must not restart again.
+                let location = format!("/?triggered={app}{}", offset.parameter());
+                return (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response();
+            }
+            let notice = html::Notice::Refused(SHUTTING_DOWN.to_owned());
+            respond(page, StatusCode::SERVICE_UNAVAILABLE, Some(app), offset, notice).await
+        }
         "dry_run" => {
             let notice = dry_run(&page.source.restarter, &app, trigger).await;
-            page.render(Some(&app), offset, &notice)
+            respond(page, StatusCode::OK, Some(app), offset, notice).await
         }
         _ => StatusCode::BAD_REQUEST.into_response(),
     }
 }
 
 impl Page {
-    /// The page with the reason why nothing else was done.
-    fn refuse(&self, status: StatusCode, app: Option<&AppName>, offset: Offset, why: impl Into<String>) -> Response {
-        (status, self.render(app, offset, &html::Notice::Refused(why.into()))).into_response()
-    }
-
     /// A request that does not come from a button: somebody may have set up a sender with this URL.
     fn no_form(&self, key: &str) -> Response {
         let text = "Alerts go to POST /restart_web_dynos, log drains to POST /drain";
@@ -244,22 +256,19 @@ impl Page {
         (StatusCode::NOT_FOUND, format!("Nothing here. {text}")).into_response()
     }
 
-    async fn restart(&self, app: &AppName, trigger: Trigger, offset: Offset) -> Response {
+    /// Asks for a restart. Not while the service is being shut down.
+    async fn restart(&self, app: &AppName, trigger: Trigger) -> bool {
         let (key, force) = (Arc::clone(&trigger.sender), if trigger.force { " with force" } else { "" });
-        if let Ok(outlook) = self.source.restarter.ask(app, trigger).await {
-            self.keys.recent().count("triggered", Some(app));
-            info!(
-                event = "alert",
-                %app,
-                outcome = "accepted",
-                key = &*key,
-                "a person asked on the page for a restart of {app}{force} (key {key}): {outlook}"
-            );
-            // A page that is loaded again must not restart again.
-            let location = format!("/?triggered={app}{}", offset.parameter());
-            return (StatusCode::SEE_OTHER, [(LOCATION, location)]).into_response();
-        }
-        self.refuse(StatusCode::SERVICE_UNAVAILABLE, Some(app), offset, SHUTTING_DOWN)
+        let Ok(outlook) = self.source.restarter.ask(app, trigger).await else { return false };
+        self.keys.recent().count("triggered", Some(app));
+        info!(
+            event = "alert",
+            %app,
+            outcome = "accepted",
+            key = &*key,
+            "a person asked on the page for a restart of {app}{force} (key {key}): {outlook}"
+        );
+        true
     }
 }
 

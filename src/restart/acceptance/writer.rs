@@ -70,7 +70,8 @@ impl AcceptanceWriter {
         while found && self.waiting.len() < MOST_AT_ONCE {
             tokio::task::yield_now().await;
             let before = self.waiting.len();
-            self.waiting.extend(std::iter::from_fn(|| self.deliveries.try_recv().ok()));
+            let more = std::iter::from_fn(|| self.deliveries.try_recv().ok());
+            self.waiting.extend(more.take(MOST_AT_ONCE.saturating_sub(before)));
             found = self.waiting.len() > before;
         }
     }

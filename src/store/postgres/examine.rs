@@ -6,6 +6,10 @@ use super::connection::{self, CONNECT_TIMEOUT};
 use super::writes::try_writes;
 use super::{Postgres, bounded, column, schema};
 use crate::store::Error;
+use crate::util::text::printable;
+
+/// How much of the list of apps and their holders is shown.
+const LONGEST_LIST: usize = 2_000;
 
 impl Postgres {
     /// What there is to say of the database, in words that follow its name.
@@ -22,7 +26,7 @@ impl Postgres {
             let holders =
                 "SELECT coalesce(string_agg(app || ': ' || coalesce(holder, 'nobody'), ', ' ORDER BY app), 'none yet')
                 FROM dyno_restarter.turns";
-            let holders: String = only(&client, holders).await?;
+            let holders = printable(&only::<String>(&client, holders).await?, LONGEST_LIST);
             Ok(format!(
                 "PostgreSQL {server} answers; accepted alerts that wait: {waiting}; who makes the passes: {holders}"
             ))

@@ -229,6 +229,7 @@ async fn in_a_code_how_bad_it_was_counts_less_than_what_became_of_it() {
         (json!({ "status": "http_error" }), ALL),
         (json!({ "eventType": "APPLICATION_DEPLOYMENT" }), DEPLOY),
         (json!({ "status": "Warning ended (now: Down)" }), ALL),
+        (json!({ "status": " (now:".repeat(100_000) }), ALL),
         (json!({ "status": "Down ended (now: Up)" }), RECOVERED),
         (json!({ "alert_type": "http_alert_origin_error", "alert_event": "ALERT_STATE_EVENT_END" }), RECOVERED),
         (json!({ "alert_type": "http_alert_origin_error", "alert_event": "ALERT_STATE_EVENT_START" }), ALL),
