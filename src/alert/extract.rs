@@ -17,9 +17,13 @@ use super::signal::Signal;
 use super::states::Inactive;
 use super::{Alert, Handshake, ParseError, UnknownState, line, time};
 use crate::heroku::{AppName, DynoName};
+use crate::util::dry_run;
 
 /// A few numbers identify a delivery.
 const MAX_SEQUENCE: usize = 200;
+
+/// A text that asks for a dry run is no longer, in bytes.
+const LONGEST_WISH: usize = 60;
 
 /// How many IDs of a delivery are kept. Senders give one or two.
 const MOST_DELIVERIES: usize = 20;
@@ -55,7 +59,9 @@ impl Container {
     /// An object in this container.
     fn object(self, kind: FieldKind, is_in_list: bool) -> Self {
         let scope = match (self.scope, kind) {
-            (Scope::Alert, FieldKind::Alerts | FieldKind::Text | FieldKind::Trigger) => Scope::Alert,
+            (Scope::Alert, FieldKind::Alerts | FieldKind::Text | FieldKind::Trigger | FieldKind::Original) => {
+                Scope::Alert
+            }
             _ if is_in_list => Scope::Row,
             (Scope::Alert, FieldKind::Wrapper | FieldKind::Error | FieldKind::State | FieldKind::Heartbeat) => {
                 Scope::Alert
@@ -74,24 +80,26 @@ impl Sink for Extraction {
         }
         self.leave(field.depth);
         let container = self.containers.last().copied().unwrap_or(Container::ROOT);
+        self.look_for_dry_run(container, field);
         let mut kind = field.name.map_or(container.kind, |name| container.kind.of_inner(name));
         let is_in_error = container.kind == FieldKind::Error;
-        let is_quoted = field.is_opened && !is_in_error && kind == FieldKind::Text;
+        let is_quoted = field.is_opened && !is_in_error && kind == FieldKind::Text || kind == FieldKind::Original;
         if field.is_opened {
             kind = if is_in_error { FieldKind::Other } else { kind.opened(matches!(field.value, Value::List)) };
         }
         if let (Some(name), Some(element)) = (field.name, self.open.last_mut().filter(|element| element.is_quoted)) {
             element.is_log_line |= OF_LOG_LINES.contains(&name);
         }
-        if let (FieldKind::ByDyno, Some(name)) = (container.kind, field.name) {
-            self.source(name);
+        match (container.kind, field.name) {
+            (FieldKind::ByDyno, Some(name)) => self.source(name),
+            // `{ "dynos": { "web.2": {} } }`
+            (FieldKind::Dyno, Some(name)) => self.dyno(name, Certainty::Possible),
+            _ => {}
         }
         match field.value {
             Value::List | Value::Object if kind == FieldKind::Ignored => return Next::Skip,
             Value::List if kind == FieldKind::Context => return Next::Skip,
             Value::Text(text) if self.is_in_pair() => self.pair(field.name, text),
-            Value::Text(text) if kind == FieldKind::DryRun => self.dry_run(text),
-            Value::Bool(true) | Value::Integer(1) if kind == FieldKind::DryRun => self.dry_run("true"),
             // Not the fields of rows and parts: what the app has printed may stand there.
             Value::Text(_)
                 if container.scope == Scope::Alert
@@ -110,7 +118,8 @@ impl Sink for Extraction {
             Value::List => self.containers.push(Container { kind, is_element: false, ..container }),
             Value::Object => {
                 match (kind, container.scope) {
-                    (FieldKind::Deploy, Scope::Alert) => self.signal(Signal::News(Inactive::Deploy)),
+                    (FieldKind::Deploy, Scope::Alert) => self.signal(Signal::Quiet(Inactive::Deploy)),
+                    (FieldKind::Maintenance, Scope::Alert) => self.signal(Signal::Quiet(Inactive::NoAlert)),
                     (FieldKind::NoAlert, Scope::Alert) => self.signal(Signal::News(Inactive::NoAlert)),
                     _ => {}
                 }
@@ -132,6 +141,7 @@ impl Extraction {
     pub(super) fn new(headers: &HeaderMap) -> Self {
         let mut extraction = Self::default();
         extraction.whole.signal = Signal::of_headers(headers);
+        extraction.asks_for_dry_run = fields::asks_for_dry_run(headers);
         fields::deliveries(headers).for_each(|id| extraction.delivery(id));
         extraction
     }
@@ -234,7 +244,9 @@ impl Extraction {
             FieldKind::Challenge | FieldKind::ConfirmUrl if self.handshake.is_none() => {
                 self.handshake = Handshake::new(kind, name.unwrap_or_default(), text);
             }
-            FieldKind::Dyno => words(text).for_each(|name| self.name(kind, name)),
+            FieldKind::Dyno => {
+                words(text).flat_map(|word| word.split([':', '='])).for_each(|name| self.name(kind, name));
+            }
             FieldKind::Source | FieldKind::App | FieldKind::Host => self.name(kind, text.trim()),
             FieldKind::Tags => self.tags(text),
             FieldKind::Text | FieldKind::Title if scope == Scope::Alert => self.text(text),
@@ -242,10 +254,20 @@ impl Extraction {
         }
     }
 
-    /// A field `dry_run` of the body asks that nothing is restarted, unless it is false. One further inside may be about anything.
-    fn dry_run(&mut self, text: &str) {
-        let is_meant = !matches!(&*text.trim().to_ascii_lowercase(), "false" | "0" | "no" | "off");
-        self.asks_for_dry_run |= is_meant && self.containers.is_empty();
+    /// What asks for a dry run belongs in the URL. A field further inside may be about anything.
+    fn look_for_dry_run(&mut self, container: Container, field: Field<'_>) {
+        let name = field.name.unwrap_or_default();
+        self.asks_for_dry_run |= container.scope == Scope::Alert
+            && match field.value {
+                Value::Bool(value) => dry_run::is_asked_for(name, if value { "true" } else { "false" }),
+                Value::Integer(number @ 0..=1) => {
+                    dry_run::is_asked_for(name, if number == 1 { "true" } else { "false" })
+                }
+                Value::Text(text) if text.len() <= LONGEST_WISH && self.containers.is_empty() => {
+                    dry_run::is_asked_for(name, text) || dry_run::is_asked_for_within(text)
+                }
+                _ => false,
+            };
     }
 
     fn delivery(&mut self, id: String) {
@@ -305,8 +327,9 @@ impl Extraction {
 
     fn tags(&mut self, tags: &str) {
         for tag in words(tags) {
-            if let Some((name, value)) = tag.split_once([':', '=']) {
-                self.name(FieldKind::of(name), value);
+            match tag.split_once([':', '=']) {
+                Some((name, value)) => self.name(FieldKind::of(name), value),
+                None => self.dyno(tag, Certainty::Possible),
             }
         }
     }
@@ -317,7 +340,7 @@ impl Extraction {
             // `heroku/web.2`, `heroku[web.2]`, `shop.web.2`
             FieldKind::Dyno => {
                 self.host(value);
-                value.split(['/', '[', ']']).for_each(|name| self.dyno(name, Certainty::Certain));
+                value.split('/').for_each(|name| self.dyno(name.trim_end_matches('.'), Certainty::Certain));
             }
             FieldKind::App => self.app(value),
             FieldKind::Source => self.source(value),
@@ -362,7 +385,8 @@ impl Extraction {
     }
 }
 
+/// The words of a list in any notation: `web.1, web.2`, `["web.1"]`, `map[dyno:web.1 app:shop]`, `{dyno="web.1"}`.
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    let words = text.split(|c: char| matches!(c, ',' | ';' | '|' | '`') || c.is_whitespace());
-    words.filter(|word| !word.is_empty())
+    let is_between = |c: char| !c.is_alphanumeric() && !matches!(c, '.' | '_' | '-' | '/' | '@' | ':' | '=');
+    text.split(is_between).filter(|word| !word.is_empty())
 }

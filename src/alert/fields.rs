@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use axum::http::HeaderMap;
 
 use super::word::{Word, WordHash};
+use crate::util::dry_run;
 
 /// What a field means. Each kind has its row in [`NAMES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,9 +25,9 @@ pub(super) enum FieldKind {
     Context,
     Delivery,
     Deploy,
-    DryRun,
     Dyno,
     Error,
+    EventName,
     EventUpdate,
     EventValue,
     Events,
@@ -34,7 +35,12 @@ pub(super) enum FieldKind {
     Host,
     Ignored,
     LeftOut,
+    Maintenance,
+    /// The name of a state or of an event.
+    Name,
     NoAlert,
+    /// The alert as its first sender sent it.
+    Original,
     /// Nothing in particular. A text may still be a log line.
     Other,
     Resolved,
@@ -58,17 +64,22 @@ pub(super) enum FieldKind {
 /// of [`QUALIFIERS`].
 const NAMES: &[(FieldKind, &str)] = &[
     // The state of an alert, in one word. As an object, it contains the alert.
-    (FieldKind::State, "status state event action health *_status *_state *_event *_action event_type event_name"),
+    (FieldKind::State, "status state event action health *_status *_state *_event *_action *_phase event_type"),
     (FieldKind::State, "trigger_type message_type notification_type action_group action_group_name transition"),
-    (FieldKind::State, "alert_action_group alert_action_group_name kibana_alert_status state_change conclusion"),
+    (
+        FieldKind::State,
+        "alert_action_group alert_action_group_name kibana_alert_status state_change conclusion entity_state",
+    ),
     // What Nagios and Checkmk call them in the environment of a script.
     (FieldKind::State, "nagios_notificationtype nagios_servicestate nagios_hoststate"),
     (FieldKind::State, "notify_notificationtype notify_servicestate notify_hoststate"),
     (FieldKind::State, "alert_transition lifecycle monitor_condition new_state_value check_state_name state_name"),
-    (FieldKind::State, "status_name current_alert_phase current_milestone alert_type_friendly_name webhook_event"),
+    (FieldKind::State, "status_name current_milestone current_alert_phase alert_type_friendly_name webhook_event"),
     (FieldKind::State, "issue_event_type_name"),
+    // The kind of an event, or a name that a person gave.
+    (FieldKind::EventName, "event_name"),
     // What kind of message it is, which may be that of a recovery.
-    (FieldKind::Type, "type hub_mode"),
+    (FieldKind::Type, "type hub_mode log_entry"),
     // What triggered the alert: an event, or a rule by its name.
     (FieldKind::Trigger, "trigger"),
     // How bad it is. Some senders say here that all is well.
@@ -93,23 +104,24 @@ const NAMES: &[(FieldKind, &str)] = &[
     // A headline, which may begin with a state.
     (FieldKind::Title, "title subject *_title"),
     // A text for people, which may begin with a state. It may be a log line, too, or an object or a list with such texts.
-    (FieldKind::Text, "text content message msg summary fallback body blocks"),
+    (FieldKind::Text, "text content message msg summary fallback body blocks description"),
     (FieldKind::Rule, "alert_name rule_name event_definition_type"),
     (FieldKind::Test, "triggered_by_user_test is_test test ssl_check"),
     // What the sender wants to be answered, or a person to open, before it sends alerts.
     (FieldKind::Challenge, "validation_code challenge hub_challenge"),
     (FieldKind::ConfirmUrl, "subscribe_url"),
     // As an object, a deploy.
-    (FieldKind::Deploy, "marker"),
-    // A message with such an object is no alert. The first is in each message of Heroku's app webhooks, which Heroku also
-    // sends when this service restarts a dyno.
-    (FieldKind::NoAlert, "webhook_metadata maintenance"),
-    // A parameter of the URL that somebody has put into the body.
-    (FieldKind::DryRun, "dry_run"),
+    (FieldKind::Deploy, "marker deploy"),
+    // As an object, work that was planned.
+    (FieldKind::Maintenance, "maintenance"),
+    // A message with such an object is no alert. It is in each message of Heroku's app webhooks, which Heroku also sends
+    // when this service restarts a dyno.
+    (FieldKind::NoAlert, "webhook_metadata"),
     // Contains an alert, or a part of one.
-    (FieldKind::Wrapper, "payload data attributes alert alert_group alert_payload incident issue alarm check"),
+    (FieldKind::Wrapper, "payload data attributes alert alert_group incident issue alarm check current after"),
     (FieldKind::Wrapper, "performance detail essentials problem notification snitch webhook_event_data kibana"),
-    (FieldKind::Wrapper, "component component_update data_base64"),
+    (FieldKind::Wrapper, "component component_update data_base64 json"),
+    (FieldKind::Original, "alert_payload"),
     // The same, but a text in it is what the app has printed.
     (FieldKind::Error, "error exception"),
     // A list of alerts, each with its own state.
@@ -118,12 +130,16 @@ const NAMES: &[(FieldKind, &str)] = &[
     (FieldKind::LeftOut, "truncated_alerts"),
     // A list of events that the alert is about.
     (FieldKind::Events, "events recent_hits hits matches rows"),
-    (FieldKind::Dyno, "dyno dynos dyno_name dyno_id heroku_dyno heroku_dyno_name"),
+    (
+        FieldKind::Dyno,
+        "dyno dynos dyno_name dyno_names dyno_id heroku_dyno heroku_dyno_name affected_dyno affected_dynos",
+    ),
     // A dyno, or anything else.
     (FieldKind::Source, "program ident source process proc_id pid ps entity impacted_entities entity_display_name"),
+    (FieldKind::Source, "processes process_name entities instances failing_hosts"),
     (FieldKind::Source, "instance container_name targets process_id service_instance_id"),
     // `shop.web.2`, or the name of any host.
-    (FieldKind::Host, "host host_name server server_name"),
+    (FieldKind::Host, "host host_name hosts server server_name servers"),
     // An object whose field names are sources.
     (FieldKind::ByDyno, "violations"),
     // `dyno:web.1,app:shop`.
@@ -136,7 +152,7 @@ const NAMES: &[(FieldKind, &str)] = &[
     (FieldKind::Delivery, "delivery_id message_id"),
     (FieldKind::Sequence, "s sequence max_id"),
     // What else was so at the time, or before. As a list, the lines of the log around the one that the alert is about.
-    (FieldKind::Context, "context previous old"),
+    (FieldKind::Context, "context previous old before"),
     // Not about this alert: searches, groups that are in order.
     (FieldKind::Ignored, "query saved_search search result_groups"),
 ];
@@ -190,11 +206,16 @@ impl FieldKind {
     /// The kind of a field with this name inside an object of this kind.
     pub(super) fn of_inner(self, name: &str) -> Self {
         match (self, name) {
-            (Self::ByDyno, _) => Self::Other,
-            (Self::State, "value" | "current" | "new" | "to") => Self::State,
-            (Self::State, "name") | (Self::Trigger, "type") => Self::Type,
+            // The type of an error is the class of an exception.
+            (Self::ByDyno, _) | (Self::Error, "type") => Self::Other,
+            (Self::State, "value" | "current" | "new" | "to" | "label") => Self::State,
+            (Self::State, "name") => Self::Name,
+            (Self::Trigger, "type") => Self::Type,
             (Self::State, "reachable") => Self::Resolved,
-            (Self::Dyno | Self::App | Self::Source, "name") | (Self::Dyno, "value") => self,
+            (Self::Dyno | Self::App | Self::Source | Self::Host, "name") | (Self::Dyno, "value" | "id" | "label") => {
+                self
+            }
+            (Self::Source, "metadata") => self,
             (Self::Heartbeat, "status") => Self::Heartbeat,
             _ => Self::of(name),
         }
@@ -219,6 +240,12 @@ impl FieldKind {
 fn is_link(name: &str) -> bool {
     let end = |len| name.get(name.len().saturating_sub(len)..).unwrap_or_default();
     LINK_ENDINGS.iter().any(|ending| end(ending.len()).eq_ignore_ascii_case(ending))
+}
+
+/// Whether a header asks for a dry run.
+pub(super) fn asks_for_dry_run(headers: &HeaderMap) -> bool {
+    let values = ["dry-run", "x-dry-run"].map(|name| headers.get(name)?.to_str().ok());
+    values.into_iter().flatten().any(|value| dry_run::is_asked_for("dry_run", value))
 }
 
 /// What identifies the delivery by its headers.

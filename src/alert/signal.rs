@@ -39,6 +39,29 @@ const MARKUP: [&str; 6] = ["<b>", "<p>", "<strong>", "<!", "<@", "<http"];
 /// What mail programs write in front of a subject.
 const REPLIES: [&str; 3] = ["re", "fw", "fwd"];
 
+/// What stands between an earlier state and the one of now.
+const ARROWS: [&str; 7] = ["→", "->", "=>", "⇒", "➡", "➜", " > "];
+
+/// The ends of headlines about what has recovered.
+const RECOVERED_ENDS: [&str; 13] = [
+    "is up",
+    "is now up",
+    "is back up",
+    "is up again",
+    "is online",
+    "is back online",
+    "is now online",
+    "is back to normal",
+    "is ok",
+    "is resolved",
+    "has recovered",
+    "has been resolved",
+    "was resolved",
+];
+
+/// A headline has no more words.
+const MOST_WORDS: usize = 30;
+
 /// Behind a colon, these deny the word in front of it: `Normal: false`.
 const NONE: [&str; 3] = ["0", "false", "no"];
 
@@ -80,7 +103,9 @@ impl Signal {
     /// What a field of this kind says with this value.
     pub(super) fn of_field(kind: FieldKind, value: &str) -> Self {
         match kind {
-            FieldKind::State => of_state(value),
+            FieldKind::EventName | FieldKind::Name if value.contains(' ') => of_phrase(value),
+            FieldKind::Name => of_name(FieldKind::Type, value),
+            FieldKind::State | FieldKind::EventName => of_state(value),
             // A code of several words is the name of a type, `http_error`.
             FieldKind::AlertType => of_value(kind, value).unwrap_or_else(|| match of_state(value) {
                 Trouble if of_value(FieldKind::State, value).is_none() => Nothing,
@@ -88,13 +113,16 @@ impl Signal {
             }),
             FieldKind::Type => of_value(kind, value).unwrap_or_else(|| of_name(kind, value)),
             FieldKind::Trigger => of_name(kind, value),
-            FieldKind::Clear if !matches!(value.trim(), "" | "false") => Quiet(Inactive::Recovered),
+            FieldKind::Clear if value.trim().is_empty() || NONE.contains(&value.trim()) => Nothing,
+            FieldKind::Clear => Quiet(Inactive::Recovered),
             // Titles are free texts: a field that says trouble counts for more.
             FieldKind::Title => match of_beginning(value) {
+                Nothing => of_end(value),
                 News(reason) => Quiet(reason),
                 other => other,
             },
             FieldKind::Text => match of_beginning(value) {
+                Nothing if is_headline(value) => of_end(value),
                 Quiet(reason) | News(reason) => Told(reason),
                 other => other,
             },
@@ -145,6 +173,8 @@ fn of_name(kind: FieldKind, value: &str) -> Signal {
     let signal = of_state(value);
     let parts = || parts(value).unwrap_or_default();
     let counts = match (kind, signal) {
+        // `ConnectionClosedError` is the class of an exception.
+        _ if value.ends_with("Error") || value.ends_with("Exception") => false,
         (_, Quiet(Inactive::Recovered)) => true,
         (FieldKind::Type, News(_) | Quiet(Inactive::Test | Inactive::NoAlert)) => parts().len() > 1,
         // A program has named `PRIORITY_CHANGED`.
@@ -157,12 +187,19 @@ fn of_name(kind: FieldKind, value: &str) -> Signal {
     if counts { signal } else { Nothing }
 }
 
+/// What a name in several words says. A person may have called a rule `Comment service is down`, so hardly anything.
+fn of_phrase(value: &str) -> Signal {
+    let known = parts(value).and_then(|parts| behind_subjects(FieldKind::State, &parts));
+    known.filter(|signal| matches!(signal, Quiet(Inactive::Recovered))).unwrap_or_default()
+}
+
 /// What a value says in a field of a state.
 fn of_state(value: &str) -> Signal {
     // `Warning ended (now: Down)`
     if let Some((_, now)) = value.rsplit_once(" (now:") {
         return of_state(now.trim_end_matches(')'));
     }
+    let value = behind_arrow(value);
     // Without a remark behind it: `UP (200)`.
     let (value, remark) = value.split_once(" (").unwrap_or((value, ""));
     if let Some(news @ News(Inactive::Acknowledged)) = of_value(FieldKind::State, remark.trim_end_matches(')')) {
@@ -244,7 +281,7 @@ fn of_beginning(text: &str) -> Signal {
         rest = without_marks(after);
     }
     while let Some((inside, after)) = in_brackets(rest) {
-        let inside = undecorated(inside);
+        let inside = undecorated(behind_arrow(inside));
         let (word, is_whole) = inside.split_once([':', ' ']).map_or((inside, true), |(word, _)| (word, false));
         let known = of_value(FieldKind::Title, word);
         let known = known.or_else(|| of_value(FieldKind::Text, word).filter(|_| is_whole));
@@ -252,7 +289,7 @@ fn of_beginning(text: &str) -> Signal {
         if known.is_some() {
             // `[RESOLVED:1, FIRING:2]`, `[RESOLVED:1] [FIRING:2]`
             let next = in_brackets(without_marks(after)).map_or("", |(inside, _)| inside);
-            let is_mixed = [inside, next].iter().flat_map(|text| text.split(',')).any(is_count_of_trouble);
+            let is_mixed = [inside, next].into_iter().any(counts_trouble);
             return known.filter(|_| !is_mixed).unwrap_or_default();
         }
         if of_value(FieldKind::State, word) == Some(Trouble) {
@@ -266,8 +303,9 @@ fn of_beginning(text: &str) -> Signal {
         _ => false,
     };
     let known = match rest.char_indices().find(is_end) {
-        // `Resolved: 0, firing: 3`
+        // `Resolved: 0, firing: 3`, `Resolved: 2 | Firing: 1`
         Some((end, ':')) if NONE.contains(&rest[end + 1..].split(',').next().unwrap_or_default().trim()) => None,
+        Some((end, ':')) if begins_with_number(&rest[end + 1..]) && counts_trouble(&rest[end + 1..]) => None,
         Some((end, _)) => parts(without_kind(undecorated(&rest[..end]))).and_then(|parts| {
             // `Resolved in 5m`
             let time = parts.iter().position(|part| part.eq_ignore_ascii_case("in"));
@@ -278,12 +316,49 @@ fn of_beginning(text: &str) -> Signal {
     known.unwrap_or_default()
 }
 
-/// Whether this is a word of trouble, alone or with a number of alerts behind it: `FIRING:2`, `Triggered x3`. A severity is none.
-fn is_count_of_trouble(text: &str) -> bool {
-    let (word, count) = text.trim().split_once([':', ' ']).unwrap_or((text.trim(), "1"));
-    let count = count.trim_start_matches(['x', ' ']).parse::<u64>();
-    let is_trouble = of_value(FieldKind::State, word) == Some(Trouble) && lookup(Role::Severity, word).is_none();
-    is_trouble && count.is_ok_and(|count| count > 0)
+/// What a headline says at its end: `✅ shop is UP!`, `An alert for shop has been resolved after passing 5 times`. A field
+/// of a state counts for more.
+fn of_end(headline: &str) -> Signal {
+    let line = headline.trim_start().lines().next().unwrap_or_default();
+    let line = line.split_once(" after ").map_or(line, |(front, _)| front);
+    let words: Vec<String> =
+        line.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
+    let ends_with = |end: &str| words.len() > end.split(' ').count() && words.join(" ").ends_with(&format!(" {end}"));
+    let is_recovered = words.len() <= MOST_WORDS && RECOVERED_ENDS.iter().any(|end| ends_with(end));
+    if is_recovered { Told(Inactive::Recovered) } else { Nothing }
+}
+
+/// Whether a text for people is the headline of a message and no line of a log: it begins with an emoji or a mark, or with
+/// what it is about.
+fn is_headline(text: &str) -> bool {
+    let mut first_words = text.split(' ').take(2).map(str::to_ascii_lowercase);
+    text.starts_with(|c: char| !c.is_ascii())
+        || first_words.any(|word| ["alert", "check", "incident", "monitor"].contains(&&*word))
+}
+
+/// Whether one of these counts is about trouble: `RESOLVED:1, FIRING:2`, `Resolved 1 / Triggered x3`. A severity without a
+/// colon is none.
+fn counts_trouble(text: &str) -> bool {
+    let is_trouble = |word: &str, is_named: bool| {
+        of_value(FieldKind::State, word) == Some(Trouble) && (is_named || lookup(Role::Severity, word).is_none())
+    };
+    let is_between = |c: char| !c.is_alphanumeric();
+    let mut words = text.split_inclusive(is_between).filter(|word| word.contains(|c| !is_between(c))).peekable();
+    let is_count =
+        |word: &str| word.trim_matches(is_between).trim_start_matches('x').parse().is_ok_and(|count: u64| count > 0);
+    std::iter::from_fn(|| Some((words.next()?, words.peek().copied()))).any(|(word, next)| {
+        next.is_some_and(is_count) && is_trouble(word.trim_matches(is_between), word.ends_with(':'))
+    }) || text.split([',', ';', '|', '/', '\n']).any(|word| is_trouble(word.trim(), false))
+}
+
+fn begins_with_number(text: &str) -> bool {
+    text.trim_start().starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// What it is now, and not what it was: `OK → CRITICAL`.
+fn behind_arrow(text: &str) -> &str {
+    let to = || text.rsplit_once(" to ").filter(|(_, now)| of_value(FieldKind::State, now).is_some());
+    ARROWS.iter().find_map(|arrow| text.rsplit_once(arrow)).or_else(to).map_or(text, |(_, now)| now)
 }
 
 /// Without the kind of message that Nagios writes behind the state: `RECOVERY Service Alert: ...`.

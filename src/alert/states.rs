@@ -39,12 +39,16 @@ pub(super) const WORDS: &[(Signal, &str)] = &[
     (Quiet(NoAlert), "cancelled canceled"),
     (Trouble, "firing alerting triggered trigger down critical problem error failed failing failure degraded outage"),
     (Trouble, "offline unhealthy unreachable opened reopened started"),
+    (Trouble, "breached violated crashed exceeded killed anomalous"),
     (News(Acknowledged), "acknowledged acknowledge acknowledgement"),
     (
         News(NoAlert),
         "unacknowledged unacknowledge commented comment assigned assign unassigned reassigned annotated snoozed snooze escalated",
     ),
-    (News(NoAlert), "escalate delegated responder subscriber recipient cert certificate ssl"),
+    (
+        News(NoAlert),
+        "escalate delegated responder subscriber collaborator recipient mortem muted unmuted cert certificate ssl",
+    ),
 ];
 
 /// What a whole value says in fields of one kind.
@@ -52,17 +56,19 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
     (State, Quiet(Recovered), "ok okay normal up end healthy inactive deactivated success successful pass"),
     (State, Quiet(Recovered), "passed passing online operational available good green stable running reachable"),
     (State, Quiet(Recovered), "responding completed finished done autoresolved not_firing not_triggered not_alerting"),
-    (State, Quiet(Recovered), "no_longer_firing no_longer_active check_in_reporting"),
+    (State, Quiet(Recovered), "no_longer_firing no_longer_active no_longer_alerting check_in_reporting"),
+    (State, Quiet(Recovered), "working alive healed normalized normalised repaired complete finish autoclosed"),
+    (State, Quiet(Recovered), "no_problem no_problems no_error no_errors stopped_firing no_data_recovered"),
     (State, Quiet(Inactive::Test), "test testing ping pagey_ping test_notification test_alert test_event test_message"),
     (State, Quiet(Inactive::Test), "webhook_test sample"),
     (State, Quiet(NoAlert), "silenced paused suspended suppressed disabled maintenance under_maintenance"),
     (State, Quiet(NoAlert), "in_maintenance scheduled_maintenance unmonitored dismissed deleted"),
     (State, Quiet(NoAlert), "delete insufficient_data no_alert scheduled postmortem"),
     (State, Trouble, "open reopen fired fail crit fatal emergency warn warning re_warn no_data re_no_data unavailable"),
-    (State, Trouble, "unresolve unresolved breached violated crashed dead alarm unknown unkn raised ongoing"),
+    (State, Trouble, "unresolve unresolved dead alarm unknown unkn raised ongoing red"),
     (State, News(Acknowledged), "acknowledgment acked ack accepted"),
     (State, News(Deploy), "deployed deploy deployment release"),
-    (State, News(NoAlert), "delegate unsnoozed silence unsilence unsilenced muted unmuted ignored archived annotate"),
+    (State, News(NoAlert), "delegate unsnoozed silence unsilence unsilenced ignored archived annotate"),
     (State, News(NoAlert), "note merged downtime_start downtime_end downtime_removed downtime_cancelled"),
     // What else Mackerel reports.
     (State, News(NoAlert), "host_status host_register host_retire monitor_create monitor_update monitor_delete"),
@@ -88,7 +94,8 @@ pub(super) const VALUES: &[(FieldKind, Signal, &str)] = &[
     (Severity, Quiet(Recovered), "ok okay clear cleared resolved recovered recovery"),
     (Severity, Quiet(NoAlert), "maintenance"),
     (Type, News(Handshake), "url_verification subscribe unsubscribe_confirmation"),
-    (Type, Quiet(Inactive::Test), "test"),
+    (Type, Quiet(Inactive::Test), "test verification"),
+    (Type, Quiet(NoAlert), "schedule_on_call_users"),
     // Verbs, which are the type of no monitor and of no error.
     (Type, Trouble, "unresolve"),
     (Type, News(Acknowledged), "acknowledge acknowledgement acknowledged"),
@@ -113,15 +120,15 @@ pub(super) const CHANGES: &[(Signal, &str, &str)] = &[
     (
         News(NoAlert),
         "note notes priority assignee owner ownership tag tags description details severity field fields values \
-         title type service workflow bridge conference link attachment message urgency status subscription",
+         title type service workflow bridge conference link attachment message urgency subscription",
         "add added update updated change changed edit edited set remove removed delete deleted posted published \
          replied completed",
     ),
     (News(NoAlert), "note notes communicationchannel statuspage", "created starred updated"),
     (News(NoAlert), "workflow invocation", "started succeeded failed terminated queued sent created"),
     (News(NoAlert), "service team", "created add"),
-    (News(NoAlert), "incident", "updated linked"),
     (News(NoAlert), "update", "published posted"),
+    (News(NoAlert), "status", "published posted"),
     (News(NoAlert), "task action membership follow", "granted revoked created updated completed"),
     (News(NoAlert), "domain links content dns", "expires expiring expired found changed"),
     (News(NoAlert), "ownership", "take taken"),
@@ -129,7 +136,8 @@ pub(super) const CHANGES: &[(Signal, &str, &str)] = &[
     (News(Deploy), "deploy deployment release", "updated notification application"),
     (News(Handshake), "subscription", "confirmation validation verification"),
     // The status may be that of a monitor or a service. Another field says what it is now.
-    (Nothing, "status state health", "change changed"),
+    (Nothing, "status state health", "change changed updated"),
+    (News(NoAlert), "incident", "updated linked"),
 ];
 
 /// What may precede the word of a state without changing its sense: `check.up`, `HOST_IS_UP`, `service back online`.

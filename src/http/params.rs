@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::alert::Condition;
 use crate::restart::{AppName, DynoName, Watched};
+use crate::util::dry_run::{self, normalized};
 use crate::util::query::{DRY_RUN, KEY, ONLY_IF, PARAMETERS, has_too_many_parameters, own_parameters, parameters};
 use crate::util::text::list;
 
@@ -97,21 +98,6 @@ pub(crate) struct Name(String);
 /// What people write instead of the names in [`PARAMETERS`], in the same order.
 const SIMILAR: [&str; 6] = ["apps", "dynos", "scopes", "forced", "dry", "if_only"];
 
-/// Other words for `dry_run`, from tools that people know.
-const WORDS_FOR_DRY_RUN: [&str; 11] = [
-    "checkonly",
-    "dontrestart",
-    "noop",
-    "norestart",
-    "pretend",
-    "preview",
-    "simulate",
-    "simulated",
-    "simulation",
-    "testrun",
-    "whatif",
-];
-
 impl RestartParams {
     /// Parses a query.
     pub(crate) fn parse(query: &str, watched: &Watched) -> Result<Self, ParamError> {
@@ -124,7 +110,7 @@ impl RestartParams {
             if let Some(hidden) = hidden_parameter(&name, &value) {
                 return Err(ParamError::NotSeparated(hidden));
             }
-            if normalized(&name) == "restart" && matches!(&*value, "false" | "no" | "0") {
+            if position(&name).is_none() && dry_run::is_asked_for(&name, &value) {
                 return Err(ParamError::Misspelt(Name::new(&name), DRY_RUN));
             }
             let Some(at) = position(&name) else { continue };
@@ -211,14 +197,9 @@ fn position(name: &str) -> Option<usize> {
     let name = normalized(name);
     let is_meant = |known: &&str| normalized(known) == name;
     let known = PARAMETERS.iter().position(is_meant).or_else(|| SIMILAR.iter().position(is_meant));
-    known.or_else(|| if is_dry_run(&name) { PARAMETERS.iter().position(|known| *known == DRY_RUN) } else { None })
-}
-
-/// Whether a normalized name is meant to be `dry_run`. To refuse a sender's own parameter that looks like it is better than
-/// to restart dynos for a person who wrote not to.
-fn is_dry_run(name: &str) -> bool {
-    let dry_run = normalized(DRY_RUN);
-    name.contains(&dry_run) || WORDS_FOR_DRY_RUN.contains(&name) || strsim::osa_distance(name, &dry_run) <= 1
+    known.or_else(|| {
+        if dry_run::is_name_in_url(&name) { PARAMETERS.iter().position(|known| *known == DRY_RUN) } else { None }
+    })
 }
 
 /// The parameter of ours that is a part of this parameter, because its author separated them with `&amp;`, `;` or `%26`, or
@@ -236,13 +217,9 @@ fn hidden_parameter(name: &str, value: &str) -> Option<&'static str> {
     let is_dry_run = |part: &str| normalized(part) == normalized(DRY_RUN);
     let names_dry_run =
         value.split([',', '?', '|']).any(|part| part.split_once('=').is_some_and(|(name, _)| is_dry_run(name)));
-    let by_value = || (names_dry_run || is_dry_run(value)).then_some(DRY_RUN);
+    let is_dry_mode = normalized(value) == "dry" && ["mode", "run"].contains(&name);
+    let by_value = || (names_dry_run || is_dry_run(value) || is_dry_mode).then_some(DRY_RUN);
     parts(&[';', '&'], name).or_else(|| parts(&[';', '&'], value)).or_else(by_value)
-}
-
-/// A name without what people confuse: `dryRun` and `dry-run` are both meant to be `dry_run`.
-fn normalized(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 pub(crate) fn parse_app(app: Option<&str>, watched: &Watched) -> Result<Option<AppName>, ParamError> {

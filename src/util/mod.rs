@@ -2,6 +2,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod dedup;
+pub(crate) mod dry_run;
 pub(crate) mod log_throttle;
 pub(crate) mod ordered;
 pub(crate) mod own_url;

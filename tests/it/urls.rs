@@ -56,6 +56,17 @@ async fn a_wish_not_to_restart_is_rejected_in_every_spelling_but_the_right_one()
         "restart=false",
         "restart=no",
         "restart=0",
+        "restart=False",
+        "restart=off",
+        "restart=never",
+        "restarts=false",
+        "do_restart=no",
+        "do_not_restart=true",
+        "skip_restart=1",
+        "dryMode=1",
+        "run=dry",
+        "mode=dry",
+        "validate_only=true",
     ] {
         let (status, text) = post(&service, &format!("/restart_web_dynos?{query}")).await;
         assert_eq!(status, 400, "{query}: {text}");
@@ -167,8 +178,21 @@ async fn a_wish_in_the_body_not_to_restart_is_rejected() {
         let answer = request.header("content-type", form).send().await.expect("answered");
         (answer.status().as_u16(), answer.text().await.expect("whole"))
     };
-    for body in ["dry_run=true", "dry_run", "dry-run=1&x=1", r#"{"dry_run":true}"#, r#"{"dryRun":1,"status":"firing"}"#]
-    {
+    for body in [
+        "dry_run=true",
+        "dry_run",
+        "dry-run=1&x=1",
+        "dry_runs=true",
+        "app=shop&amp;dry_run=true",
+        "a=1;dry_run=true",
+        "restart=False",
+        r#"{"dry_run":true}"#,
+        r#"{"dryRun":1,"status":"firing"}"#,
+        r#"{"dry_runs":true}"#,
+        r#"{"payload":{"dry_run":true}}"#,
+        r#"{"restart":false}"#,
+        r#"{"no_restart":true}"#,
+    ] {
         let (status, text) = send(body, "").await;
         assert_eq!(
             (status, &*text),
@@ -178,7 +202,7 @@ async fn a_wish_in_the_body_not_to_restart_is_rejected() {
     }
     assert_eq!(send("dry_run=true", "dry_run=true").await.0, 200);
     assert_eq!(deletes(&heroku), 0);
-    for body in ["dry_run=false", r#"{"dry_run":false}"#, r#"{"job":{"dry_run":true}}"#] {
+    for body in ["dry_run=false", r#"{"dry_run":false}"#, r#"{"job":{"dry_run":true}}"#, r#"{"preview":true}"#] {
         assert_eq!(send(body, "").await.0, 202, "{body}");
     }
     service.stop().await;

@@ -5,6 +5,53 @@ use serde_json::json;
 use super::{ACKNOWLEDGED, ALL, NO_ALERT, RECOVERED, TEST, check, check_json, text};
 
 #[tokio::test(start_paused = true)]
+async fn a_headline_says_at_its_end_that_all_is_well_again() {
+    for headline in [
+        "“nightly” is UP.",
+        "✅ Your service shop is up! ✅",
+        "✅ Application [shop] is back online",
+        "An alert for *shop* has been resolved after passing successfully 5 time(s) in a row",
+        "The check “nightly” is UP.",
+    ] {
+        for field in ["text", "title"] {
+            check_json(&[
+                (json!({ "attachments": [{ field: headline, "color": "good" }] }), RECOVERED),
+                (json!({ field: headline, "status": "down" }), ALL),
+            ])
+            .await;
+        }
+    }
+    for other in ["✅ shop is not up", "The check “nightly” is DOWN.", "2026-12-01 app[web.1]: Redis is up", "is up"]
+    {
+        check_json(&[(json!({ "text": other }), ALL), (json!({ "event": { "m": other } }), ALL)]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_or_a_transition_is_read_as_a_whole() {
+    for trouble in [
+        "[OK → CRITICAL] mem",
+        "[OK -> CRITICAL] mem",
+        "[OK to CRITICAL] mem",
+        "(OK => CRITICAL) mem",
+        "Resolved: 2, Firing: 1",
+        "Resolved: 2 | Firing: 1",
+        "Resolved: 2 Firing: 1",
+        "[Resolved 1 Firing 2]",
+        "RESOLVED: 1\nFIRING: 2",
+        "OK: 3, CRITICAL: 1",
+        "[RESOLVED (1) / FIRING (2)] x",
+    ] {
+        for field in ["text", "title"] {
+            check_json(&[(json!({ field: trouble }), ALL)]).await;
+        }
+    }
+    for quiet in ["[CRITICAL → OK] mem", "Resolved: 2, Firing: 0", "[RESOLVED:2, FIRING:0] x"] {
+        check_json(&[(json!({ "title": quiet }), RECOVERED)]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_text_for_people_counts_by_its_beginning_if_nothing_else_gives_a_state() {
     let mut rows = Vec::new();
     for beginning in

@@ -90,7 +90,7 @@ async fn a_code_that_names_a_thing_and_what_happened_to_it_is_news() {
     for (things, changes, expected) in [
         (
             "note notes priority assignee owner ownership tag tags description details severity field fields values title type \
-             service workflow bridge conference link attachment message urgency status subscription",
+             service workflow bridge conference link attachment message urgency subscription",
             "updated add added update change changed edit edited set remove removed delete deleted posted published \
              replied completed",
             NO_ALERT,
@@ -99,7 +99,7 @@ async fn a_code_that_names_a_thing_and_what_happened_to_it_is_news() {
         ("service team", "created add", NO_ALERT),
         ("ownership", "take taken", NO_ALERT),
         ("incident", "updated linked", NO_ALERT),
-        ("update", "published posted", NO_ALERT),
+        ("update status", "published posted", NO_ALERT),
         ("task action membership follow", "granted revoked created updated completed", NO_ALERT),
         ("domain links content dns", "expires expiring expired found changed", NO_ALERT),
         ("deploy deployment release", "started succeeded success finished completed created failed", DEPLOY),
@@ -120,7 +120,10 @@ async fn a_code_that_names_a_thing_and_what_happened_to_it_is_news() {
 async fn a_changed_status_is_told_by_another_field() {
     let mut rows = Vec::new();
     for thing in ["status", "monitor.status", "service_state", "HealthStatus", "component.health", "incident_state"] {
-        for change in ["changed", "change"] {
+        for change in ["changed", "change", "updated"] {
+            if thing == "incident_state" && change == "updated" {
+                continue;
+            }
             let event = format!("{thing}_{change}");
             rows.push((json!({ "event": event, "status": "down" }), ALL));
             rows.push((json!({ "type": event, "data": { "status": "down" } }), ALL));
@@ -252,6 +255,45 @@ async fn whether_it_is_firing_or_up_may_be_a_boolean() {
         (json!({ "firing": 1, "resolved": 1 }), ALL),
         (json!({ "passing": true }), RECOVERED),
         (json!({ "passing": false }), ALL),
+    ])
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_in_several_words_is_no_state() {
+    check_json(&[
+        (json!({ "event_name": "Subscriber worker is down", "event_value": "1" }), ALL),
+        (json!({ "event_name": "Comment service is down", "status": "PROBLEM" }), ALL),
+        (json!({ "event": { "name": "Comment service is down", "status": "PROBLEM" } }), ALL),
+        (json!({ "event_name": "Website failed", "event_value": "0", "event_status": "RESOLVED" }), RECOVERED),
+        (json!({ "event_name": "Service unavailable", "status": "resolved" }), RECOVERED),
+        (json!({ "event_name": "incident_resolved" }), RECOVERED),
+        (json!({ "level": "error", "error": { "type": "ConnectionClosedError", "message": "closed" } }), ALL),
+        (json!({ "type": "StreamClosedError" }), ALL),
+        (json!({ "exception": { "type": "AlreadyClosed" } }), ALL),
+        (json!({ "event": "monitor.status_updated", "status": "down" }), ALL),
+        (json!({ "status": "down", "maintenance": {} }), ALL),
+        (json!({ "event": "threshold breached", "status": "OK" }), ALL),
+        (json!({ "event": "OOMKilled", "state": "running" }), ALL),
+        (json!({ "clear": "no" }), ALL),
+        (json!({ "alert_phase": "RESOLVED", "entity_state": "OK" }), RECOVERED),
+        (json!({ "current": { "status": "up" }, "previous": { "status": "down" } }), RECOVERED),
+        (json!({ "status": { "label": "Resolved" } }), RECOVERED),
+        (json!({ "status": "No Data Recovered" }), RECOVERED),
+        (json!({ "status": "DOWN → UP" }), RECOVERED),
+        (json!([{ "json": { "status": "resolved" } }]), RECOVERED),
+        (json!({ "AppName": "GoAlert", "Type": "AlertStatus", "LogEntry": "Closed" }), RECOVERED),
+        (json!({ "AppName": "GoAlert", "Type": "ScheduleOnCallUsers", "Users": [] }), NO_ALERT),
+    ])
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_alert_as_its_first_sender_sent_it_counts_only_where_nothing_else_gives_a_state() {
+    let original = json!({ "status": "firing", "alerts": [{ "status": "firing", "labels": { "dyno": "web.2" } }] });
+    check_json(&[
+        (json!({ "event": { "type": "resolve" }, "alert_group": { "state": "resolved" }, "alert_payload": original }), RECOVERED),
+        (json!({ "event": { "type": "alert group created" }, "alert_group": {}, "alert_payload": original }), "web.2"),
     ])
     .await;
 }

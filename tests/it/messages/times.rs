@@ -33,7 +33,7 @@ async fn the_time_of_a_part_that_is_no_event_and_names_no_dyno_does_not_count() 
     let outage = json!({ "down_at": ago(5), "up_at": null });
     check_json(&[
         (json!({ "event": "down", "project": project, "site": { "state": "down" }, "outage": outage }), ALL),
-        (json!({ "deploy": { "started_at": old } }), ALL),
+        (json!({ "build": { "started_at": old } }), ALL),
         (json!({ "history": [{ "timestamp": old }] }), ALL),
         (json!({ "labels": { "time": old } }), ALL),
     ])
