@@ -16,7 +16,7 @@
 //! With Heroku's own log drain as the source, [`drain`] replaces step 3: [`logplex`] finds the few lines that matter, and
 //! the drain counts them until the threshold is reached. The rest is the same.
 //!
-//! With a webhook of a chat, `notify` tells a person what happened. [`mod@check`] says what works and what to mend, without
+//! With a webhook of a chat, `notify` tells a person what happened. [`mod@check`] says what works and what to fix, without
 //! serving. [`mod@health`] says whether a service on the same machine answers.
 //!
 //! With a database, [`store`] keeps what was accepted and what is remembered, and several replicas act as one.
@@ -259,7 +259,7 @@ impl Notifications {
             Ok(_) => Ok(()),
             Err(_) => {
                 warn!(
-                    "shutting down although notifications wait to be sent: the webhook of NOTIFY_URL did not take them"
+                    "shutting down with notifications that were not sent: the webhook of NOTIFY_URL did not accept them in time"
                 );
                 Ok(())
             }

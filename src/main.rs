@@ -1,4 +1,4 @@
-//! The command line: without an argument it serves until SIGTERM; `check` says what works and what to mend, and `health` whether
+//! The command line: without an argument it serves until SIGTERM; `check` says what works and what to fix, and `health` whether
 //! the service on this machine answers.
 //!
 //! Secrets are never taken from arguments, which everybody on the machine can see, and no argument is ever repeated in a

@@ -6,7 +6,7 @@ const VARIABLES: &str = include_str!("../.env.example");
 
 const USAGE: &str = "\
 Usage: dyno-restarter            serve until SIGTERM
-       dyno-restarter check      say what works and what to mend; restarts nothing.
+       dyno-restarter check      say what works and what to fix; restarts nothing.
                                  With --notify, it also sends a test message to NOTIFY_URL
        dyno-restarter health     say whether the service on this machine answers, at PORT; for a container's health check
        dyno-restarter --help     print this

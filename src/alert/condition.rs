@@ -19,10 +19,10 @@ pub struct Condition {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unmet {
     /// It has no field of this name.
-    #[error("it has no field {0}, which only_if in the URL asks for")]
+    #[error("it has no field {0}, which only_if in the URL requires")]
     NoField(String),
     /// The field of this name has another value.
-    #[error("its field {0} has another value than only_if in the URL asks for")]
+    #[error("its field {0} does not have the value that only_if in the URL requires")]
     OtherValue(String),
 }
 

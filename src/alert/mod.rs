@@ -64,7 +64,7 @@ pub struct Alert {
     pub handshake: Option<Handshake>,
     /// The body has a field `dry_run`. It belongs in the URL.
     pub asks_for_dry_run: bool,
-    /// Why the body could not be read to its end, if so. What stands in front of the fault counts.
+    /// Why the body could not be read to its end, if so. What comes before the error is used.
     pub error: Option<ParseError>,
 }
 

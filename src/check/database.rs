@@ -16,6 +16,6 @@ pub(super) async fn line(settings: &Settings) -> Line {
     };
     match postgres.examine().await {
         Ok(text) => Line::good(format!("the database: {text}")),
-        Err(error) => Line::bad(error.to_string(), format!("To mend it: {}.", error.remedy())),
+        Err(error) => Line::bad(error.to_string(), format!("To fix it: {}.", error.remedy())),
     }
 }

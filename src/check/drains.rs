@@ -160,7 +160,7 @@ fn on_fir(app: &AppName, memory_limit: Option<MemoryLimit>) -> Line {
 /// Without the metrics, the log does not tell how much memory a dyno uses.
 fn runtime_metrics(app: &AppName, features: &Result<Vec<Feature>, Error>) -> Line {
     let enable = format!(
-        "Switch it on: `heroku labs:enable {RUNTIME_METRICS} -a {app}`. It begins for each dyno when that is restarted, at \
+        "Switch it on: `heroku labs:enable {RUNTIME_METRICS} -a {app}`. It takes effect for each dyno at its next restart, at \
          the latest once a day by Heroku."
     );
     match features {

@@ -1,4 +1,4 @@
-//! `dyno-restarter check`: what works, and what to mend. It reads the environment, calls Heroku, and prints one line for each
+//! `dyno-restarter check`: what works, and what to fix. It reads the environment, calls Heroku, and prints one line for each
 //! check, with the cure below it. It changes nothing at Heroku.
 //!
 //! `facts` makes the calls. However slow Heroku is, they end within a minute for each four apps. Each check is a function
@@ -120,8 +120,8 @@ impl fmt::Display for Results {
         let warnings = number(self.count(Outcome::Warn), "warning");
         writeln!(f)?;
         match self.count(Outcome::Bad) {
-            0 => writeln!(f, "Nothing must be mended; {warnings}."),
-            bad => writeln!(f, "{} to mend; {warnings}.", number(bad, "fault")),
+            0 => writeln!(f, "No problems were found; {warnings}."),
+            bad => writeln!(f, "{} to fix; {warnings}.", number(bad, "problem")),
         }?;
         if !self.is_environment_valid {
             writeln!(f, "Heroku was not called, because the environment is invalid.")?;

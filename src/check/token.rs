@@ -30,7 +30,7 @@ pub(super) fn lines(facts: &Facts) -> Vec<Line> {
     }
     let answered = facts.account.is_ok() || facts.apps.iter().any(|app| app.dynos.is_ok());
     if let Some(error) = errors.first().filter(|_| !answered && errors.iter().all(|error| is_no_verdict(error))) {
-        return vec![Line::bad(format!("Heroku cannot be asked: {error}"), cure(error))];
+        return vec![Line::bad(format!("Heroku cannot be reached: {error}"), cure(error))];
     }
     let mut lines = vec![scope(facts.scope.as_deref()), account(&facts.account)];
     lines.extend(facts.calls_left.map(calls_left));
@@ -77,7 +77,7 @@ fn account(account: &Result<Account, Error>) -> Line {
         Err(error) => Line::unchecked(
             "Account: whose token it is",
             error,
-            "The scope write does not include this, and need not. See it with `heroku auth:whoami`.",
+            "The scope write is not allowed to read this, and does not need to be. See it with `heroku auth:whoami`.",
         ),
     }
 }

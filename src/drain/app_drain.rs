@@ -210,7 +210,7 @@ impl AppDrain {
         {
             warn!(
                 %app,
-                "all reports in the last batch of the log of {app} are too old and do not count: the latest is of \
+                "all reports in the last batch of the log of {app} are too old and do not count: the latest is from \
                  {latest:.0}, and Heroku's clock says {now:.0}"
             );
         }

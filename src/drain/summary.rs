@@ -56,7 +56,7 @@ impl Summary {
             self.began = None;
         } else if self.began.get_or_insert_with(Instant::now).elapsed() >= INTERVAL {
             let (interval, reports) = (human(INTERVAL), self.text(threshold));
-            info!(%app, "reports of the last {interval} in the log of {app} that led to nothing: {reports}");
+            info!(%app, "reports in the log of {app} in the last {interval} that caused no restart: {reports}");
             *self = Self::default();
         }
     }

@@ -143,9 +143,9 @@ impl AlertLog {
     /// The body of an alert is not understood.
     pub(super) fn not_understood(&self, error: ParseError, is_signed: bool) {
         let then = if is_signed && error.is_incomplete() {
-            "Nothing of it counts, because the rest is needed to check its signature"
+            "The body is ignored, because its signature cannot be checked without the rest"
         } else {
-            "What stands in front of the fault counts"
+            "What comes before the error is used"
         };
         // Not the place in the body, which differs from alert to alert.
         let kind = error.to_string();

@@ -1,8 +1,8 @@
 //! Limits how many connections there are and how long they may be silent, so that thousands of slow or silent clients can keep
 //! out neither an alert nor the calls to Heroku.
 //!
-//! A client that sends an alert sends it at once. So when the room runs out, the connection goes that has waited longest for
-//! a request. Where all have one, the body that has been waited for longest is taken as it is.
+//! When the limit is reached, the connections are closed that have waited longest for a request. If all have one, the body
+//! that has been waited for longest is taken as it is. The same is done when too many bodies are waited for.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -26,8 +26,11 @@ use crate::util::log_throttle::LogThrottle;
 /// than the router does avoids a race. The same limit holds for the head of a request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(95);
 
-/// More are never needed: Heroku's router has a few connections to each dyno.
-const MOST_CONNECTIONS: usize = 4096;
+/// More are never needed: Heroku's router has a few connections to each dyno. One without a request takes 2 KB of memory.
+const MOST_CONNECTIONS: usize = 16_384;
+
+/// How many bodies may be waited for at once. Each may take up to 100 KB of memory.
+const MOST_BODIES: usize = 2_048;
 
 /// With more connections, each ends after its response. It bounds the memory, for a connection that has had a request keeps
 /// its buffers, up to 32 KB.
@@ -43,15 +46,15 @@ const RESERVED_FILES: usize = 64;
 /// For a system that does not tell how many files a process may open: the usual limit.
 const USUAL_OPEN_FILES: u64 = 1024;
 
-/// How long a client has to send its request when there is no room. Heroku's router sends a whole head at once, and those who
-/// have waited for seconds go first.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long a client has to send its request when there is no room. Heroku's router sends a whole head at once, but a client
+/// that opens thousands of connections needs time.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long to wait for connections that were ended, before further ones are.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// How long an alert waits at most behind as many silent clients as the system queues. With little room, the patience is
-/// shorter, so that they all get their turn within this time.
+/// How long an alert waits at most behind as many silent clients as the system queues. Where there is room for fewer, the
+/// patience is so short that they all get their turn within this time.
 const LONGEST_QUEUE_WAIT: Duration = Duration::from_millis(250);
 
 /// The connections of the service.
@@ -61,7 +64,9 @@ pub(super) struct Connections {
     /// How long each may be silent when there is no room for another.
     patience: Duration,
     open: AtomicUsize,
-    /// Of each connection, the wait for its next request; and the waits for bodies.
+    /// How many bodies are waited for.
+    bodies: AtomicUsize,
+    /// One for each connection, for its next request; and one for each body that is waited for.
     waits: Mutex<BTreeMap<u64, Arc<Wait>>>,
     next_number: AtomicU64,
     started: Instant,
@@ -118,10 +123,12 @@ impl Connections {
         let open_files = usize::try_from(open_files).unwrap_or(usize::MAX);
         debug!("the process may open {open_files} files");
         let most = (open_files - RESERVED_FILES.min(open_files / 2)).min(MOST_CONNECTIONS);
-        let queue_turns = u32::from(BACKLOG).div_ceil(u32::try_from(most.max(1)).unwrap_or(u32::MAX));
-        let patience = PATIENCE.min(LONGEST_QUEUE_WAIT / queue_turns);
-        let (open, waits, next_number, one_ended, full) = Default::default();
-        Arc::new(Self { most, patience, open, waits, next_number, started: Instant::now(), one_ended, full })
+        let patience = match u32::from(BACKLOG).div_ceil(u32::try_from(most.max(1)).unwrap_or(u32::MAX)) {
+            1 => PATIENCE,
+            queue_turns => LONGEST_QUEUE_WAIT / queue_turns,
+        };
+        let (open, bodies, waits, next_number, one_ended, full) = Default::default();
+        Arc::new(Self { most, patience, open, bodies, waits, next_number, started: Instant::now(), one_ended, full })
     }
 
     /// Waits until there is room for one more connection, and makes some if there is none.
@@ -177,7 +184,14 @@ impl Connections {
     fn wait(self: &Arc<Self>, is_for_body: bool) -> OwnWait {
         let (number, since) = (self.next_number.fetch_add(1, Relaxed), AtomicU64::new(self.now()));
         let wait = Arc::new(Wait { since, is_for_body, enough: Arc::default() });
-        self.waits().insert(number, Arc::clone(&wait));
+        let mut waits = self.waits();
+        if is_for_body && self.bodies.fetch_add(1, Relaxed) >= MOST_BODIES {
+            // The numbers go up with time.
+            let mut bodies = waits.values().filter(|wait| wait.is_for_body);
+            bodies.any(|wait| wait.end(wait.since.load(Relaxed).min(ENDED - 1)));
+        }
+        waits.insert(number, Arc::clone(&wait));
+        drop(waits);
         OwnWait { connections: Arc::clone(self), number, shared: wait }
     }
 
@@ -280,6 +294,9 @@ impl BodyWait {
 
 impl Drop for OwnWait {
     fn drop(&mut self) {
+        if self.shared.is_for_body {
+            self.connections.bodies.fetch_sub(1, Relaxed);
+        }
         self.connections.waits().remove(&self.number);
     }
 }

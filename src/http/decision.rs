@@ -130,7 +130,7 @@ impl fmt::Display for IgnoreReason {
             Self::Unintended(why) => write!(f, "{why}"),
             Self::OnlyIf(unmet) => write!(f, "{unmet}"),
             Self::NotWatched(dynos) => {
-                write!(f, "it names only {}, of no process type in PROCESS_TYPES", list(dynos))
+                write!(f, "it names only {}, and their process types are not in PROCESS_TYPES", list(dynos))
             }
             Self::OtherApp(apps) => write!(f, "it is about {}, not about the app that the URL names", list(apps)),
         }

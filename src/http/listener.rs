@@ -30,6 +30,7 @@ use crate::shutdown::PanicAlarm;
 use crate::util::log_throttle::LogThrottle;
 use crate::util::request_id::RequestId;
 use crate::util::secrets::Secrets;
+use crate::util::text::with_causes;
 
 /// Heroku's router limits a line of the head to 8 KB: this is enough for such a URL and all other lines.
 pub(super) const MAX_HEAD: usize = 16 * 1024;
@@ -109,7 +110,7 @@ pub(crate) async fn serve(
     let connections = Connections::within_open_files();
     let graceful = GracefulShutdown::new();
     let (stop, stopped) = watch::channel(());
-    let accept_errors = LogThrottle::default();
+    let (accept_errors, rejected) = (LogThrottle::default(), LogThrottle::default());
     let mut http = http1::Builder::new();
     http.max_header_size(MAX_HEAD).half_close(true);
     let mut idle = std::pin::pin!(connections.end_idle());
@@ -126,6 +127,7 @@ pub(crate) async fn serve(
         let serving = Arc::new(Serving { service, connection: Arc::clone(&connection), secrets });
         let respond = service_fn(move |request| answer(Arc::clone(&serving), request));
         let (mut http, watcher, mut stopped) = (http.clone(), graceful.watcher(), stopped.clone());
+        let rejected = rejected.clone();
         http.max_buf_size(if connection.has_large_buffer { LARGE_BUFFER } else { BUFFER });
         let serving = async move {
             // A connection without a request needs no orderly end.
@@ -140,7 +142,7 @@ pub(crate) async fn serve(
             let _guard = panics.guard();
             tokio::select! {
                 biased;
-                ended = serving => if let Err(error) = ended { debug!("a connection ended: {error}") },
+                ended = serving => if let Err(error) = ended { log_end(&*error, &rejected) },
                 () = connection.evicted() => debug!("closed a connection that sent no request"),
             }
         });
@@ -186,6 +188,22 @@ fn answer(
         connection.was_answered();
         Ok(response)
     }
+}
+
+/// Logs why a connection ended. hyper answers a head that is no HTTP with 400 or 431 and no text, so that only the log can tell
+/// why an alert was lost.
+fn log_end(error: &(dyn Error + 'static), rejected: &LogThrottle) {
+    debug!("a connection ended: {error}");
+    let Some(why) = error.downcast_ref::<hyper::Error>().filter(|error| error.is_parse()) else { return };
+    let (why, is_too_large) = (with_causes(why), why.is_parse_too_large());
+    let status = if is_too_large { 431 } else { 400 };
+    rejected.log(&why.clone(), move |times| {
+        warn!(
+            count = times.count(),
+            "a request was rejected with status {status}, because its head is not valid HTTP or too large: {why}{times}. If it was an \
+             alert, encode what stands in the URL: spaces as %20, quotation marks as %22"
+        );
+    });
 }
 
 /// Accepts the next connection when there is room for it.

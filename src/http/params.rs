@@ -44,25 +44,25 @@ pub(crate) enum ParamError {
     #[error("app is missing; accepted: {0}")]
     NoApp(String),
     /// An app that is not watched.
-    #[error("app: not one of the apps watched here; accepted: {0}")]
+    #[error("the app in the URL is not watched here; accepted: {0}")]
     UnknownApp(String),
     /// The alert names only apps that are not watched.
     #[error("the alert names {}, which {} not watched here", list(.0), if .0.len() == 1 { "is" } else { "are" })]
     NotWatched(BTreeSet<AppName>),
     /// Not a condition.
-    #[error("only_if: accepted: FIELD:VALUE or FIELD:VALUE,VALUE, such as only_if=status:firing")]
+    #[error("invalid only_if; accepted: FIELD:VALUE or FIELD:VALUE,VALUE, such as only_if=status:firing")]
     InvalidCondition,
     /// Not the name of a dyno.
-    #[error("dyno: no dyno can have that name; accepted: one name such as web.1")]
+    #[error("invalid dyno: no dyno can have that name; accepted: one name such as web.1")]
     InvalidDyno,
     /// Neither `all` nor `affected`.
-    #[error("scope: accepted: all, affected")]
+    #[error("invalid scope; accepted: all, affected")]
     UnknownScope,
     /// One dyno and all dynos at once.
     #[error("dyno and scope=all contradict each other; accepted: one of them")]
     Contradiction,
     /// Neither `true` nor `false`.
-    #[error("{0}: accepted: true, false")]
+    #[error("invalid value for {0}; accepted: true, false")]
     NotABoolean(&'static str),
     /// So many parameters that the last ones would not be read.
     #[error("the query has more than 1000 parameters; accepted: fewer")]
@@ -71,23 +71,23 @@ pub(crate) enum ParamError {
     #[error("{0} is given more than once; accepted: once")]
     Repeated(&'static str),
     /// A parameter behind an unencoded URL in the query.
-    #[error("{0} stands behind a URL in the query; accepted: in front of it")]
+    #[error("{0} is behind a URL in the query; put it in front of that")]
     Misplaced(&'static str),
     /// A parameter that is nearly one of ours, such as `dryrun=true`: to ignore that one would restart dynos. Other unknown
     /// parameters are ignored, because some senders add their own.
     #[error("the parameter {0} is misspelt; accepted: {1}")]
     Misspelt(Name, &'static str),
     /// A parameter behind another separator than `&`.
-    #[error("{0} does not stand behind a plain &, so it is a part of another parameter; accepted: &{0}=VALUE")]
+    #[error("{0} is not separated by a plain &, so it was read as a part of another parameter; accepted: &{0}=VALUE")]
     NotSeparated(&'static str),
     /// The body of the alert has a field `dry_run`.
-    #[error("dry_run stands in the body; accepted: in the URL, ?dry_run=true")]
+    #[error("dry_run is in the body; put it into the URL: ?dry_run=true")]
     DryRunInBody,
     /// A parameter that means nothing in this URL.
     #[error("the parameter {0} is not accepted; accepted: {1}")]
     NotAccepted(Name, &'static str),
     /// Not the offset of a clock.
-    #[error("offset: accepted: how far your clock is ahead of UTC, such as +02:00")]
+    #[error("invalid offset; accepted: how far your clock is ahead of UTC, such as +02:00")]
     InvalidOffset,
 }
 

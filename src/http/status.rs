@@ -107,7 +107,7 @@ impl StatusSource {
             return Some("the database cannot be written: the log and the page say why and what to do");
         }
         let troubles: Vec<_> = apps.filter_map(|app| self.restarter.trouble(app)).collect();
-        let needs_a_person = troubles.iter().any(|trouble| trouble.remedy.is_some());
+        let needs_a_person = troubles.iter().any(|trouble| !trouble.is_transient);
         match troubles.len() {
             0 => None,
             _ if needs_a_person => {
@@ -147,8 +147,8 @@ fn in_short(advice: &[&str]) -> String {
     let shown = advice.iter().take(MOST_IN_SUMMARY).copied().collect::<Vec<_>>().join(" ");
     match advice.len().saturating_sub(MOST_IN_SUMMARY) {
         0 => shown,
-        1 => format!("{shown} One more thing needs a person."),
-        more => format!("{shown} {more} more things need a person."),
+        1 => format!("{shown} One more thing needs attention."),
+        more => format!("{shown} {more} more things need attention."),
     }
 }
 
@@ -193,9 +193,13 @@ fn advice(status: &AppStatus, drain: &DrainStatus) -> Option<String> {
     let app = &status.app;
     if let Some(trouble) = &status.trouble {
         let (error, since) = (&trouble.error, clock_time(trouble.since));
-        let wait = || format!("Heroku does not answer about {app} since {since}: {error}. Look at status.heroku.com.");
-        let mend = |remedy| format!("Dynos of {app} cannot be restarted: {error}. To mend it: {remedy}.");
-        return Some(trouble.remedy.as_ref().map_or_else(wait, mend));
+        let remedy = |remedy| format!(" To fix it: {remedy}.");
+        let remedy = trouble.remedy.as_ref().map(remedy).unwrap_or_default();
+        return Some(if trouble.is_transient {
+            format!("Calls to Heroku about {app} have failed since {since}: {error}.{remedy}")
+        } else {
+            format!("Dynos of {app} cannot be restarted: {error}.{remedy}")
+        });
     }
     if status.turn == Some(TurnStatus::DatabaseAway) {
         return Some(DATABASE_AWAY.to_owned());
@@ -219,5 +223,5 @@ fn advice(status: &AppStatus, drain: &DrainStatus) -> Option<String> {
         ));
     }
     let silence = human(drain.silence()?);
-    Some(format!("The log drain of {app} was not heard for {silence}. Check it: heroku drains -a {app}."))
+    Some(format!("No log lines of {app} have come for {silence}. Check its drain: heroku drains -a {app}."))
 }

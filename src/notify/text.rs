@@ -206,8 +206,8 @@ fn ended(app: &AppName, end: &End) -> Option<String> {
         // The sentence about the dyno says it.
         End::Failed(_) => None,
         End::Short { running, needed } => Some(format!(
-            "The pass ended early: only {running} dynos run where {needed} ran when it began, and not because of the \
-             restarter. Look at `heroku ps -a {app}`."
+            "The pass ended early: only {running} dynos are up and {needed} are needed, and the restarter did not stop the \
+             others. Look at `heroku ps -a {app}`."
         )),
         End::Api(cause) if cause.is_transient() => Some(format!(
             "Heroku's API failed for 15 minutes, and the alerts are not acted on: {} Send them again, or restart the dynos \
@@ -215,7 +215,7 @@ fn ended(app: &AppName, end: &End) -> Option<String> {
             with_remedy(cause)
         )),
         End::Api(cause) => Some(format!("Its dynos cannot be restarted. {}", with_remedy(cause))),
-        End::Stopped { waiting } => Some(stopped(waiting.as_deref())),
+        End::Stopped { waiting, .. } => Some(stopped(waiting.as_deref())),
     }
 }
 

@@ -29,7 +29,7 @@ impl Restarter {
         Some(DatabaseStatus {
             answers,
             acts_alone: store.is_alone(),
-            problem: problem.map(|error| format!("{error}. To mend it: {}", error.remedy())),
+            problem: problem.map(|error| format!("{error}. To fix it: {}", error.remedy())),
             answered_at: store.answered_at().map(|at| self.clock.time(at)),
             unwritten_alerts: acceptor.unwritten(),
             unwritten_passes: self.apps.values().map(|app| app.past().unwritten_count()).sum(),

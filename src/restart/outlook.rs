@@ -62,7 +62,7 @@ impl fmt::Display for Outlook {
             Self::InMemoryOnly => f.write_str("it cannot be written to the database now, so it is kept in memory only"),
             Self::Joins => f.write_str("joins the pass that is about to begin"),
             Self::Held(Hold { dyno, since }) => {
-                write!(f, "held: {dyno} is not up since its restart at {}; force=true overrides", clock_time(*since))
+                write!(f, "held: {dyno} is not up after its restart at {}; force=true overrides", clock_time(*since))
             }
         }
     }

@@ -54,7 +54,7 @@ impl PassLog {
                     event = "held",
                     %app,
                     %dyno,
-                    "{dyno} of {app} is not up since its restart: {failure}. Automatic restarts are on hold"
+                    "{dyno} of {app} is not up after its restart: {failure}. Automatic restarts are on hold"
                 );
             }
             Note::HoldEnded(dyno, why) => {

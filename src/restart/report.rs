@@ -164,8 +164,11 @@ pub enum End {
     Api(Error),
     /// The service is being shut down.
     Stopped {
-        /// What the alerts asked for that waited for the next pass.
+        /// What the alerts asked for on which nothing was done.
         waiting: Option<String>,
+        /// The last error, if calls to Heroku were failing.
+        #[serde(default)]
+        trouble: Option<String>,
     },
 }
 

@@ -100,12 +100,16 @@ impl fmt::Display for Skip {
             }
             Self::BeganLater { .. } => f.write_str("it came up after the alert arrived"),
             Self::Late { ago, age: Some(age) } => {
-                let which =
-                    if ago > age { "before this process started" } else { "while this process took over, started" };
-                write!(f, "the alert is of {} ago, {which} {} ago", human(*ago), human(*age))
+                let (ago, started, is_older) = (human(*ago), human(*age), ago > age);
+                let which = if is_older {
+                    "but this process started only"
+                } else {
+                    "while this process replaced another; it started"
+                };
+                write!(f, "the trouble was {ago} ago, {which} {started} ago")
             }
             Self::Late { ago, age: None } => {
-                write!(f, "the alert is of {} ago, longer than Heroku lets a process run", human(*ago))
+                write!(f, "the trouble was {} ago, longer than Heroku lets a process run", human(*ago))
             }
             Self::GivenUp { restarts, window, re_armed_in, until } => {
                 let (window, re_armed_in, until) = (human(*window), human(*re_armed_in), clock_time(*until));
@@ -114,7 +118,7 @@ impl fmt::Display for Skip {
                     "{restarts} restarts within {window} did not help; alerts count again in {re_armed_in}, at {until}"
                 )
             }
-            Self::Held(dyno) => write!(f, "automatic restarts are on hold: {dyno} is not up since its restart"),
+            Self::Held(dyno) => write!(f, "automatic restarts are on hold: {dyno} is not up after its restart"),
             Self::NotWatched => f.write_str("its process type is not in PROCESS_TYPES"),
             Self::Unknown => f.write_str("Heroku lists no such dyno"),
             Self::Gone => f.write_str("it went away during the pass"),
@@ -130,7 +134,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Crashed { after } => write!(f, "it crashed within {} of its restart", human(*after)),
             Self::DownAgain { after } => {
-                write!(f, "it was up, and was down again {} after its restart", human(*after))
+                write!(f, "it came up, and was down again {} after its restart", human(*after))
             }
             Self::NotUp { within } => write!(f, "it was not up {} after its restart", human(*within)),
             Self::Refused(why) => write!(f, "not restarted, it still runs: {why}"),
@@ -149,18 +153,23 @@ impl fmt::Display for End {
                  is scaled away, or the window of GIVE_UP_AFTER has passed; force=true overrides"
             ),
             Self::Short { running, needed } => {
-                write!(f, "only {running} dynos run where {needed} ran when it began, and not because of us")
+                write!(
+                    f,
+                    "only {running} dynos are up and {needed} are needed, and the restarter did not stop the others"
+                )
             }
             Self::Api(cause) => {
                 write!(f, "{cause}")?;
                 cause.remedy().map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
             }
-            Self::Stopped { waiting: None } => f.write_str("the restarter is being shut down"),
-            Self::Stopped { waiting: Some(waiting) } => {
-                write!(
-                    f,
-                    "the restarter is being shut down, and alerts that waited are dropped: they asked for {waiting}"
-                )
+            Self::Stopped { waiting, trouble } => {
+                f.write_str("the restarter is being shut down")?;
+                if let Some(trouble) = trouble {
+                    write!(f, " while calls to Heroku fail ({trouble})")?;
+                }
+                waiting.as_ref().map_or(Ok(()), |waiting| {
+                    write!(f, ", and alerts that waited are dropped: they asked for {waiting}")
+                })
             }
         }
     }

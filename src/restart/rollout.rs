@@ -172,6 +172,11 @@ impl Rollout {
         action
     }
 
+    /// What the alerts asked for.
+    pub(super) fn asked(&self) -> &MergedTarget {
+        &self.asked
+    }
+
     /// Which replica restarted each dyno last, as far as that is known. Only the report depends on it.
     pub(super) fn know_restarts(&mut self, restarts: BTreeMap<DynoName, (Timestamp, String)>) {
         self.known_restarts = restarts;
@@ -300,7 +305,7 @@ impl Rollout {
         let lost: Vec<_> = self.in_flight_here().map(|our| (our.restarted_as().clone(), our.lost_sight())).collect();
         let is_unfinished = self.phase == Phase::Choosing || !self.due.is_empty() || !lost.is_empty();
         if self.stop_requested_at.is_some() && is_unfinished {
-            self.end.get_or_insert(End::Stopped { waiting: None });
+            self.end.get_or_insert(End::Stopped { waiting: None, trouble: None });
         }
         for (dyno, failure) in lost {
             self.record(dyno, Outcome::Failed(failure));

@@ -162,8 +162,11 @@ pub struct WaitingAlerts {
 pub struct Trouble {
     /// The last error.
     pub error: String,
-    /// What a person should do about it; `None` where waiting helps.
+    /// What a person should do about it, if anything.
     pub remedy: Option<String>,
+    /// Whether the same call may succeed later.
+    #[serde(default)]
+    pub is_transient: bool,
     /// When the first call failed.
     pub since: Timestamp,
     /// When the next call is made, if one is planned.
@@ -230,12 +233,12 @@ impl WaitsFor {
         match self {
             Self::Boot(dynos) => {
                 let booting = |(dyno, Booting { since, until }): (&DynoName, &Booting)| {
-                    format!("{dyno} is booting since {}, {}", clock(*since), of(*since, *until))
+                    format!("{dyno} has been booting since {}, {}", clock(*since), of(*since, *until))
                 };
                 dynos.iter().map(booting).collect::<Vec<_>>().join("; ")
             }
             Self::MissingDynos { since, until } => {
-                format!("dynos that ran when the pass began are not up since {}, {}", clock(*since), of(*since, *until))
+                format!("too few dynos are up for the next restart, since {}, {}", clock(*since), of(*since, *until))
             }
             Self::SettleTime { until } => format!("the dyno that came up last settles until {}", clock(*until)),
             Self::Heroku => "an answer of Heroku".to_owned(),
@@ -246,7 +249,7 @@ impl WaitsFor {
 impl fmt::Display for HoldStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.failure {
-            Some(failure) => write!(f, "{} is not up since its restart: {failure}", self.dyno),
+            Some(failure) => write!(f, "{} is not up after its restart: {failure}", self.dyno),
             None => write!(f, "{} was restarted and not seen up", self.dyno),
         }
     }

@@ -271,7 +271,7 @@ pub(super) const LOCKED: &str =
 
 /// Another session of the database locks the row of this app's turn.
 pub(super) fn tell_locked(app: impl fmt::Display) {
-    warn!(event = "turn_locked", %app, "no dyno of {app} is restarted now: {LOCKED}");
+    warn!(event = "turn_locked", %app, "dynos of {app} cannot be restarted now: {LOCKED}");
 }
 
 /// Names, numbers and times, which are always valid JSON.

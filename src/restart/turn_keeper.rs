@@ -285,10 +285,10 @@ impl TurnKeeper {
             );
         }
         match looked {
-            Ok(()) if is_known && away_since.is_some() => info!("who makes the passes is known again"),
+            Ok(()) if is_known && away_since.is_some() => info!("which restarter makes the passes is known again"),
             Ok(()) => {}
-            Err(error) if away_since.is_some() => debug!("still: {error}"),
-            Err(error) => warn!("who makes the passes is not known: {error}; {}", error.remedy()),
+            Err(error) if away_since.is_some() => debug!("still cannot tell which restarter makes the passes: {error}"),
+            Err(error) => warn!("cannot tell which restarter makes the passes: {error}; {}", error.remedy()),
         }
     }
 }

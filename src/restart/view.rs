@@ -276,8 +276,8 @@ impl View {
 
 /// No further call is planned yet.
 fn trouble(error: &Error, remedy: Option<&str>, since: Timestamp) -> Trouble {
-    let (error, remedy) = (error.to_string(), remedy.map(str::to_owned));
-    Trouble { error, remedy, since, next_call: None, gives_up_at: None }
+    let (is_transient, error, remedy) = (error.is_transient(), error.to_string(), remedy.map(str::to_owned));
+    Trouble { error, remedy, is_transient, since, next_call: None, gives_up_at: None }
 }
 
 /// What would become of each dyno for an alert that arrives now.

@@ -257,9 +257,14 @@ impl Worker {
         match &mut report.end {
             Some(End::Api(_)) => served.receipt.mark_lost(),
             // One warning says all that is not done.
-            Some(End::Stopped { waiting }) => {
-                let asked = self.app.queue.close().asked;
+            Some(End::Stopped { waiting, trouble }) => {
+                let mut asked = self.app.queue.close().asked;
+                // Nobody has seen which dynos these alerts are about.
+                if report.dynos.is_empty() && turn.is_none() {
+                    asked.absorb(rollout.asked().clone());
+                }
                 *waiting = Some(asked).filter(|asked| !asked.is_empty()).map(|asked| asked.describe());
+                *trouble = self.app.view().trouble().map(|trouble| trouble.error.clone());
             }
             _ => {}
         }

@@ -125,7 +125,7 @@ async fn an_alert_is_served_by_one_pass_although_the_database_was_away_meanwhile
     service.alert().await;
     in_time("the first restart", heroku.until(|_| shop.restarts().len() == 1)).await;
     proxy.set(Wire::Cut);
-    in_time("the gap", service.log.until(|log| log.count("who makes the passes is not known") == 1)).await;
+    in_time("the gap", service.log.until(|log| log.count("cannot tell which restarter makes the passes") == 1)).await;
     proxy.set(Wire::Passes);
     until(&database, DONE, 1).await;
     service.alert().await;

@@ -59,7 +59,7 @@ async fn an_alert_about_a_worker_alone_restarts_no_web_dyno_unless_all_are_asked
     let service = Service::start(&heroku).await;
     let body = json!({ "dyno": "worker.1" });
     for query in ["", "scope=affected"] {
-        let text = "Ignored: it names only worker.1, of no process type in PROCESS_TYPES".to_owned();
+        let text = "Ignored: it names only worker.1, and their process types are not in PROCESS_TYPES".to_owned();
         assert_eq!(post(&service, query, &body).await, (200, text));
     }
     post_and_pass(&service, "scope=all", &body).await;

@@ -46,7 +46,7 @@ async fn while_restarts_are_on_hold_the_answer_names_the_dyno_and_since_when() {
     let service = Service::start(&heroku).await;
     service.alert_and_pass("").await;
     let text = service.ask("").await.1;
-    assert!(text.contains("shop: held: web.1 is not up since its restart at "), "{text}");
+    assert!(text.contains("shop: held: web.1 is not up after its restart at "), "{text}");
     assert!(!service.ask("force=true").await.1.contains("held"));
     service.stop().await;
 }

@@ -63,7 +63,7 @@ async fn an_alert_to_a_wrong_path_is_logged_if_its_key_is_right() {
     assert_eq!(service.log.count("was not acted on: its path is neither /restart_web_dynos nor /drain"), 1);
     tokio::time::sleep(seconds(61)).await;
     assert_eq!(service.ask("force=1").await.0, 400);
-    assert_eq!(service.log.count("an alert was not acted on: force: accepted: true, false"), 1);
+    assert_eq!(service.log.count("an alert was not acted on: invalid value for force; accepted: true, false"), 1);
     service.stop().await;
 }
 

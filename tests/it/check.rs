@@ -70,7 +70,7 @@ async fn a_right_set_up_has_no_warning_and_says_what_an_alert_would_do() {
         "✓ shop: an alert now would restart web.1 and web.3; web.2 left alone: started 1m before the alert, MIN_AGE is 5m",
         "✓ shop: a log drain delivers to restarter.example.com with the key 1",
         "✓ shop: log-runtime-metrics is on, as MEMORY_LIMIT needs it",
-        "Nothing must be mended; 0 warnings.",
+        "No problems were found; 0 warnings.",
     ] {
         assert!(told.lines().any(|told| told == line), "no line {line:?}:\n{told}");
     }

@@ -17,8 +17,8 @@ async fn an_alert_older_than_the_process_skips_it_and_says_so() {
     let service = Service::start(&heroku).await;
     // web.2 is an hour old.
     post_and_pass(&service, "", &json!({ "startsAt": ago(2400) })).await;
-    assert_eq!(service.log.count(" web.1 of shop: left alone: the alert is of "), 1);
-    assert_eq!(service.log.count(" ago, before this process started "), 2, "{}", service.log.text());
+    assert_eq!(service.log.count(" web.1 of shop: left alone: the trouble was "), 1);
+    assert_eq!(service.log.count(" ago, but this process started only "), 2, "{}", service.log.text());
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.2"]);
 }

@@ -31,7 +31,7 @@ async fn at_the_start_it_is_logged_what_is_wrong_and_how_to_fix_it_and_alerts_ar
         (401, "ERROR", "RESTART_API_KEY is wrong, expired or revoked"),
         (403, "ERROR", "make it a collaborator"),
         (404, "ERROR", "check APP_NAME"),
-        (503, "WARN", "alerts will be acted on all the same"),
+        (503, "WARN", "alerts are accepted all the same"),
     ] {
         let (heroku, shop) = shop(1).await;
         heroku.misbehave(On::List, Fault::Status(status), 1);
@@ -57,7 +57,7 @@ async fn at_the_start_process_types_that_the_app_does_not_have_are_a_warning() {
 async fn at_the_start_a_token_with_too_large_or_too_small_a_scope_is_logged() {
     for (scope, level, text) in [
         ("global", "WARN", "RESTART_API_KEY has the scope global"),
-        ("read", "ERROR", "may look at shop but not restart it: its scope is read"),
+        ("read", "ERROR", "can list the dynos of shop but not restart them: its scope is read"),
     ] {
         let (heroku, _) = shop(1).await;
         heroku.set_token_scope(&[scope]);
@@ -94,7 +94,7 @@ async fn a_failure_is_an_error_and_the_hold_after_it_is_a_warning_until_it_ends(
     service.alert_and_pass("").await;
     service.alert_and_pass("").await;
     let held = service.log.lines(REPORT).pop().unwrap_or_default();
-    assert!(held.contains("web.3 (automatic restarts are on hold: web.2 is not up since"), "{held}");
+    assert!(held.contains("web.3 (automatic restarts are on hold: web.2 is not up after its restart)"), "{held}");
     shop.dyno("web.2").comes_up();
     service.alert_and_pass("").await;
     assert_eq!(report_levels(&service), ["ERROR", "WARN", "INFO"]);
@@ -112,7 +112,7 @@ async fn a_pass_that_ends_because_too_few_dynos_run_is_a_warning() {
     shop.dyno("web.4").crash();
     service.passes(1).await;
     assert_eq!(report_levels(&service), ["WARN"]);
-    assert_eq!(service.log.count("ended early: only 3 dynos run where 4 ran when it began"), 1);
+    assert_eq!(service.log.count("ended early: only 3 dynos are up and 4 are needed"), 1);
     service.stop().await;
 }
 

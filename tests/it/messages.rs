@@ -30,7 +30,7 @@ const TEST: &str = "Ignored: the alert is a test";
 const DEPLOY: &str = "Ignored: the message is about a deploy";
 const HANDSHAKE: &str = "Ignored: the message only asks whether this is the right address";
 const NO_ALERT: &str = "Ignored: the message is not an alert";
-const WORKER: &str = "Ignored: it names only worker.1, of no process type in PROCESS_TYPES";
+const WORKER: &str = "Ignored: it names only worker.1, and their process types are not in PROCESS_TYPES";
 
 /// One message of a sender.
 #[derive(Clone, Debug)]

@@ -126,7 +126,7 @@ async fn that_a_token_works_again_is_told_without_another_alert_and_only_to_who_
         heroku.misbehave(On::List, Fault::Status(status), 3);
         tokio::time::sleep(seconds(900)).await;
         let told = receiver.messages();
-        service.log.until(|log| log.count("shop can be seen again") == 1).await;
+        service.log.until(|log| log.count("the dynos of shop can be listed again") == 1).await;
         service.stop().await;
         assert_eq!(told.len(), messages, "{told:#?}");
         assert!(told.iter().skip(1).all(|told| told == "shop: Heroku accepts the calls of the restarter again."));
@@ -346,7 +346,12 @@ async fn a_receiver_that_stalls_does_not_delay_the_end_of_the_service() {
     service.alert_and_pass("").await;
     let (began, log) = (tokio::time::Instant::now(), service.log.clone());
     service.stop().await;
-    assert_eq!((began.elapsed().as_secs(), log.count("notifications wait to be sent")), (2, 1), "{}", log.text());
+    assert_eq!(
+        (began.elapsed().as_secs(), log.count("with notifications that were not sent")),
+        (2, 1),
+        "{}",
+        log.text()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -109,7 +109,7 @@ async fn the_status_tells_the_pass_under_way_and_what_it_waits_for() {
     let (app, page) = (&told["apps"][0], get(&service, "/").await);
     assert!(app["pass"]["waits_for"]["boot"]["web.1"]["since"].is_string(), "{told}");
     assert_eq!((&told["ok"], &app["pass"]["alerts"]), (&json!(true), &json!(1)));
-    assert!(page.contains("web.1 is booting since") && page.contains(" of 2m"), "{page}");
+    assert!(page.contains("web.1 has been booting since") && page.contains(" of 2m"), "{page}");
     service.passes(1).await;
     assert_eq!(status(&service).await["apps"][0]["pass"], Value::Null);
     service.stop().await;
@@ -160,6 +160,8 @@ async fn while_heroku_does_not_answer_the_page_tells_since_when_and_when_it_give
     let trouble = &told["apps"][0]["trouble"];
     assert!(trouble["next_call"].is_string() && trouble["gives_up_at"].is_string(), "{told}");
     assert!(page.contains("; next try ") && page.contains(", gives up "), "{page}");
+    assert!(page.contains("Calls to Heroku about shop have failed since "), "{page}");
+    assert_eq!(get(&service, "/ready").await, "Heroku does not answer\n");
     heroku.behave();
     service.passes(1).await;
     assert_eq!(status(&service).await["apps"][0]["trouble"], Value::Null);
@@ -296,8 +298,8 @@ async fn a_query_that_is_not_understood_is_answered_with_what_is_accepted_and_th
     let service = Service::start(&heroku).await;
     for (query, why) in [
         ("offset=%2B01:00&offset=%2B02:00", "offset is given more than once; accepted: once"),
-        ("offset=99:00", "offset: accepted: how far your clock is ahead of UTC, such as +02:00"),
-        ("app=blog", "app: not one of the apps watched here; accepted: shop"),
+        ("offset=99:00", "invalid offset; accepted: how far your clock is ahead of UTC, such as +02:00"),
+        ("app=blog", "the app in the URL is not watched here; accepted: shop"),
         ("app=shop&app=shop", "app is given more than once; accepted: once"),
         ("apps=shop", "the parameter apps is not accepted; accepted: app"),
     ] {

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::service::{KEY, Service, shop};
+use crate::service::{KEY, Service, deletes, shop};
 
 /// Sends a request as most clients do: the whole of it first, and only then is the response read.
 async fn send_all_then_read(service: &Service, head: &str, length: usize) -> std::io::Result<String> {
@@ -73,4 +73,21 @@ async fn a_later_head_of_a_connection_is_limited_as_the_first_one_is() {
         assert_eq!(str::from_utf8(&response[9..12]), Ok(status), "{length} bytes");
     }
     service.stop().await;
+}
+
+#[tokio::test]
+async fn an_alert_whose_head_is_not_valid_http_is_lost_with_a_line_in_the_log() {
+    let (heroku, _) = shop(1).await;
+    let service = Service::start(&heroku).await;
+    for target in ["a=<b>", "a=\"b\"", "a=b c"] {
+        let mut stream = TcpStream::connect(&service.address).await.expect("connected");
+        let head = format!("POST /restart_web_dynos?key={KEY}&{target} HTTP/1.1\r\nHost: x\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.expect("answered");
+        assert!(response.starts_with("HTTP/1.1 400"), "{response}");
+    }
+    service.log.until(|log| log.count("a request was rejected with status 400") > 0).await;
+    service.stop().await;
+    assert_eq!(deletes(&heroku), 0);
 }

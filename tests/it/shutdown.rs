@@ -30,7 +30,7 @@ async fn the_dyno_in_flight_is_waited_for_and_the_rest_is_not_restarted() {
     service.ended().await.expect("it ends well");
     assert_eq!(service.outcome("web.1").word(), "restarted");
     assert_eq!(["web.2", "web.3", "web.4"].map(|dyno| service.outcome(dyno)), [const { Outcome::Due }; 3]);
-    assert_eq!(service.end(), Some(End::Stopped { waiting: None }));
+    assert_eq!(service.end(), Some(End::Stopped { waiting: None, trouble: None }));
     assert_eq!((shop.restarts().len(), shop.state("web.1").as_str()), (1, "up"));
 }
 
@@ -86,7 +86,22 @@ async fn the_report_says_what_alerts_asked_for_that_waited_for_the_next_pass() {
     service.terminate();
     service.ended().await.expect("it ends well");
     assert_eq!(["web.2", "web.3"].map(|dyno| service.outcome(dyno)), [Outcome::Due, Outcome::Due]);
-    assert_eq!(service.end(), Some(End::Stopped { waiting: Some("all watched dynos".to_owned()) }));
+    assert_eq!(service.end(), Some(End::Stopped { waiting: Some("all watched dynos".to_owned()), trouble: None }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_that_is_cut_short_while_heroku_fails_says_so_and_what_was_asked_for() {
+    let (heroku, _) = shop(3).await;
+    let mut service = Service::start(&heroku).await;
+    heroku.misbehave(On::List, Fault::Status(503), usize::MAX);
+    service.alert().await;
+    service.log.until(|log| log.count("Heroku is unavailable: 503") > 1).await;
+    service.terminate();
+    service.ended().await.expect("it ends well");
+    let report =
+        service.log.lines("the restarter is being shut down while calls to Heroku fail (Heroku is unavailable: 503");
+    let asked = "alerts that waited are dropped: they asked for all watched dynos";
+    assert!(report.len() == 1 && report[0].contains(asked), "{report:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,7 +169,7 @@ async fn a_panic_in_the_code_of_a_request_ends_the_service_with_an_error() {
     for (line, path, key) in [
         ("an alert for shop was accepted", "restart_web_dynos", KEY),
         ("refused a request", "restart_web_dynos", "wrong"),
-        ("was not read: app: not one of the apps", "drain?app=nosuch", KEY),
+        ("was not read: the app in the URL is not watched here", "drain?app=nosuch", KEY),
     ] {
         let (heroku, _) = shop(1).await;
         let mut service = Service::start(&heroku).await;

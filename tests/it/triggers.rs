@@ -35,7 +35,10 @@ async fn an_alert_for_one_dyno_restarts_that_one() {
     service.alert_and_pass("dyno=web.9").await;
     assert_eq!(service.outcome("web.9"), Outcome::Skipped(Skip::Unknown));
     let (status, text) = service.ask("dyno=worker.1").await;
-    assert_eq!((status, &*text), (200, "Ignored: it names only worker.1, of no process type in PROCESS_TYPES"));
+    assert_eq!(
+        (status, &*text),
+        (200, "Ignored: it names only worker.1, and their process types are not in PROCESS_TYPES")
+    );
     service.stop().await;
     assert_eq!(shop.restarts(), ["web.2"]);
 }

@@ -83,7 +83,7 @@ async fn a_dyno_that_is_not_separated_by_an_ampersand_does_not_become_all_dynos(
     let service = Service::start(&heroku).await;
     for query in ["x=1&amp;dyno=web.1", "x=1;dyno=web.1", "x=1%26scope=affected"] {
         let (status, text) = post(&service, &format!("/restart_web_dynos?{query}")).await;
-        assert!(status == 400 && text.contains("does not stand behind a plain &"), "{query}: {text}");
+        assert!(status == 400 && text.contains("is not separated by a plain &"), "{query}: {text}");
     }
     service.stop().await;
     assert_eq!(deletes(&heroku), 0);
@@ -148,7 +148,7 @@ async fn a_dry_run_behind_a_url_is_refused_and_restarts_nothing() {
     let service = Service::start(&heroku).await;
     for parameter in ["dry_run=true", "dyno=web.1"] {
         let (status, text) = service.ask(&format!("note=https://x/y?z=1&{parameter}")).await;
-        assert!(status == 400 && text.contains("stands behind a URL in the query; accepted: in front of it"), "{text}");
+        assert!(status == 400 && text.contains("is behind a URL in the query; put it in front of that"), "{text}");
     }
     service.stop().await;
     assert_eq!(shop.restarts(), Vec::<String>::new());
@@ -194,11 +194,7 @@ async fn a_wish_in_the_body_not_to_restart_is_rejected() {
         r#"{"no_restart":true}"#,
     ] {
         let (status, text) = send(body, "").await;
-        assert_eq!(
-            (status, &*text),
-            (400, "dry_run stands in the body; accepted: in the URL, ?dry_run=true"),
-            "{body}"
-        );
+        assert_eq!((status, &*text), (400, "dry_run is in the body; put it into the URL: ?dry_run=true"), "{body}");
     }
     assert_eq!(send("dry_run=true", "dry_run=true").await.0, 200);
     assert_eq!(deletes(&heroku), 0);

@@ -101,7 +101,7 @@ fn now(context: &Context<'_>, AppOverview { status, .. }: &AppOverview) -> Marku
         }
         @if let Some(trouble) = &status.trouble {
             p.act-text {
-                "Heroku does not answer as it should since " (context.time(trouble.since)) ": " (trouble.error)
+                "Calls to Heroku have failed since " (context.time(trouble.since)) ": " (trouble.error)
                 @if let Some(next) = trouble.next_call { "; next try " (context.time(next)) }
                 @if let Some(gives_up) = trouble.gives_up_at { ", gives up " (context.time(gives_up)) }
                 "."
@@ -243,7 +243,7 @@ fn pass(context: &Context<'_>, pass: &PassRecord) -> Markup {
             ul {
                 (outcomes(&pass.dynos, MOST_OUTCOMES, "due, not restarted"))
                 @if let Some(end) = &pass.ended_early { li { "It ended early: " (printable(end, LONGEST_SENTENCE)) } }
-                li { "It took " (human(Duration::from_secs(pass.took_seconds))) " and " (pass.calls) " calls." }
+                li { "It took " (human(Duration::from_secs(pass.took_seconds))) " and " (pass.calls) @if pass.calls == 1 { " call." } @else { " calls." } }
             }
         }
     }

@@ -32,7 +32,7 @@ pub(super) struct Shown {
     /// All apps, or the one that the reader chose.
     pub(super) status: Status,
     pub(super) offset: Offset,
-    /// Beside a chosen app: how many of the others need a person. `None` where all are shown.
+    /// Beside a chosen app: how many of the others need attention. `None` where all are shown.
     pub(super) others: Option<usize>,
 }
 
@@ -123,7 +123,7 @@ pub(super) fn page(shown: &Shown, notice: &Notice, secrets: &Secrets<'_>) -> Mar
                             @match others {
                                 0 => {}
                                 1 => span.act-text { " – another one needs a person" }
-                                more => span.act-text { " – " (more) " others need a person" }
+                                more => span.act-text { " – " (more) " others need attention" }
                             }
                         }
                     }
@@ -131,7 +131,7 @@ pub(super) fn page(shown: &Shown, notice: &Notice, secrets: &Secrets<'_>) -> Mar
                         span aria-hidden="true" { (if status.ok { "✓ " } else { "▲ " }) }
                         (status.summary)
                     }
-                    p #no-news .act-text hidden { "The restarter does not answer. What you see is not fresh." }
+                    p #no-news .act-text hidden { "The restarter does not answer. This page is out of date." }
                     (self::notice(&context, notice))
                 }
                 main {

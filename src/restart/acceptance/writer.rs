@@ -115,8 +115,8 @@ impl AcceptanceWriter {
             let remedy = error.remedy();
             error!(
                 event = "database_away",
-                "{error}. Alerts are kept in memory only until it is back: what was accepted meanwhile is lost if this \
-                 process ends. {remedy}"
+                "{error}. Alerts are kept in memory only until it is back, and are lost if this process ends \
+                 before. {remedy}"
             );
         }
         for delivery in &mut self.waiting {

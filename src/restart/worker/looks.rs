@@ -46,7 +46,7 @@ impl Worker {
                 error!(%app, "cannot watch {app}: {}", End::Api(cause.clone()));
                 self.publish(|| News::CannotWatch { app: app.clone(), cause });
             }
-            Err(cause) => warn!(%app, "cannot see {app} yet: {cause}; alerts will be acted on all the same"),
+            Err(cause) => warn!(%app, "cannot list the dynos of {app} yet: {cause}; alerts are accepted all the same"),
         }
     }
 
@@ -59,7 +59,7 @@ impl Worker {
         info!(%app, "watching {app}: {}", list(up));
         let there: BTreeSet<_> = dynos.iter().map(|dyno| &dyno.process_type).collect_ordered();
         for process_type in self.policy.process_types.iter().filter(|process_type| !there.contains(process_type)) {
-            let there = list(&there);
+            let there = if there.is_empty() { "none at all".to_owned() } else { list(&there) };
             warn!(%app, "{app} has no {process_type} dynos (it has: {there}); check PROCESS_TYPES");
         }
         warn_of_unreadable(app, listing.unreadable);
@@ -78,7 +78,7 @@ impl Worker {
             TokenScope::Write => {}
             TokenScope::TooSmall => error!(
                 %app,
-                "RESTART_API_KEY may look at {app} but not restart it: its scope is {scope}; make a new token with \
+                "RESTART_API_KEY can list the dynos of {app} but not restart them: its scope is {scope}; make a new token with \
                  `heroku authorizations:create -s write -S`"
             ),
         }
@@ -108,15 +108,15 @@ impl Worker {
         };
         match &looked {
             // A call that failed before for another reason does not hide this one.
-            Err(cause) if is_known(cause) => debug!(%app, "still cannot see {app}: {cause}"),
+            Err(cause) if is_known(cause) => debug!(%app, "still cannot list the dynos of {app}: {cause}"),
             Err(cause) if !cause.is_transient() => {
                 error!(event = "not_ready", %app, "cannot restart dynos of {app}: {}", End::Api(cause.clone()));
                 self.publish(|| News::CannotWatch { app, cause: cause.clone() });
             }
-            Err(cause) => warn!(event = "not_ready", %app, "cannot see {app}: {cause}"),
+            Err(cause) => warn!(event = "not_ready", %app, "cannot list the dynos of {app}: {cause}"),
             Ok(notes) => {
                 if trouble.is_some() {
-                    info!(event = "ready", %app, "{app} can be seen again");
+                    info!(event = "ready", %app, "the dynos of {app} can be listed again");
                 }
                 if trouble.is_some() || !notes.is_empty() {
                     self.publish(|| News::Look { app, notes: notes.clone() });

@@ -76,7 +76,7 @@ async fn reports_that_lead_to_nothing_are_told_one_by_one_at_debug_and_together_
     assert_eq!(service.log.count("dyno_restarter::drain::app_drain: web.1 of shop: Error R14, report 2 of 3"), 1);
     tokio::time::sleep(seconds(601)).await;
     post(&service, trouble("web.2")).await;
-    let told = service.log.lines("that led to nothing").pop().expect("it is told");
+    let told = service.log.lines("that caused no restart").pop().expect("it is told");
     for part in ["2 of web.1, where TOLERANCE asks for 3 within 2m", "1 that were too old", "1 of process types"] {
         assert!(told.contains(part), "{told}");
     }

@@ -80,7 +80,7 @@ async fn reports_from_before_the_dyno_started_are_ignored() {
     }
     service.passes(1).await;
     assert_eq!(
-        service.log.count("web.1 of shop: left alone: the alert is of 50s ago, before this process started 30s ago"),
+        service.log.count("web.1 of shop: left alone: the trouble was 50s ago, but this process started only 30s ago"),
         1
     );
     for ago in [20, 4, 1] {
@@ -103,7 +103,7 @@ async fn late_reports_of_the_old_instance_do_not_cause_another_restart() {
     let restarts = shop.restarts().len();
     shop.leak("web", 0.0);
     tokio::time::sleep(seconds(300)).await;
-    assert!(service.log.count("before this process started") >= 1, "{}", service.log.lines("pass over").join("\n"));
+    assert!(service.log.count("but this process started only") >= 1, "{}", service.log.lines("pass over").join("\n"));
     service.stop().await;
     assert_eq!(shop.restarts().len(), restarts);
 }

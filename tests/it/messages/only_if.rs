@@ -29,8 +29,8 @@ async fn a_field_that_is_not_in_a_body_that_was_cut_off_may_be_in_the_missing_pa
 async fn only_if_decides_by_any_field_of_any_form() {
     let (heroku, _) = shop(3).await;
     let service = Service::start(&heroku).await;
-    let no_field = "Ignored: it has no field color, which only_if in the URL asks for";
-    let other = "Ignored: its field color has another value than only_if in the URL asks for";
+    let no_field = "Ignored: it has no field color, which only_if in the URL requires";
+    let other = "Ignored: its field color does not have the value that only_if in the URL requires";
     let body = r#"{"data":{"alert":{"Color":"Red","count":3,"hot":true,"dyno":"web.2"}},"labels":[{"k":"v"}]}"#;
     for message in forms(body) {
         for (query, expected) in [
@@ -54,7 +54,11 @@ async fn only_if_decides_by_any_field_of_any_form() {
         ("only_if=color:red", r#"{"color":{"color":"red"}}"#, other),
         ("only_if=color:red", r#"{"colors":[{"color":"blue"},{"color":"red"}]}"#, ALL),
         ("only_if=color:red", r#"{"color":"red","status":"resolved"}"#, RECOVERED),
-        ("only_if=color", "{}", "only_if: accepted: FIELD:VALUE or FIELD:VALUE,VALUE, such as only_if=status:firing"),
+        (
+            "only_if=color",
+            "{}",
+            "invalid only_if; accepted: FIELD:VALUE or FIELD:VALUE,VALUE, such as only_if=status:firing",
+        ),
         ("onlyIf=color:red", "{}", "the parameter onlyIf is misspelt; accepted: only_if"),
     ] {
         assert_eq!(decision(&service, text(body).asking(query)).await, expected, "{query} {body}");
