@@ -21,6 +21,7 @@ use tracing::{debug, warn};
 
 use super::listener::BACKLOG;
 use crate::util::log_throttle::LogThrottle;
+use crate::util::memory;
 
 /// Heroku's router keeps an idle connection for 90 s and may send the next request on it. Closing the connection later
 /// than the router does avoids a race. The same limit holds for the head of a request.
@@ -50,6 +51,11 @@ const USUAL_OPEN_FILES: u64 = 1024;
 /// that opens thousands of connections needs time.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// After this many connections have ended, memory is returned to the system; and how long after that, for the rest of a flood
+/// ends soon, too.
+const MANY: usize = 64;
+const RELEASE_DELAY: Duration = Duration::from_secs(2);
+
 /// How long to wait for connections that were ended, before further ones are.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -64,6 +70,8 @@ pub(super) struct Connections {
     /// How long each may be silent when there is no room for another.
     patience: Duration,
     open: AtomicUsize,
+    /// How many have ended.
+    ended: AtomicUsize,
     /// How many bodies are waited for.
     bodies: AtomicUsize,
     /// One for each connection, for its next request; and one for each body that is waited for.
@@ -71,6 +79,8 @@ pub(super) struct Connections {
     next_number: AtomicU64,
     started: Instant,
     one_ended: Notify,
+    /// Many connections have ended since memory was returned.
+    many_ended: Notify,
     full: LogThrottle,
 }
 
@@ -127,8 +137,9 @@ impl Connections {
             1 => PATIENCE,
             queue_turns => LONGEST_QUEUE_WAIT / queue_turns,
         };
-        let (open, bodies, waits, next_number, one_ended, full) = Default::default();
-        Arc::new(Self { most, patience, open, bodies, waits, next_number, started: Instant::now(), one_ended, full })
+        let (open, ended, bodies, waits, next_number, one_ended, many_ended, full) = Default::default();
+        let started = Instant::now();
+        Arc::new(Self { most, patience, open, ended, bodies, waits, next_number, started, one_ended, many_ended, full })
     }
 
     /// Waits until there is room for one more connection, and makes some if there is none.
@@ -163,6 +174,24 @@ impl Connections {
     pub(super) async fn end_idle(&self) -> Infallible {
         loop {
             tokio::time::sleep_until(self.end_waits(IDLE_TIMEOUT, usize::MAX)).await;
+        }
+    }
+
+    /// Returns the memory of connections that have ended to the system, for ever.
+    pub(super) async fn release_memory(&self) -> Infallible {
+        loop {
+            self.many_ended.notified().await;
+            tokio::time::sleep(RELEASE_DELAY).await;
+            // Joined by nobody: it does not fail.
+            drop(tokio::task::spawn_blocking(memory::release));
+        }
+    }
+
+    /// Ends each wait for a request: the process is about to end.
+    pub(super) fn end_silent(&self) {
+        let waits = self.waits();
+        for wait in waits.values().filter(|wait| !wait.is_for_body) {
+            wait.end(wait.since.load(Relaxed).min(ENDED - 1));
         }
     }
 
@@ -282,6 +311,9 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.connections().open.fetch_sub(1, Relaxed);
         self.connections().one_ended.notify_one();
+        if self.connections().ended.fetch_add(1, Relaxed) % MANY == MANY - 1 {
+            self.connections().many_ended.notify_one();
+        }
     }
 }
 

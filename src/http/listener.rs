@@ -1,6 +1,5 @@
 //! The port, and the loop that accepts and serves connections. `connections` limits their number.
 
-use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -15,11 +14,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use super::connections::{Connection, Connections};
@@ -106,50 +104,81 @@ pub(crate) async fn serve(
     panics: PanicAlarm,
     end: impl Future<Output = ()>,
 ) {
-    let service = TowerToHyperService::new(router);
     let connections = Connections::within_open_files();
     let graceful = GracefulShutdown::new();
-    let (stop, stopped) = watch::channel(());
-    let (accept_errors, rejected) = (LogThrottle::default(), LogThrottle::default());
     let mut http = http1::Builder::new();
     http.max_header_size(MAX_HEAD).half_close(true);
-    let mut idle = std::pin::pin!(connections.end_idle());
+    let (service, accept_errors) = (TowerToHyperService::new(router), LogThrottle::default());
+    let server = Arc::new(Server { http, service, secrets, panics, rejected: LogThrottle::default() });
+    let (mut idle, mut memory) = (std::pin::pin!(connections.end_idle()), std::pin::pin!(connections.release_memory()));
     let mut end = std::pin::pin!(end);
     loop {
         let stream = tokio::select! {
             biased;
             () = &mut end => break,
             never = &mut idle => match never {},
+            never = &mut memory => match never {},
             stream = accept(&listener, &connections, &accept_errors) => stream,
         };
         let connection = Arc::new(Connection::new(&connections));
-        let (service, secrets, panics) = (service.clone(), secrets.clone(), panics.clone());
-        let serving = Arc::new(Serving { service, connection: Arc::clone(&connection), secrets });
-        let respond = service_fn(move |request| answer(Arc::clone(&serving), request));
-        let (mut http, watcher, mut stopped) = (http.clone(), graceful.watcher(), stopped.clone());
-        let rejected = rejected.clone();
-        http.max_buf_size(if connection.has_large_buffer { LARGE_BUFFER } else { BUFFER });
-        let serving = async move {
-            // A connection without a request needs no orderly end.
-            tokio::select! {
-                arrived = first_head::arrived(&stream) => arrived?,
-                _ = stopped.changed() => return Ok(()),
-            }
-            Box::pin(watcher.watch(http.serve_connection(TokioIo::new(stream), respond))).await?;
-            Ok::<_, Box<dyn Error + Send + Sync>>(())
-        };
-        tokio::spawn(async move {
-            let _guard = panics.guard();
-            tokio::select! {
-                biased;
-                ended = serving => if let Err(error) = ended { log_end(&*error, &rejected) },
-                () = connection.evicted() => debug!("closed a connection that sent no request"),
-            }
-        });
+        tokio::spawn(serve_connection(Arc::clone(&server), stream, connection, graceful.watcher()));
     }
-    drop((listener, stop));
+    drop(listener);
+    // A connection without a request needs no orderly end.
+    connections.end_silent();
     if tokio::time::timeout(CLOSE_TIMEOUT, graceful.shutdown()).await.is_err() {
         debug!("connections were still open after {CLOSE_TIMEOUT:?}");
+    }
+}
+
+/// What all connections share.
+struct Server {
+    http: http1::Builder,
+    service: TowerToHyperService<Router>,
+    secrets: Secrets,
+    panics: PanicAlarm,
+    /// Why heads of requests were rejected.
+    rejected: LogThrottle,
+}
+
+/// Waits for the first request on a connection, and serves the connection until it ends. Thousands of clients may be silent:
+/// until the first head is there, this takes a few hundred bytes.
+async fn serve_connection(server: Arc<Server>, stream: TcpStream, connection: Arc<Connection>, watcher: Watcher) {
+    let _guard = server.panics.guard();
+    let evicted = tokio::select! {
+        biased;
+        arrived = first_head::arrived(&stream) => {
+            if let Err(error) = arrived {
+                return debug!("a connection ended: {error}");
+            }
+            false
+        }
+        () = connection.evicted() => true,
+    };
+    if !evicted {
+        let serving = Box::pin(server.serve_requests(stream, &connection, watcher));
+        tokio::select! {
+            biased;
+            ended = serving => return log_end(ended.err(), &server.rejected),
+            () = connection.evicted() => {}
+        }
+    }
+    debug!("closed a connection that sent no request");
+}
+
+impl Server {
+    async fn serve_requests(
+        &self,
+        stream: TcpStream,
+        connection: &Arc<Connection>,
+        watcher: Watcher,
+    ) -> Result<(), hyper::Error> {
+        let (service, secrets) = (self.service.clone(), self.secrets.clone());
+        let serving = Arc::new(Serving { service, connection: Arc::clone(connection), secrets });
+        let respond = service_fn(move |request| answer(Arc::clone(&serving), request));
+        let mut http = self.http.clone();
+        http.max_buf_size(if connection.has_large_buffer { LARGE_BUFFER } else { BUFFER });
+        watcher.watch(http.serve_connection(TokioIo::new(stream), respond)).await
     }
 }
 
@@ -192,11 +221,14 @@ fn answer(
 
 /// Logs why a connection ended. hyper answers a head that is no HTTP with 400 or 431 and no text, so that only the log can tell
 /// why an alert was lost.
-fn log_end(error: &(dyn Error + 'static), rejected: &LogThrottle) {
-    debug!("a connection ended: {error}");
-    let Some(why) = error.downcast_ref::<hyper::Error>().filter(|error| error.is_parse()) else { return };
-    let (why, is_too_large) = (with_causes(why), why.is_parse_too_large());
-    let status = if is_too_large { 431 } else { 400 };
+fn log_end(error: Option<hyper::Error>, rejected: &LogThrottle) {
+    let Some(why) = error else { return };
+    debug!("a connection ended: {why}");
+    if !why.is_parse() {
+        return;
+    }
+    let status = if why.is_parse_too_large() { 431 } else { 400 };
+    let why = with_causes(&why);
     rejected.log(&why.clone(), move |times| {
         warn!(
             count = times.count(),

@@ -4,6 +4,7 @@ pub(crate) mod clock;
 pub(crate) mod dedup;
 pub(crate) mod dry_run;
 pub(crate) mod log_throttle;
+pub(crate) mod memory;
 pub(crate) mod ordered;
 pub(crate) mod own_url;
 pub(crate) mod query;
