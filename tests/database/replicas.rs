@@ -191,7 +191,7 @@ async fn a_replica_shows_the_pass_under_way_and_who_makes_it() {
     let _ = shop.boot_time(seconds(8));
     let (one, other) = two_replicas(&heroku, &database).await;
     one.alert().await;
-    until_shown(&other, "/", "web.1 is booting since").await;
+    until_shown(&other, "/", "web.1 has been booting since").await;
     let told = status(&other).await;
     let holder = status(&one).await["apps"][0]["turn_holder"].as_str().expect("a name").to_owned();
     assert_eq!((&told["apps"][0]["turn"], &told["apps"][0]["turn_holder"]), (&json!("others"), &json!(holder)));

@@ -52,7 +52,7 @@ async fn a_pass_is_shown_by_the_other_replica_while_it_is_under_way() {
     let _ = shop.boot_time(seconds(20));
     let (first, second) = two_dynos(&heroku, &database).await;
     first.alert().await;
-    until_shown(&second, "/", "web.1 is booting since").await;
+    until_shown(&second, "/", "web.1 has been booting since").await;
     let held = r#"dyno_restarter_turn_held{app="shop",replica="web.1"} 1.0"#;
     assert!(get(&first, "/metrics").await.contains(held) && get(&second, "/metrics").await.contains(held));
     first.stop().await;
