@@ -58,7 +58,7 @@ pub(crate) fn version() -> String {
     format!("{} {}\n", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
 }
 
-/// What is said of an argument that is unknown. It is not repeated: it may be a secret.
+/// The message about an unknown argument. The argument is not repeated: it may be a secret.
 pub(crate) fn of_unknown_argument() -> String {
     format!(
         "dyno-restarter: unknown argument; settings and secrets are variables of the environment, see --help\n{USAGE}"

@@ -30,7 +30,7 @@ pub(super) struct Element {
     pub(super) is_quoted: bool,
     /// It is a line of a log: it names dynos, and says nothing about the state of the alert.
     pub(super) is_log_line: bool,
-    /// What such a text says about the state. It counts where nothing around it says more.
+    /// What such a text says about the state. It counts only if the fields around it give no state.
     pub(super) quoted: Signal,
     pub(super) signal: Signal,
     pub(super) app: Option<AppName>,
@@ -41,7 +41,7 @@ pub(super) struct Element {
     pub(super) is_app_output: bool,
     pub(super) inner: AffectedApps,
     pub(super) has_active_alert: bool,
-    /// One of them says in so many words that something is wrong.
+    /// One of them says explicitly that something is wrong.
     pub(super) has_trouble: bool,
     pub(super) inactive_alert: Option<Inactive>,
 }
@@ -72,7 +72,7 @@ impl Element {
         }
     }
 
-    /// Whether something is wrong in so many words.
+    /// Whether it says explicitly that something is wrong.
     pub(super) fn has_trouble(&self) -> bool {
         self.has_trouble || self.own_signal() == Signal::Trouble
     }

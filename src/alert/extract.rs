@@ -80,7 +80,7 @@ impl Sink for Extraction {
         }
         self.leave(field.depth);
         let container = self.containers.last().copied().unwrap_or(Container::ROOT);
-        self.look_for_dry_run(container, field);
+        self.look_for_dry_run(container, &field);
         let mut kind = field.name.map_or(container.kind, |name| container.kind.of_inner(name));
         let is_in_error = container.kind == FieldKind::Error;
         let is_quoted = field.is_opened && !is_in_error && kind == FieldKind::Text || kind == FieldKind::Original;
@@ -255,7 +255,7 @@ impl Extraction {
     }
 
     /// What asks for a dry run belongs in the URL. A field further inside may be about anything.
-    fn look_for_dry_run(&mut self, container: Container, field: Field<'_>) {
+    fn look_for_dry_run(&mut self, container: Container, field: &Field<'_>) {
         let name = field.name.unwrap_or_default();
         self.asks_for_dry_run |= container.scope == Scope::Alert
             && match field.value {

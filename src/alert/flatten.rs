@@ -97,7 +97,7 @@ pub(super) fn read<S: Sink>(
     match read(false) {
         (_, Some(error)) => {
             let (sink, still_broken) = read(true);
-            // The place in the body as it came.
+            // The error gives the place in the original body.
             (sink, still_broken.and(Some(error)))
         }
         whole => whole,

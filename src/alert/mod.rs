@@ -139,7 +139,7 @@ impl UnknownState {
     const MAX_LEN: usize = 60;
 
     /// `None` for a text with other characters than letters, digits and what joins words. It may be anything, so it is not
-    /// logged. Nor could `only_if` tell one with a comma, or a name with a colon.
+    /// logged. Nor can `only_if` express a value with a comma, or a name with a colon.
     fn new(name: Option<&str>, word: &str) -> Option<Self> {
         let joins = |c| matches!(c, '_' | '-' | '.' | ' ' | '/');
         let is_code = |text: &str| text.len() <= Self::MAX_LEN && text.chars().all(|c| c.is_alphanumeric() || joins(c));

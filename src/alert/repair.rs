@@ -28,7 +28,7 @@ const DEEPEST: usize = 128;
 /// No field has a longer name, in bytes.
 const LONGEST_NAME: usize = 200;
 
-/// Returns JSON that says the same, as far as that can be known.
+/// Returns repaired JSON with the same meaning, as far as possible.
 pub(super) fn repair(text: &str) -> String {
     let mended = String::with_capacity(text.len() + text.len() / 16);
     let (bytes, open) = (text.as_bytes(), Vec::new());

@@ -59,8 +59,8 @@ const RECOVERED_ENDS: [&str; 13] = [
     "was resolved",
 ];
 
-/// A headline has no more words.
-const MOST_WORDS: usize = 30;
+/// A headline is not longer, in bytes.
+const LONGEST_HEADLINE: usize = 300;
 
 /// Behind a colon, these deny the word in front of it: `Normal: false`.
 const NONE: [&str; 3] = ["0", "false", "no"];
@@ -122,7 +122,7 @@ impl Signal {
                 other => other,
             },
             FieldKind::Text => match of_beginning(value) {
-                Nothing if is_headline(value) => of_end(value),
+                Nothing => Some(of_end(value)).filter(|_| is_headline(value)).unwrap_or_default(),
                 Quiet(reason) | News(reason) => Told(reason),
                 other => other,
             },
@@ -195,13 +195,13 @@ fn of_phrase(value: &str) -> Signal {
 
 /// What a value says in a field of a state.
 fn of_state(value: &str) -> Signal {
-    // `Warning ended (now: Down)`
-    if let Some((_, now)) = value.rsplit_once(" (now:") {
-        return of_state(now.trim_end_matches(')'));
-    }
     let value = behind_arrow(value);
     // Without a remark behind it: `UP (200)`.
     let (value, remark) = value.split_once(" (").unwrap_or((value, ""));
+    // `Warning ended (now: Down)`
+    if let Some((_, now)) = remark.rsplit_once("now:") {
+        return of_state(now.trim_end_matches(')'));
+    }
     if let Some(news @ News(Inactive::Acknowledged)) = of_value(FieldKind::State, remark.trim_end_matches(')')) {
         return news;
     }
@@ -321,19 +321,25 @@ fn of_beginning(text: &str) -> Signal {
 fn of_end(headline: &str) -> Signal {
     let line = headline.trim_start().lines().next().unwrap_or_default();
     let line = line.split_once(" after ").map_or(line, |(front, _)| front);
-    let words: Vec<String> =
-        line.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
-    let ends_with = |end: &str| words.len() > end.split(' ').count() && words.join(" ").ends_with(&format!(" {end}"));
-    let is_recovered = words.len() <= MOST_WORDS && RECOVERED_ENDS.iter().any(|end| ends_with(end));
+    let is_between = |c: char| !c.is_alphanumeric();
+    let last_words = line.trim_end_matches(is_between).rsplit(is_between).filter(|word| !word.is_empty());
+    let is_recovered = line.len() <= LONGEST_HEADLINE
+        && RECOVERED_ENDS.iter().any(|end| {
+            let mut last_words = last_words.clone();
+            let is_end =
+                end.rsplit(' ').all(|word| last_words.next().is_some_and(|last| last.eq_ignore_ascii_case(word)));
+            is_end && last_words.next().is_some()
+        });
     if is_recovered { Told(Inactive::Recovered) } else { Nothing }
 }
 
 /// Whether a text for people is the headline of a message and no line of a log: it begins with an emoji or a mark, or with
 /// what it is about.
 fn is_headline(text: &str) -> bool {
-    let mut first_words = text.split(' ').take(2).map(str::to_ascii_lowercase);
+    let about = ["alert", "check", "incident", "monitor"];
+    let mut first_words = text.split(' ').take(2);
     text.starts_with(|c: char| !c.is_ascii())
-        || first_words.any(|word| ["alert", "check", "incident", "monitor"].contains(&&*word))
+        || first_words.any(|word| about.iter().any(|about| word.eq_ignore_ascii_case(about)))
 }
 
 /// Whether one of these counts is about trouble: `RESOLVED:1, FIRING:2`, `Resolved 1 / Triggered x3`. A severity without a
@@ -357,8 +363,10 @@ fn begins_with_number(text: &str) -> bool {
 
 /// What it is now, and not what it was: `OK → CRITICAL`.
 fn behind_arrow(text: &str) -> &str {
+    let may_have_arrow = text.bytes().any(|byte| byte == b'>' || !byte.is_ascii());
+    let by_arrow = ARROWS.iter().filter(|_| may_have_arrow).find_map(|arrow| text.rsplit_once(arrow));
     let to = || text.rsplit_once(" to ").filter(|(_, now)| of_value(FieldKind::State, now).is_some());
-    ARROWS.iter().find_map(|arrow| text.rsplit_once(arrow)).or_else(to).map_or(text, |(_, now)| now)
+    by_arrow.or_else(to).map_or(text, |(_, now)| now)
 }
 
 /// Without the kind of message that Nagios writes behind the state: `RECOVERY Service Alert: ...`.

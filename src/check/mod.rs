@@ -1,7 +1,7 @@
 //! `dyno-restarter check`: what works, and what to fix. It reads the environment, calls Heroku, and prints one line for each
 //! check, with the cure below it. It changes nothing at Heroku.
 //!
-//! `facts` makes the calls. However slow Heroku is, they end within a minute for each four apps. Each check is a function
+//! `facts` makes the calls. However slow Heroku is, they take at most a minute for four apps. Each check is a function
 //! from what was read to a line: `environment`, `token`, `app`, `dynos` and `drains`. `notify` calls the webhook of the chat,
 //! and `database` connects to the database. What an alert would do now is decided by a dry run of [`restart`](crate::restart),
 //! not here. A call that Heroku refuses for the scope of the token is no fault: its check says that it cannot be checked.

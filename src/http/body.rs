@@ -24,7 +24,7 @@ const SMALL: usize = 64 * 1024;
 const PIECE: usize = 64 * 1024;
 
 /// The memory of all large bodies together, in pieces: 32 MiB, and up to three times as much while they are parsed, of the
-/// 512 MB of a Basic dyno. Further ones wait, but for one that may always go on, so that not all of them wait for each other.
+/// 512 MB of a Basic dyno. Further bodies wait, except one, which may always go on: they cannot all wait for each other.
 const PIECES: usize = 512;
 
 /// How long a sender may take to send its body. After that, it is answered by what has arrived.
@@ -154,7 +154,7 @@ pub(crate) async fn stream(mut body: Body, stop: &Stop, mut take: impl FnMut(&[u
     within_time(pin!(to_the_end), stop).await.unwrap_or(Completeness::CutOff)
 }
 
-/// The output of `reading`; `None` if it takes too long, or longer than until the service is asked to end.
+/// The output of `reading`; `None` if it takes too long, or the service is asked to end meanwhile.
 async fn within_time<T>(mut reading: Pin<&mut impl Future<Output = T>>, stop: &Stop) -> Option<T> {
     // Nearly all bodies are there already.
     if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {

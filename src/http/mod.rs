@@ -1,6 +1,7 @@
 //! The HTTP server: the port, the routes, who may call them, and what each responds.
 //!
-//! - `listener`: the port; `connections`: how many connections there may be; `router`: the routes;
+//! - `listener`: the port; `connections`: how many connections there may be; `first_head`: waits for the first request on one;
+//!   `router`: the routes;
 //! - `auth`: who may ask for a restart;
 //! - `path`: other spellings of a path;
 //! - `params`: the query of an alert's URL;
@@ -9,6 +10,7 @@
 //! - `caller`: who sent an alert, and `alert_log`: what the log says of it;
 //! - `drain`: the route for Heroku's log drains;
 //! - `recent`: the latest requests that led to nothing; `replica_exchange`: what replicas tell one another of requests;
+//! - `page`: the page and the routes beside it; `status`: what they show; `metrics`: the same for Prometheus;
 //! - `respond`: responses as text or JSON.
 
 mod alert_log;

@@ -31,7 +31,8 @@ pub(crate) struct RecentAlerts {
     others: Arc<Mutex<Vec<RecentAlert>>>,
 }
 
-/// The requests that came to this process. Nearly all are of a known kind, so to count one is not to wait for another one.
+/// The requests that came to this process. Nearly all are of a known kind, so that counting one takes only a
+/// lock that is shared.
 #[derive(Debug, Default)]
 struct OwnAlerts {
     kinds: Vec<Kind>,

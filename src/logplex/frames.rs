@@ -1,6 +1,6 @@
 //! The frames of a body: `LENGTH SP MESSAGE`, with nothing between them. RFC 6587 calls this octet counting.
 
-/// The service accepts no body of 10 MB, so a longer number is a mistake. The limit also prevents an overflow.
+/// No line of a log has 10 MB, so a longer number is a mistake. The limit also prevents an overflow.
 const MAX_DIGITS: usize = 7;
 
 /// Iterates over the messages of a body. See [`frames()`].

@@ -64,8 +64,8 @@ impl Policy {
     }
 }
 
-/// When the process began, by the platform's clock: when its instance was created, and not before we asked for its restart,
-/// for that may still be coming. A record that does not say when it was created counts as old.
+/// When the process began, by the platform's clock: when its instance was created, but not before our last restart of it,
+/// which may still take effect. A record that does not say when it was created counts as old.
 fn began(dyno: &Dyno, look: &Look, history: &History) -> Option<Timestamp> {
     let restarted = history.last_restart(&dyno.name).map(|at| look.by_platform_clock(at));
     dyno.created_at.max(restarted)

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::heroku::{Dyno, DynoName, Listing, ProcessType, State};
 use crate::util::ordered::CollectOrdered;
 
-/// How long the answer to a look may take so that a dyno may be restarted on what it shows. Heroku answers within a second. What a
-/// later answer shows may not be so any more.
+/// How long the answer to a look may take so that a dyno may be restarted on what it shows. Heroku answers within a second. A
+/// later list is too old to restart a dyno by.
 pub(super) const LONGEST_LOOK: Duration = Duration::from_secs(3);
 
 /// The dynos of an app at one moment.

@@ -249,9 +249,9 @@ impl History {
         changes
     }
 
-    /// On Fir a dyno comes back under another name. Nothing says which of the new names took its place. So one is taken
-    /// that was not listed before the restart and that is none of ours: one that is not up if there is such, for then the
-    /// mistake is only to wait too long.
+    /// On Fir a dyno comes back under another name. Nothing says which of the new names took its place. So one is chosen
+    /// that was not listed before the restart and that is none of ours, and one that is not up if there is any: a wrong choice
+    /// then only means to wait too long.
     fn adopt_successors(&mut self, look: &Look) {
         let is_missing = |our: &OurDyno| look.named(&our.record.name).is_none() && !our.record.name.is_numbered();
         let mut missing: Vec<_> = self.ours.values().filter(|our| is_missing(our)).cloned().collect();

@@ -10,11 +10,11 @@
 //! - with a database, `acceptance` writes alerts there before they are answered, `turn` says whether this process may make
 //!   passes over an app, with the decisions of `lease`; `turn_keeper` takes and renews the turns and brings alerts from the
 //!   database (`taken_requests`); `pass_in_hand` writes a pass down, and `stored_pass` is what a successor goes on with;
-//! - `status`: what there is to say of an app now, made of what its task knows (`view`, which `shared_view` shares); `totals`:
+//! - `status`: the current status of an app, built from what its task knows (`view`, which `shared_view` shares); `totals`:
 //!   what all passes did, in numbers; `past_passes`: the latest passes of all replicas, and `pass_exchange`: how they get here;
-//!   `database`: whether the database answers; `refresh`: how all that is known of other replicas is brought up to date before it is shown;
-//! - `report` and `report_text`: what happened, as data and in words; `pass_log`: what of it the log says; `news`: what of it
-//!   whoever listens is told.
+//!   `database`: whether the database answers; `refresh`: reads what other replicas wrote before a page is shown;
+//! - `report` and `report_text`: what happened, as data and in words; `pass_log`: the lines of the log; `news`: the events
+//!   that are sent to a chat.
 //!
 //! Nothing here knows where alerts come from.
 

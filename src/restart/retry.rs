@@ -17,7 +17,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 /// What `Retry-After` may ask for. The allowance refills by 75 calls a minute, so five minutes are plenty.
 const RETRY_AFTER: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(5 * 60);
 
-/// What is left of the readiness of one pass to try again. Looks, restarts and questions about the formation fail
+/// How much time one pass has spent on failed calls, and how often each kind of call failed in a row. Looks, restarts and questions about the formation fail
 /// and succeed independently: a good answer resets the backoff of its own kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Retry {

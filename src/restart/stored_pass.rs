@@ -12,7 +12,7 @@ use super::history::History;
 use super::policy::Policy;
 use super::rollout::{Rollout, predecessor_ended};
 
-/// A restart that a predecessor asked for counts as no older than this, however late a successor comes: less than the 15
+/// A restart that a predecessor asked for is treated as at most this old, however late a successor takes over: less than the 15
 /// minutes that a pass spends on failed calls, so that one that did not happen is asked for again.
 const LONGEST_UNSEEN: Duration = Duration::from_secs(10 * 60);
 

@@ -157,8 +157,8 @@ impl Turn {
         *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner) = error.cloned();
     }
 
-    /// Whether this process may write as the holder. If the lease has ended it must not: whoever acted alone meanwhile sees by
-    /// the row that nobody else did, and takes the turn.
+    /// Whether this process may write as the holder. If the lease has ended it must not: a process that acts alone relies on
+    /// the row being unchanged.
     pub(super) fn may_write(&self, held: &HeldTurn) -> bool {
         let may_write = held.may_renew(&self.store);
         if !may_write && self.lose(held) {

@@ -25,7 +25,7 @@ const MOST_EVENTS: usize = 1_000;
 /// What to do when Heroku refuses a restart and the reason is not one that a person can mend.
 const BY_HAND: &str = "restart the dynos by hand, with `heroku ps:restart`";
 
-/// How long they are kept.
+/// How long events are kept.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// What the holder of a turn publishes: what it sees and does.
@@ -91,7 +91,7 @@ impl View {
         self.events.iter().filter(is_done).cloned().collect()
     }
 
-    /// The latest restart of each dyno of which it is known which replica made it, and when.
+    /// The latest restart of each dyno, with its time and the replica that made it, where that is known.
     pub(super) fn latest_restarts(&self) -> BTreeMap<DynoName, (Timestamp, String)> {
         let restart = |event: &DynoEvent| Some((event.dyno.clone(), (event.at, event.by.clone()?)));
         self.events.iter().filter_map(restart).collect_ordered()

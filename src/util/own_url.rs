@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The longest host name of DNS has 253 characters. A message to a chat has no room for such a one.
+/// The longest host name of DNS has 253 characters. A message to a chat has no room for a name that long.
 const LONGEST_HOST: usize = 80;
 
 /// The URL of the page, as the latest request names it that carried a valid key. Clones share it.

@@ -1,12 +1,12 @@
-//! Lets requests wait for a task that works in rounds. However many wait, they cost one round. However many come, these rounds
-//! take a tenth of the time at most.
+//! Lets requests wait for a task that works in rounds. All that wait share one round, and all rounds
+//! together take a tenth of the time at most.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-/// Of this many parts of the time, what is done for readers takes one at most: a slow database has time for everything else.
+/// Rounds take at most one part in this many of the time: a slow database has time for everything else.
 const SHARE: u32 = 10;
 
 /// When something may be done for readers again, after something that began at `began` and has ended now.
@@ -17,7 +17,7 @@ pub(crate) fn after_rest(began: Instant) -> Instant {
 /// The side of those who wait. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Rounds<T = ()> {
-    /// When the latest round must begin that somebody needs.
+    /// The latest time at which somebody began to wait. The next round must begin after it.
     wanted: Arc<watch::Sender<Option<Instant>>>,
     state: watch::Receiver<State<T>>,
 }

@@ -32,7 +32,7 @@ pub(super) fn parse_status(query: &str, watched: &Watched) -> Result<Option<AppN
     parse_app(app.as_deref(), watched)
 }
 
-/// The values of these parameters. Others are refused: who writes `?ap=shop` must not believe that this is `shop`.
+/// The values of these parameters. Others are refused: a typing error such as `?ap=shop` must not show another app.
 fn values<const N: usize>(
     query: &str,
     names: [&'static str; N],

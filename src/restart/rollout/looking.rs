@@ -15,7 +15,7 @@ use crate::restart::report::End;
 const MOST_EMPTY_LISTS: u32 = 3;
 
 impl Rollout {
-    /// A look that succeeded. The dyno to restart on the spot, for nothing that takes time has happened since.
+    /// A look that succeeded. Returns the restart to make at once, while the list is fresh.
     pub(super) fn looked(&mut self, mut look: Look) -> Option<Action> {
         let took = elapsed(look.asked, look.answered);
         let is_late = took > LONGEST_LOOK;
