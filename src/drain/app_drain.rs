@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 use super::batch::{Label, OldReports};
 use super::detector::{Recorded, Trouble, TroubleDetector};
 use super::settings::Threshold;
-use super::status::{DrainStatus, HeardLog, MOST_MEASURED, Memory, MemoryAround};
+use super::status::{DrainStatus, HeardLog, MAX_DRAINS, MAX_LOGGED, MOST_MEASURED, Memory, MemoryAround};
 use super::steps::Steps;
 use super::summary::Summary;
 use super::symptom::Symptom;
@@ -21,15 +21,8 @@ use crate::util::log_throttle::LogThrottle;
 use crate::util::ordered::CollectOrdered;
 use crate::util::text::human;
 
-/// How many drains of an app are remembered. An app has at most five at a time, but drains are removed and added.
-pub(super) const MAX_DRAINS: usize = 20;
-
 /// Heroku gives the old process of a dyno 30 s to exit. Until then its errors appear under the name of the new one.
 const EXIT_TIMEOUT: SignedDuration = SignedDuration::from_secs(30);
-
-/// How many dynos the log names one by one: those in trouble in a batch, and those that are not watched; and how many other
-/// apps.
-pub(super) const MAX_LOGGED: usize = 50;
 
 /// What the service remembers about the log of one app.
 #[derive(Debug, Default)]

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
-use super::app_drain::MAX_LOGGED;
 use super::counting::Found;
-use super::status::MOST_MEASURED;
+use super::status::{MAX_LOGGED, MOST_MEASURED};
 use super::symptom::{Cause, Symptom};
 use super::{Drains, Memory};
 use crate::heroku::{AppName, DynoName};

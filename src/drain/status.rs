@@ -10,6 +10,13 @@ use super::day::Day;
 use super::silence::SILENT_AFTER;
 use crate::heroku::DynoName;
 
+/// How many drains of an app are remembered. An app has at most five at a time, but drains are removed and added.
+pub(super) const MAX_DRAINS: usize = 20;
+
+/// How many dynos the log names one by one: those in trouble in a batch, and those that are not watched; and how many other
+/// apps.
+pub(super) const MAX_LOGGED: usize = 50;
+
 /// How many dynos of an app have their memory remembered. No app has more of one type.
 pub(super) const MOST_MEASURED: usize = 200;
 

@@ -6,9 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::app_drain::MAX_DRAINS;
 use super::day::{Day, STEP, Step};
-use super::status::{MOST_MEASURED, Memory};
+use super::status::{MAX_DRAINS, MOST_MEASURED, Memory};
 use crate::heroku::DynoName;
 use crate::util::ordered::CollectOrdered;
 
