@@ -6,8 +6,8 @@
 //! wrong now, with unknown dynos.
 //!
 //! `flatten` turns a request of any form into one flat list of fields, with `json` for JSON. `fields` and `states` are the
-//! tables of names and of values; a new sender needs rows in them and nothing else. `extract` walks over the list and
-//! collects what the alert says. Nothing is decided here, and nothing fails: the input may be any bytes.
+//! tables of names and of values; a new sender needs rows in them and nothing else. `signal` looks up what a value says, and
+//! `headline` what a text for people says. `extract` walks over the list and collects what the alert says. Nothing is decided here, and nothing fails: the input may be any bytes.
 
 mod affected;
 mod condition;
@@ -16,6 +16,7 @@ mod encoding;
 mod extract;
 mod fields;
 mod flatten;
+mod headline;
 mod json;
 mod line;
 mod repair;
