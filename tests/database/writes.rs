@@ -118,9 +118,10 @@ async fn a_process_that_knows_of_no_other_acts_when_the_database_has_been_read_o
     let service = service_at_pace(&heroku, &database.url, timing);
     until(&database, HELD, 1).await;
     let name = database.name();
+    // A connection that is made before the change is committed does not know of it, and would not be ended.
     let read_only = |is_on: bool| {
         format!(
-            "ALTER DATABASE {name} SET default_transaction_read_only = {is_on};
+            "BEGIN; ALTER DATABASE {name} SET default_transaction_read_only = {is_on}; COMMIT;
             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
         )
     };
