@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::HeaderMap;
 
 use super::word::{Word, WordHash};
 use crate::util::dry_run;
@@ -244,9 +244,10 @@ fn is_link(name: &str) -> bool {
 
 /// Whether a header asks for a dry run.
 pub(super) fn asks_for_dry_run(headers: &HeaderMap) -> bool {
-    let is_of_it = |(name, _): &(&HeaderName, _)| matches!(name.as_str(), "dry-run" | "x-dry-run");
-    let values = headers.iter().filter(is_of_it).filter_map(|(_, value)| value.to_str().ok());
-    values.into_iter().any(|value| dry_run::is_asked_for("dry_run", value))
+    headers.iter().any(|(name, value)| {
+        matches!(name.as_str(), "dry-run" | "x-dry-run")
+            && value.to_str().is_ok_and(|value| dry_run::is_asked_for("dry_run", value))
+    })
 }
 
 /// What identifies the delivery by its headers.

@@ -97,7 +97,7 @@ impl Signal {
                 other => other,
             },
             FieldKind::Text => match of_beginning(value) {
-                Nothing => Some(of_end(value)).filter(|_| is_headline(value)).unwrap_or_default(),
+                Nothing if is_headline(value) => of_end(value),
                 Quiet(reason) | News(reason) => Told(reason),
                 other => other,
             },

@@ -30,7 +30,7 @@ pub(super) fn lines(facts: &Facts) -> Vec<Line> {
     }
     let answered = facts.account.is_ok() || facts.apps.iter().any(|app| app.dynos.is_ok());
     if let Some(error) = errors.first().filter(|_| !answered && errors.iter().all(|error| is_no_verdict(error))) {
-        return vec![Line::bad(format!("Heroku cannot be reached: {error}"), cure(error))];
+        return vec![Line::bad(format!("The calls to Heroku fail: {error}"), cure(error))];
     }
     let mut lines = vec![scope(facts.scope.as_deref()), account(&facts.account)];
     lines.extend(facts.calls_left.map(calls_left));

@@ -27,7 +27,7 @@ use crate::util::memory;
 /// than the router does avoids a race. The same limit holds for the head of a request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(95);
 
-/// More are never needed: Heroku's router has a few connections to each dyno. One without a request takes 2 KB of memory.
+/// More are never needed: Heroku's router has a few connections to each dyno. One without a request takes about 1.2 KB of memory.
 const MOST_CONNECTIONS: usize = 16_384;
 
 /// How many bodies may be waited for at once. Each may take up to 100 KB of memory.
@@ -51,9 +51,10 @@ const USUAL_OPEN_FILES: u64 = 1024;
 /// that opens thousands of connections needs time.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// After this many connections have ended, memory is returned to the system; and how long after that, for the rest of a flood
-/// ends soon, too.
+/// After this many connections have ended, memory is returned to the system.
 const MANY: usize = 64;
+
+/// How long to wait before that: the other connections of a flood end soon, too.
 const RELEASE_DELAY: Duration = Duration::from_secs(2);
 
 /// How long to wait for connections that were ended, before further ones are.
@@ -182,7 +183,7 @@ impl Connections {
         loop {
             self.many_ended.notified().await;
             tokio::time::sleep(RELEASE_DELAY).await;
-            // Joined by nobody: it does not fail.
+            // Nobody waits for it, and it cannot fail.
             drop(tokio::task::spawn_blocking(memory::release));
         }
     }
@@ -191,7 +192,7 @@ impl Connections {
     pub(super) fn end_silent(&self) {
         let waits = self.waits();
         for wait in waits.values().filter(|wait| !wait.is_for_body) {
-            wait.end(wait.since.load(Relaxed).min(ENDED - 1));
+            wait.end_now();
         }
     }
 
@@ -217,7 +218,7 @@ impl Connections {
         if is_for_body && self.bodies.fetch_add(1, Relaxed) >= MOST_BODIES {
             // The numbers go up with time.
             let mut bodies = waits.values().filter(|wait| wait.is_for_body);
-            bodies.any(|wait| wait.end(wait.since.load(Relaxed).min(ENDED - 1)));
+            bodies.any(|wait| wait.end_now());
         }
         waits.insert(number, Arc::clone(&wait));
         drop(waits);
@@ -235,6 +236,12 @@ impl Connections {
 }
 
 impl Wait {
+    /// Ends it, unless there is a request or it has ended already.
+    fn end_now(&self) -> bool {
+        let since = self.since.load(Relaxed);
+        since < ENDED && self.end(since)
+    }
+
     /// Ends it, unless something has come meanwhile.
     fn end(&self, since: u64) -> bool {
         let has_ended = self.since.compare_exchange(since, ENDED, Relaxed, Relaxed).is_ok();

@@ -110,10 +110,12 @@ impl RestartParams {
             if let Some(hidden) = hidden_parameter(&name, &value) {
                 return Err(ParamError::NotSeparated(hidden));
             }
-            if position(&name).is_none() && dry_run::is_asked_for(&name, &value) {
-                return Err(ParamError::Misspelt(Name::new(&name), DRY_RUN));
-            }
-            let Some(at) = position(&name) else { continue };
+            let Some(at) = position(&name) else {
+                if dry_run::is_asked_for(&name, &value) {
+                    return Err(ParamError::Misspelt(Name::new(&name), DRY_RUN));
+                }
+                continue;
+            };
             if PARAMETERS[at] != name {
                 return Err(ParamError::Misspelt(Name::new(&name), PARAMETERS[at]));
             }

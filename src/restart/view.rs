@@ -22,7 +22,7 @@ use crate::util::ordered::CollectOrdered;
 /// How many events of an app are kept.
 const MOST_EVENTS: usize = 1_000;
 
-/// What to do when Heroku refuses a restart and the reason is not one that a person can mend.
+/// What to do when Heroku refuses a restart and the reason is not one that a person can fix.
 const BY_HAND: &str = "restart the dynos by hand, with `heroku ps:restart`";
 
 /// How long events are kept.

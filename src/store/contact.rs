@@ -103,8 +103,8 @@ impl Contact {
     ///
     /// - it has been down for longer than a lease, so that nobody can hold a turn, and this process is the designated one;
     /// - or nothing could be written to it for `Timing::silence`, for example because the password is wrong or the database is
-    ///   read-only, and no other process was there when it was heard last. A database that never answered counts as one without others. A dyno that is
-    ///   not the first never does it: the first one may have started meanwhile.
+    ///   read-only, and no other process was there when it was heard last. A database that never answered counts as one
+    ///   without others. A dyno that is not the first never does it: the first one may have started meanwhile.
     ///
     /// The last attempt to reach it must be recent, as a renewal must be: a process that stood still tries again first. So all
     /// that was done without the database is over a lease after it is back.

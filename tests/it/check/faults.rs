@@ -67,19 +67,19 @@ pub(super) const FAULTS: &[Injected] = &[
     Injected {
         changes: &[],
         inject: |heroku, _| heroku.set_rate_limit_remaining(0),
-        line: "✗ Heroku cannot be reached: Heroku's rate limit is reached",
+        line: "✗ The calls to Heroku fail: Heroku's rate limit is reached",
         cure: "Everything that uses this Heroku account shares 4500 calls an hour",
     },
     Injected {
         changes: &[],
         inject: |heroku, _| heroku.misbehave(On::Any, Fault::Stall, usize::MAX),
-        line: "✗ Heroku cannot be reached: no answer from Heroku: ",
+        line: "✗ The calls to Heroku fail: no answer from Heroku: ",
         cure: "See status.heroku.com.",
     },
     Injected {
         changes: &[],
         inject: |heroku, _| heroku.misbehave(On::Any, Fault::Html, usize::MAX),
-        line: "✗ Heroku cannot be reached: invalid response from Heroku",
+        line: "✗ The calls to Heroku fail: invalid response from Heroku",
         cure: "check HEROKU_API_URL if you set it.",
     },
     Injected {
@@ -93,7 +93,7 @@ pub(super) const FAULTS: &[Injected] = &[
     Injected {
         changes: &[("HEROKU_API_URL", "http://127.0.0.1:1")],
         inject: |_, _| {},
-        line: "✗ Heroku cannot be reached: no connection to Heroku: 127.0.0.1:1: ",
+        line: "✗ The calls to Heroku fail: no connection to Heroku: 127.0.0.1:1: ",
         cure: "See status.heroku.com, and check HEROKU_API_URL if you set it.",
     },
     Injected {
